@@ -1,0 +1,1 @@
+"""READ: a merchant's files in, one clean :class:`~modaloom.data.shop.Shop` out."""

@@ -1,0 +1,221 @@
+"""A merchant's folder as one clean object."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from modaloom.config import Settings, load_settings
+from modaloom.data.assemble import read_features, read_interaction_table, read_item_table, read_user_table
+from modaloom.data.numbering import Numbering
+from modaloom.data.problems import Problems
+from modaloom.data.schema import ShopSpec, read_spec
+from modaloom.errors import QueryError, ShopError, ShopNotFoundError
+from modaloom.types import ATTRIBUTE_PREFIX, LANGUAGES, Event, IntArray, Item, Tokens
+
+
+@dataclass(frozen=True)
+class Shop:
+    """Catalogue, shoppers and behaviour under our names and numbers.
+
+    ``items``, ``users`` and ``interactions`` have the columns listed in :mod:`modaloom.types`.
+    """
+
+    name: str
+    root: Path
+    language: str
+    items: pl.DataFrame
+    users: pl.DataFrame
+    interactions: pl.DataFrame
+    features: Mapping[str, Tokens]
+    target_events: tuple[Event, ...]
+    exclude_seen: bool
+    problems: Problems
+    spec: ShopSpec
+
+    @property
+    def n_items(self) -> int:
+        """Number of items."""
+        return self.items.height
+
+    @property
+    def n_users(self) -> int:
+        """Number of users."""
+        return self.users.height
+
+    @property
+    def attribute_names(self) -> list[str]:
+        """Names of the items' attributes, without the prefix."""
+        return [name.removeprefix(ATTRIBUTE_PREFIX) for name in self.items.columns if name.startswith(ATTRIBUTE_PREFIX)]
+
+    @property
+    def has_times(self) -> bool:
+        """Whether the behaviour log says when things happened."""
+        last = self.interactions["timestamp"].max()
+        return bool(last)
+
+    @property
+    def end(self) -> int:
+        """The moment just after the last interaction, in seconds since 1970 UTC."""
+        last = self.interactions["timestamp"].max()
+        return int(last) + 1 if isinstance(last, int) else 0
+
+    @cached_property
+    def _item_numbering(self) -> Numbering:
+        return Numbering(self.items["item_id"])
+
+    @cached_property
+    def _user_numbering(self) -> Numbering:
+        return Numbering(self.users["user_id"])
+
+    def item(self, item_num: int) -> Item:
+        """One item as the shop describes it."""
+        return item_of(self.items, item_num, self.root)
+
+    def item_nums(self, item_ids: Iterable[str]) -> IntArray:
+        """Numbers of items by their ids.
+
+        Raises:
+            QueryError: an id is unknown; names the nearest known ones.
+        """
+        return self._item_numbering.of(list(item_ids), "item")
+
+    def user_nums(self, user_ids: Iterable[str]) -> IntArray:
+        """Numbers of users by their ids.
+
+        Raises:
+            QueryError: an id is unknown; names the nearest known ones.
+        """
+        return self._user_numbering.of(list(user_ids), "user")
+
+    def image_paths(self) -> list[Path | None]:
+        """The first picture of every item, or None."""
+        return [self.root / paths[0] if paths else None for paths in self.items["images"].to_list()]
+
+    def fingerprint(self) -> str:
+        """A short hash of everything that was read, equal for equal content."""
+        digest = hashlib.blake2b(digest_size=12)
+        for frame in (self.items, self.users, self.interactions):
+            hashes = frame.hash_rows(seed=0).to_numpy()
+            digest.update(",".join(frame.columns).encode())
+            digest.update(np.ascontiguousarray(hashes).tobytes())
+        for modality, tokens in sorted(self.features.items()):
+            digest.update(modality.encode() + np.ascontiguousarray(tokens.vectors).tobytes())
+        return digest.hexdigest()
+
+
+def item_of(items: pl.DataFrame, item_num: int, root: Path) -> Item:
+    """One row of an item table as an :class:`~modaloom.types.Item`."""
+    row = items.row(item_num, named=True)
+    attributes = {
+        name.removeprefix(ATTRIBUTE_PREFIX): value
+        for name, value in row.items()
+        if name.startswith(ATTRIBUTE_PREFIX) and value is not None
+    }
+    titles = {language: row[f"title_{language}"] for language in LANGUAGES if row[f"title_{language}"]}
+    return Item(
+        item_id=row["item_id"],
+        title=row["title"] or "",
+        description=row["description"] or "",
+        attributes=attributes,
+        price=row["price"],
+        images=tuple(root / path for path in row["images"] or ()),
+        video=root / row["video"] if row["video"] else None,
+        stock=row["stock"],
+        released_at=row["released_at"],
+        group_id=row["group_id"],
+        titles=titles,
+    )
+
+
+def load_shop(shop: str | Path, *, root: str | Path | None = None, settings: Settings | None = None) -> Shop:
+    """Reads a shop.
+
+    Args:
+        shop: a folder with a ``shop.toml``, or a toml file.
+        root: where the data lie; the toml's own folder by default.
+        settings: limits for bad rows; read from the environment by default.
+
+    Raises:
+        ShopNotFoundError: a file or folder is missing.
+        ShopError: a file is empty, lacks a column, or is too broken to be trusted.
+    """
+    settings = settings or load_settings()
+    toml, folder = _locate(Path(shop), Path(root) if root is not None else None)
+    spec = read_spec(toml)
+    problems = Problems()
+    items = read_item_table(spec.items, folder, problems, settings) if spec.items else None
+    users = read_user_table(spec.users, folder, problems, settings) if spec.users else None
+    items, users, interactions = read_interaction_table(spec, folder, items, users, problems, settings)
+    if items.height == 0:
+        raise ShopError("the shop has no items", where=toml, hint="Check [items] in shop.toml")
+    return Shop(
+        name=spec.name,
+        root=folder,
+        language=spec.language,
+        items=items,
+        users=users,
+        interactions=interactions,
+        features=read_features(spec, folder, items),
+        target_events=_target_events(spec, interactions),
+        exclude_seen=spec.evaluation.exclude_seen,
+        problems=problems,
+        spec=spec,
+    )
+
+
+def read_interactions(shop: Shop, file: str | Path, *, settings: Settings | None = None) -> pl.DataFrame:
+    """A further file with the columns of the shop's own interactions file, under the shop's numbers.
+
+    Items and users that the shop doesn't know are counted in ``shop.problems`` and left out.
+
+    Raises:
+        ShopError: the shop has no interactions of its own to take the columns from, or the file is unusable.
+    """
+    if shop.spec.interactions is None:
+        raise ShopError("the shop's toml has no [interactions]", where=file, hint="Its columns are needed to read this file")
+    path = Path(file)
+    spec = shop.spec.model_copy(
+        update={"interactions": shop.spec.interactions.model_copy(update={"file": path.name, "format": _format_of(shop, path)})}
+    )
+    _, _, interactions = read_interaction_table(
+        spec, path.parent, shop.items, shop.users, shop.problems, settings or load_settings(), grow=False
+    )
+    return interactions
+
+
+def _format_of(shop: Shop, path: Path) -> str | None:
+    own = shop.spec.interactions
+    assert own is not None
+    return own.format if Path(own.file).suffix == path.suffix else None
+
+
+def _locate(shop: Path, root: Path | None) -> tuple[Path, Path]:
+    """The toml and the folder that its paths start from."""
+    if not shop.exists():
+        raise ShopNotFoundError("no such file or folder", where=shop, hint="Give a folder with a shop.toml, or a toml file")
+    toml = shop / "shop.toml" if shop.is_dir() else shop
+    if not toml.is_file():
+        raise ShopNotFoundError("the folder has no shop.toml", where=shop, hint="docs/shop.md shows how to write one")
+    folder = root if root is not None else toml.parent
+    if not folder.is_dir():
+        raise ShopNotFoundError("no such folder", where=folder, hint="Check --root")
+    return toml, folder
+
+
+def _target_events(spec: ShopSpec, interactions: pl.DataFrame) -> tuple[Event, ...]:
+    if spec.evaluation.target_events:
+        return tuple(Event[name.upper()] for name in spec.evaluation.target_events)
+    there = {Event(code) for code in interactions["event"].unique().to_list()}
+    if Event.PURCHASE in there:
+        return (Event.PURCHASE,)
+    return tuple(sorted(there - {Event.SEARCH, Event.DISLIKE, Event.RETURN}))
+
+
+__all__ = ["QueryError", "Shop", "item_of", "load_shop", "read_interactions"]

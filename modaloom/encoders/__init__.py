@@ -1,0 +1,1 @@
+"""EMBED: content in, frozen vectors out, each computed once."""

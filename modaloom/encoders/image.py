@@ -1,0 +1,86 @@
+"""Pictures to vectors: EfficientNet-Lite0 on ONNX Runtime."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from PIL import Image
+
+from modaloom.config import Settings
+from modaloom.data.pictures import open_picture, pad_to_square
+from modaloom.encoders import efficientnet
+from modaloom.types import FloatArray
+
+SIDE_PX = 224
+PICTURES_AT_ONCE = 16
+Picture = str | Path | bytes | Image.Image
+
+
+class EfficientNetLite0:
+    """The default picture encoder: 18 MB, Apache-2.0, ImageNet features before the classifier.
+
+    The vectors are not normalised; whoever compares them divides by their length.
+    """
+
+    encoder_id = "efficientnet-lite0/imagenet-57934424/pad224/1"
+    modality = "image"
+    dim = efficientnet.DIM
+
+    def __init__(self, settings: Settings):
+        self._settings = settings
+        self._session = _session(_exported(settings.cache_dir), settings.threads)
+
+    def encode(self, inputs: Sequence[Picture]) -> FloatArray:
+        """Vectors (b, 1280) of pictures given as paths, bytes or opened images.
+
+        Raises:
+            PictureError: one of them cannot be opened.
+        """
+        with ThreadPoolExecutor(max_workers=self._settings.threads) as pool:
+            squares = pool.map(self._pixels, inputs)
+            vectors = [self._run(group) for group in _groups(squares, PICTURES_AT_ONCE)]
+        return np.concatenate(vectors) if vectors else np.zeros((0, self.dim), dtype=np.float32)
+
+    def _pixels(self, source: Picture) -> FloatArray:
+        image = source
+        if not isinstance(source, Image.Image):
+            image = open_picture(source, max_pixels=self._settings.max_picture_pixels, draft_px=SIDE_PX)
+        assert isinstance(image, Image.Image)
+        square = np.asarray(pad_to_square(image.convert("RGB"), SIDE_PX), dtype=np.float32)
+        return ((square - 127.0) / 128.0).transpose(2, 0, 1)
+
+    def _run(self, squares: list[FloatArray]) -> FloatArray:
+        result: FloatArray = self._session.run(None, {"pixels": np.stack(squares)})[0]
+        return result
+
+
+def _groups(squares: object, size: int) -> list[list[FloatArray]]:
+    everything: list[FloatArray] = list(squares)  # type: ignore[call-overload]
+    return [everything[start : start + size] for start in range(0, len(everything), size)]
+
+
+def _session(file: Path, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+
+
+def _exported(cache_dir: Path) -> Path:
+    """The ONNX file in the cache, written on first use under a temporary name and renamed."""
+    file = cache_dir / "encoders" / "efficientnet-lite0.1.onnx"
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_name(f"{file.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+        try:
+            efficientnet.write_onnx(temporary, efficientnet.packaged_weights())
+            temporary.replace(file)
+        finally:
+            temporary.unlink(missing_ok=True)
+    return file

@@ -1,0 +1,98 @@
+"""Every error that Modaloom raises on purpose.
+
+::
+
+    ModaloomError
+    ├── SettingsError          a setting is unknown, of the wrong kind or out of range
+    ├── ShopError              a shop's files cannot be used as they are
+    │   ├── ShopNotFoundError      no such folder or file
+    │   ├── ColumnError            a column that shop.toml names is not in the file
+    │   └── TooManyBadRowsError    more rows or pictures are broken than the limit allows
+    ├── PictureError           one picture cannot be opened
+    ├── EncoderError           an encoder is unknown, or its weights cannot be had
+    │   └── MissingExtraError      an optional package is not installed
+    ├── TrainingError          learning cannot start, go on or be resumed
+    ├── EvaluationError        a protocol cannot be run on this shop
+    ├── BundleError            a bundle cannot be written or trusted
+    │   └── ChecksumError          a file of the bundle is not the one that was written
+    └── QueryError             a request for recommendations cannot be answered
+
+The command line prints the message on one line and exits with 2.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class ModaloomError(Exception):
+    """Base of all errors raised on purpose: says what was wrong, where, and what to do next."""
+
+    def __init__(self, what: str, *, where: str | Path | None = None, hint: str | None = None):
+        self.what = what
+        self.where = str(where) if where is not None else None
+        self.hint = hint
+        parts = [f"{self.where}: {what}" if self.where else what]
+        if hint:
+            parts.append(hint)
+        super().__init__(" ".join(part if part.endswith((".", "?", "!")) else part + "." for part in parts))
+
+
+class SettingsError(ModaloomError):
+    """A setting is unknown, of the wrong kind or out of range."""
+
+
+class ShopError(ModaloomError):
+    """A shop's files cannot be used as they are."""
+
+
+class ShopNotFoundError(ShopError):
+    """No such folder or file."""
+
+
+class ColumnError(ShopError):
+    """A column that ``shop.toml`` names is not in the file."""
+
+
+class TooManyBadRowsError(ShopError):
+    """More rows or pictures are broken than the limit allows."""
+
+
+class PictureError(ModaloomError):
+    """One picture cannot be opened."""
+
+
+class EncoderError(ModaloomError):
+    """An encoder is unknown, or its weights cannot be had."""
+
+
+class MissingExtraError(EncoderError):
+    """An optional package is not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str):
+        super().__init__(
+            f"{purpose} needs the package {package!r}, which is not installed",
+            hint=f"Run: pip install 'modaloom[{extra}]'",
+        )
+        self.package = package
+        self.extra = extra
+
+
+class TrainingError(ModaloomError):
+    """Learning cannot start, go on or be resumed."""
+
+
+class EvaluationError(ModaloomError):
+    """A protocol cannot be run on this shop."""
+
+
+class BundleError(ModaloomError):
+    """A bundle cannot be written or trusted."""
+
+
+class ChecksumError(BundleError):
+    """A file of the bundle is not the one that was written."""
+
+
+class QueryError(ModaloomError):
+    """A request for recommendations cannot be answered."""

@@ -1,0 +1,118 @@
+"""Behaviour as sparse matrices: who had what, and how much each past event still counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+
+from modaloom.numerics import randomised_svd
+from modaloom.types import Event, FloatArray, Histories, IntArray, Snapshot, Tokens
+
+DAY_S = 86_400.0
+POSITIVE_EVENTS = (Event.VIEW, Event.CART, Event.PURCHASE, Event.RATING, Event.LIKE)
+"""Events that speak for an item. Dislikes and returns never count as taste."""
+EVENT_WEIGHTS = {Event.VIEW: 0.15, Event.CART: 0.5, Event.PURCHASE: 1.0, Event.RATING: 0.7, Event.LIKE: 0.8}
+
+
+def interaction_matrix(snapshot: Snapshot) -> sp.csr_matrix:
+    """Users x items, 1 where there was a target event."""
+    targets = snapshot.targets()
+    rows, columns = targets["user_num"].to_numpy(), targets["item_num"].to_numpy()
+    values = np.ones(targets.height, dtype=np.float32)
+    matrix = sp.csr_matrix((values, (rows, columns)), shape=(snapshot.n_users, snapshot.n_items))
+    matrix.data[:] = 1.0
+    return matrix
+
+
+def event_weights(events: np.ndarray) -> FloatArray:  # type: ignore[type-arg]
+    """How much each event says about taste, by :data:`EVENT_WEIGHTS`."""
+    table = np.zeros(256, dtype=np.float32)
+    for event, weight in EVENT_WEIGHTS.items():
+        table[int(event)] = weight
+    return table[events]
+
+
+def history_weights(histories: Histories, half_life_days: float | None = None) -> FloatArray:
+    """Weight of each packed history entry: by event, halved every ``half_life_days``."""
+    weights = event_weights(histories.events)
+    if half_life_days is None:
+        return weights
+    age_days = np.maximum(histories.now - histories.timestamps, 0) / DAY_S
+    if (histories.timestamps == 0).all():  # a log without times: nothing is older than anything else
+        return weights
+    result: FloatArray = (weights * 0.5 ** (age_days / half_life_days)).astype(np.float32)
+    return result
+
+
+def history_matrix(histories: Histories, n_items: int, half_life_days: float | None = None) -> sp.csr_matrix:
+    """Shoppers x items with the summed weights of :func:`history_weights`; plain 0/1 targets without a half-life."""
+    weights = history_weights(histories, half_life_days)
+    matrix = sp.csr_matrix((weights, histories.item_nums, histories.offsets), shape=(len(histories), n_items))
+    matrix.sum_duplicates()
+    if half_life_days is None:
+        matrix.data = np.minimum(matrix.data, 1.0)
+    return matrix
+
+
+def decayed_counts(snapshot: Snapshot, half_life_days: float) -> FloatArray:
+    """Target events of each item (n,), halved every ``half_life_days``; plain counts without times."""
+    targets = snapshot.targets()
+    times = targets["timestamp"].to_numpy()
+    weights = np.ones(targets.height) if not times.any() else 0.5 ** ((snapshot.now - times) / DAY_S / half_life_days)
+    return np.bincount(targets["item_num"].to_numpy(), weights, minlength=snapshot.n_items).astype(np.float32)
+
+
+def behaviour_tokens(snapshot: Snapshot, dim: int) -> Tokens:
+    """Item vectors (n, dim) from who had what: singular vectors of the normalised users x items matrix.
+
+    Items that nobody has touched are missing, not zero. All positive events count, by :data:`EVENT_WEIGHTS`.
+
+    Source: the propagation-free limit of graph convolutions, Peng et al., "SVD-GCN", 2022.
+    """
+    past = snapshot.interactions.filter(pl.col("item_num").is_not_null())
+    weights = event_weights(past["event"].to_numpy())
+    places = (past["user_num"].to_numpy(), past["item_num"].to_numpy())
+    matrix = sp.csr_matrix((weights, places), shape=(snapshot.n_users, snapshot.n_items))
+    matrix.data = np.minimum(matrix.data, 2.0)
+    per_user, per_item = (np.asarray(matrix.sum(axis=axis)).ravel() for axis in (1, 0))
+    normalised = sp.diags(1 / np.sqrt(per_user + 1.0)) @ matrix @ sp.diags(1 / np.sqrt(per_item + 1.0))
+    _, values, axes = randomised_svd(normalised.tocsr().astype(np.float32), dim)
+    vectors = np.zeros((snapshot.n_items, dim), dtype=np.float32)
+    vectors[:, : len(values)] = axes.T * values
+    mask = per_item > 0
+    vectors[~mask] = 0.0
+    return Tokens("behaviour", f"svd/{dim}/1", vectors, mask)
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """Behaviour vectors that never saw the shoppers they are used for.
+
+    A shopper's own purchases shape the vectors of what they bought. A model trained on such vectors learns
+    to trust them far more than the future will justify. So shoppers are put into folds, and while learning
+    from one fold the vectors come from the other folds alone, turned into the axes of the full ones.
+
+    Source: Chernozhukov et al., "Double/debiased machine learning", 2018 (cross-fitting);
+    Schonemann, "A generalized solution of the orthogonal Procrustes problem", 1966 (the turn).
+    """
+
+    fold_of_user: IntArray  # (n_users,)
+    tokens: tuple[Tokens, ...]  # one per fold
+
+
+def cross_fit(snapshot: Snapshot, full: Tokens, *, folds: int = 4, seed: int = 0) -> CrossFit:
+    """Behaviour tokens for each fold of shoppers, aligned with ``full``."""
+    fold_of_user = np.random.default_rng(seed).integers(0, folds, snapshot.n_users)
+    owner = fold_of_user[snapshot.interactions["user_num"].to_numpy()]
+    made = []
+    for fold in range(folds):
+        others = replace(snapshot, interactions=snapshot.interactions.filter(pl.Series(owner != fold)))
+        tokens = behaviour_tokens(others, full.dim)
+        shared = tokens.mask & full.mask
+        left, _, right = np.linalg.svd(tokens.vectors[shared].T @ full.vectors[shared])
+        turned = (tokens.vectors @ (left @ right)).astype(np.float32)
+        made.append(Tokens("behaviour", tokens.encoder_id, turned, tokens.mask))
+    return CrossFit(fold_of_user, tuple(made))

@@ -1,0 +1,144 @@
+"""The learned recommender: modality tokens fused by attention, shoppers as queries over their past.
+
+An item's key is made of *views*: one per modality, weighted by the fusion's attention, and the fused
+vector. A shopper's past gives queries made of the same views, weighted by an attention over the
+modalities of *that shopper*: what hangs together in somebody's past is what they care about. An item's
+score is then a sum over views, so that leaving a modality or a past item out is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from modaloom.models.fusion import CrossModalImputer, make_fusion
+from modaloom.models.sequence import ABSENT, make_sequence
+from modaloom.numerics import principal_axes, unit_rows
+from modaloom.types import FloatArray, Tokens
+
+
+@dataclass(frozen=True)
+class RecommenderConfig:
+    """Shape of the model. ``dim`` is the width of every token, a multiple of ``num_heads``."""
+
+    modalities: tuple[str, ...]
+    input_dims: tuple[int, ...]
+    dim: int = 64
+    fusion: str = "attention"
+    attention: str = "scaled_dot"
+    sequence: str = "kernel"
+    num_heads: int = 4
+    impute: bool = True
+
+
+class ItemKeys(NamedTuple):
+    """What the item tower gives for n items."""
+
+    keys: Tensor  # (n, (m + 1) * d)
+    weights: Tensor  # (n, m) attention over the modality tokens
+    bias: Tensor  # (n,)
+    tokens: Tensor  # (n, m, d) unit vectors before fusion
+    fused: Tensor  # (n, d)
+
+
+class FusionRecommender(nn.Module):
+    """Item tower and user tower; see the module's docstring."""
+
+    def __init__(self, config: RecommenderConfig):
+        super().__init__()
+        self.config = config
+        m, d = len(config.modalities), config.dim
+        for modality, width in zip(config.modalities, config.input_dims, strict=True):
+            self.register_buffer(f"mean_{modality}", torch.zeros(width))
+            self.register_buffer(f"axes_{modality}", torch.zeros(d, width))
+        self.adapt = nn.Parameter(torch.eye(d).repeat(m, 1, 1))
+        self.fusion = make_fusion(config.fusion, d, m, attention=config.attention, num_heads=config.num_heads)
+        self.imputer = CrossModalImputer(d, m) if config.impute else None
+        self.trust = nn.Parameter(torch.zeros(m))
+        self.fused_weight = nn.Parameter(torch.tensor(-1.0))
+        self.appeal = nn.Sequential(nn.Linear(d, d), nn.GELU(), nn.Linear(d, 1))
+        nn.init.zeros_(self.appeal[2].weight)
+        self.sequence = make_sequence(config.sequence, (m + 1) * d, num_heads=config.num_heads)
+        self.log_scale = nn.Parameter(torch.tensor(2.3))
+        self.preference = nn.Parameter(torch.zeros(m + 1))
+        self.coherence = nn.Parameter(torch.full((m + 1,), 1.0))
+
+    def set_axes(self, tokens: Mapping[str, Tokens]) -> None:
+        """Whitens each modality: the fixed first layer that turns frozen vectors into tokens."""
+        for modality in self.config.modalities:
+            vectors, mask = tokens[modality].vectors, tokens[modality].mask
+            mean, axes, spread = principal_axes(unit_rows(vectors), mask, self.config.dim)
+            scaled = axes / np.maximum(spread, 1e-3 * max(float(spread.max(initial=0.0)), 1e-6))[:, None]
+            self.get_buffer(f"mean_{modality}").copy_(torch.from_numpy(mean))
+            self.get_buffer(f"axes_{modality}")[: len(scaled)].copy_(torch.from_numpy(scaled))
+
+    def reduce(self, modality: str, vectors: Tensor) -> Tensor:
+        """Whitened unit vectors (n, d) of frozen vectors (n, input_dim)."""
+        centred = F.normalize(vectors, dim=-1) - self.get_buffer(f"mean_{modality}")
+        return F.normalize(centred @ self.get_buffer(f"axes_{modality}").T, dim=-1)
+
+    def items(self, reduced: Tensor, mask: Tensor) -> ItemKeys:
+        """Keys of items with whitened tokens (n, m, d) of which mask (n, m) says which are there."""
+        tokens = F.normalize(torch.einsum("nmd,mde->nme", reduced, self.adapt), dim=-1) * mask[..., None]
+        fused, weights = self.fusion(tokens, mask)
+        views, strength = tokens, weights
+        if self.imputer is not None:
+            guessed = F.normalize(self.imputer.guess(tokens, mask), dim=-1)
+            views = torch.where(mask[..., None], tokens, guessed)
+            stand_in = torch.sigmoid(self.trust) / len(self.config.modalities) * mask.any(dim=1, keepdim=True)
+            strength = torch.where(mask, weights, stand_in.expand_as(weights))
+        per_modality = views * (strength + 1e-9).sqrt()[..., None]
+        unit = F.normalize(fused, dim=-1)
+        keys = torch.cat([per_modality.flatten(1), unit * torch.sigmoid(self.fused_weight)], dim=1)
+        return ItemKeys(keys, weights, self.appeal(unit)[:, 0], tokens, unit)
+
+    def queries(self, keys: Tensor, mask: Tensor, event: Tensor, age_days: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries (b, q, D), log weights (b, q) and the shopper's weight of each view (b, m + 1).
+
+        Args:
+            keys: of the past items, (b, t, D), oldest first.
+            mask: (b, t) bool.
+            event: (b, t) codes of :class:`~modaloom.types.Event`.
+            age_days: (b, t).
+        """
+        queries, log_weights = self.sequence(keys, mask, event, age_days)
+        share = torch.softmax(log_weights, dim=1)[..., None]
+        views = (queries * share).sum(dim=1).view(len(keys), -1, self.config.dim)
+        size = (queries.view(*queries.shape[:2], -1, self.config.dim).norm(dim=-1) * share).sum(dim=1)
+        coherence = views.norm(dim=-1) / (size + 1e-6)  # (b, m + 1), 1 when all past items agree
+        weights = torch.softmax(self.preference + self.coherence * coherence, dim=-1) * coherence.shape[1]
+        spread = weights.repeat_interleave(self.config.dim, dim=1)
+        return queries * spread[:, None] * self.log_scale.exp(), log_weights, weights
+
+
+def scores(queries: Tensor, log_weights: Tensor, keys: Tensor, bias: Tensor) -> Tensor:
+    """Scores (b, n) of items with keys (n, D) and bias (n,) for queries (b, q, D) with log weights (b, q)."""
+    similar = torch.einsum("bqd,nd->bqn", queries, keys) + log_weights[..., None]
+    return torch.logsumexp(similar, dim=1) + bias
+
+
+def numpy_scores(queries: FloatArray, log_weights: FloatArray, keys: FloatArray, bias: FloatArray) -> FloatArray:
+    """:func:`scores` in NumPy, shopper by shopper, skipping the empty places of the past."""
+    out = np.zeros((len(queries), len(keys)), dtype=np.float32)
+    for row in range(len(queries)):
+        there = log_weights[row] > ABSENT / 2
+        if there.any():
+            similar = queries[row, there] @ keys.T + log_weights[row, there, None]
+            top = similar.max(axis=0)
+            out[row] = top + np.log(np.exp(similar - top).sum(axis=0))
+    return out + bias
+
+
+def stack_tokens(model: FusionRecommender, tokens: Mapping[str, Tokens]) -> tuple[Tensor, Tensor]:
+    """Whitened tokens (n, m, d) and mask (n, m) of a whole catalogue."""
+    order = model.config.modalities
+    with torch.no_grad():
+        reduced = torch.stack([model.reduce(name, torch.from_numpy(tokens[name].vectors)) for name in order], dim=1)
+    mask = torch.from_numpy(np.stack([tokens[name].mask for name in order], axis=1))
+    return cast(Tensor, reduced * mask[..., None]), mask

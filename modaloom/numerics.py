@@ -1,0 +1,72 @@
+"""Small numerical tools that several rooms share; NumPy and SciPy only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from modaloom.types import BoolArray, FloatArray
+
+EPSILON = 1e-9
+
+
+def unit_rows(matrix: FloatArray) -> FloatArray:
+    """Rows divided by their length; zero rows stay zero."""
+    lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
+    result: FloatArray = (matrix / np.maximum(lengths, EPSILON)).astype(np.float32, copy=False)
+    return result
+
+
+def squashed_zscore(scores: FloatArray) -> FloatArray:
+    """Each row of scores (b, n) as ``arcsinh`` of its z-score.
+
+    The z-score makes different models comparable for one shopper. The arcsinh leaves ordinary scores
+    as they are and tames the few huge ones of sparse models, without changing any order.
+    """
+    mean = scores.mean(axis=1, keepdims=True)
+    spread = scores.std(axis=1, keepdims=True)
+    result: FloatArray = np.arcsinh((scores - mean) / (spread + EPSILON)).astype(np.float32)
+    result[np.broadcast_to(spread < EPSILON, result.shape)] = 0.0
+    return result
+
+
+def randomised_svd(matrix: Any, rank: int, *, seed: int = 0, rounds: int = 3) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The leading singular triplets of a dense or sparse (n, d) matrix: (n, r), (r,), (r, d).
+
+    ``r`` is ``rank`` or less where the matrix is smaller. Signs are fixed, so equal input gives equal output.
+
+    Source: Halko, Martinsson & Tropp, "Finding structure with randomness", 2011, algorithm 4.4.
+    """
+    rank = min(rank, *matrix.shape)
+    width = min(rank + 12, *matrix.shape)
+    start = np.random.default_rng(seed).standard_normal((matrix.shape[1], width)).astype(np.float32)
+    basis, _ = np.linalg.qr(matrix @ start)
+    for _ in range(rounds):
+        basis, _ = np.linalg.qr(matrix.T @ basis)
+        basis, _ = np.linalg.qr(matrix @ basis)
+    small = np.asarray(matrix.T @ basis).T
+    left, values, right = np.linalg.svd(small, full_matrices=False)
+    signs = np.sign(right[np.arange(len(right)), np.abs(right).argmax(axis=1)])
+    signs[signs == 0] = 1
+    left, right = (basis @ left) * signs, right * signs[:, None]
+    return (
+        np.ascontiguousarray(left[:, :rank], dtype=np.float32),
+        np.ascontiguousarray(values[:rank], dtype=np.float32),
+        np.ascontiguousarray(right[:rank], dtype=np.float32),
+    )
+
+
+def principal_axes(vectors: FloatArray, mask: BoolArray, dim: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Mean (d,), the leading principal axes (k, d) and the standard deviation along each (k,) of the rows present."""
+    present = vectors[mask].astype(np.float32)
+    if not len(present):
+        raise ValueError("no row is present")
+    mean = present.mean(axis=0)
+    centred = present - mean
+    values, axes = np.linalg.eigh((centred.T @ centred / len(present)).astype(np.float64))
+    order = np.argsort(values)[::-1][: min(dim, len(values))]
+    axes = axes[:, order].T
+    signs = np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])
+    spread = np.sqrt(np.maximum(values[order], 0.0))
+    return mean, (axes * signs[:, None]).astype(np.float32), spread.astype(np.float32)

@@ -1,0 +1,1 @@
+"""LEARN: examples from a snapshot, a short loop, checkpoints that survive a kill."""
