@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy as np
 from modaloom.types import BoolArray, FloatArray
 
 EPSILON = 1e-9
+LEAST_SPREAD = 1e-3
+"""Axes with less than this share of the largest spread are not blown up any further."""
 
 
 def unit_rows(matrix: FloatArray) -> FloatArray:
@@ -26,12 +29,16 @@ def squashed_zscore(scores: FloatArray) -> FloatArray:
     """
     mean = scores.mean(axis=1, keepdims=True)
     spread = scores.std(axis=1, keepdims=True)
+    # Rounding gives a row of equal numbers a tiny spread, so equality itself is asked for.
+    flat = scores.max(axis=1, keepdims=True) == scores.min(axis=1, keepdims=True)
     result: FloatArray = np.arcsinh((scores - mean) / (spread + EPSILON)).astype(np.float32)
-    result[np.broadcast_to(spread < EPSILON, result.shape)] = 0.0
+    result[np.broadcast_to(flat | (spread < EPSILON), result.shape)] = 0.0
     return result
 
 
-def randomised_svd(matrix: Any, rank: int, *, seed: int = 0, rounds: int = 3) -> tuple[FloatArray, FloatArray, FloatArray]:
+def randomised_svd(
+    matrix: Any, rank: int, *, seed: int = 0, rounds: int = 3
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """The leading singular triplets of a dense or sparse (n, d) matrix: (n, r), (r,), (r, d).
 
     ``r`` is ``rank`` or less where the matrix is smaller. Signs are fixed, so equal input gives equal output.
@@ -70,3 +77,26 @@ def principal_axes(vectors: FloatArray, mask: BoolArray, dim: int) -> tuple[Floa
     signs = np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])
     spread = np.sqrt(np.maximum(values[order], 0.0))
     return mean, (axes * signs[:, None]).astype(np.float32), spread.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Whitening:
+    """A fixed linear map from an encoder's vectors to unit vectors of ``dim`` whitened principal axes."""
+
+    mean: FloatArray  # (d,)
+    axes: FloatArray  # (dim, d), each divided by the spread along it; zero rows where there are fewer axes
+
+    @classmethod
+    def fit(cls, vectors: FloatArray, mask: BoolArray, dim: int) -> Whitening:
+        """Learns the map from the rows (n, d) that ``mask`` marks."""
+        mean, axes, spread = principal_axes(unit_rows(vectors), mask, dim)
+        scaled = np.zeros((dim, vectors.shape[1]), dtype=np.float32)
+        scaled[: len(axes)] = axes / np.maximum(spread, LEAST_SPREAD * max(float(spread.max(initial=0.0)), EPSILON))[:, None]
+        return cls(mean, scaled)
+
+    def apply(self, vectors: FloatArray, mask: BoolArray | None = None) -> FloatArray:
+        """Whitened unit rows (n, dim) of vectors (n, d); zero where ``mask`` is False."""
+        reduced = unit_rows((unit_rows(vectors) - self.mean) @ self.axes.T)
+        if mask is not None:
+            reduced[~mask] = 0.0
+        return reduced

@@ -145,7 +145,8 @@ class ContentKnn:
         missing = [modality for modality in wanted if modality not in snapshot.tokens]
         if missing or not wanted:
             raise TrainingError(
-                f"the shop has no {', '.join(missing) or 'content'} vectors", hint=f"It has: {', '.join(snapshot.tokens) or 'none'}"
+                f"the shop has no {', '.join(missing) or 'content'} vectors",
+                hint=f"It has: {', '.join(snapshot.tokens) or 'none'}",
             )
         self._vectors = {modality: centred_units(snapshot, modality) for modality in wanted}
         return self
@@ -224,14 +225,20 @@ class ImplicitAls(_Factors):
 
     name = "ials"
 
-    def __init__(self, *, dim: int = 64, regularisation: float = 0.05, epochs: int = 15, alpha: float = 10.0, seed: int = 0):
+    def __init__(
+        self, *, dim: int = 64, regularisation: float = 0.05, epochs: int = 15, alpha: float = 10.0, seed: int = 0
+    ):
         super().__init__(dim=dim, regularisation=regularisation, epochs=epochs, seed=seed)
         self.alpha = alpha
 
     def _make(self) -> Any:
         als = _implicit(self.name).als.AlternatingLeastSquares
         return als(
-            factors=self.dim, regularization=self.regularisation, alpha=self.alpha, iterations=self.epochs, random_state=self.seed
+            factors=self.dim,
+            regularization=self.regularisation,
+            alpha=self.alpha,
+            iterations=self.epochs,
+            random_state=self.seed,
         )
 
     def _user_factors(self, histories: Histories) -> FloatArray:
@@ -248,7 +255,9 @@ class BprMf(_Factors):
 
     name = "bpr-mf"
 
-    def __init__(self, *, dim: int = 64, regularisation: float = 0.01, epochs: int = 100, rate: float = 0.05, seed: int = 0):
+    def __init__(
+        self, *, dim: int = 64, regularisation: float = 0.01, epochs: int = 100, rate: float = 0.05, seed: int = 0
+    ):
         super().__init__(dim=dim, regularisation=regularisation, epochs=epochs, seed=seed)
         self.rate = rate
 

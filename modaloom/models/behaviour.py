@@ -110,9 +110,13 @@ def cross_fit(snapshot: Snapshot, full: Tokens, *, folds: int = 4, seed: int = 0
     made = []
     for fold in range(folds):
         others = replace(snapshot, interactions=snapshot.interactions.filter(pl.Series(owner != fold)))
-        tokens = behaviour_tokens(others, full.dim)
-        shared = tokens.mask & full.mask
-        left, _, right = np.linalg.svd(tokens.vectors[shared].T @ full.vectors[shared])
-        turned = (tokens.vectors @ (left @ right)).astype(np.float32)
-        made.append(Tokens("behaviour", tokens.encoder_id, turned, tokens.mask))
+        made.append(turn_to(behaviour_tokens(others, full.dim), full))
     return CrossFit(fold_of_user, tuple(made))
+
+
+def turn_to(tokens: Tokens, reference: Tokens) -> Tokens:
+    """The same tokens turned so that the items they share with ``reference`` lie as near to it as they can."""
+    shared = tokens.mask & reference.mask
+    left, _, right = np.linalg.svd(tokens.vectors[shared].T @ reference.vectors[shared])
+    turned = (tokens.vectors @ (left @ right)).astype(np.float32)
+    return Tokens(tokens.modality, tokens.encoder_id, turned, tokens.mask)

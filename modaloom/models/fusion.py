@@ -42,7 +42,7 @@ class Fusion(nn.Module):
 
 def norm_share(parts: Tensor, mask: Tensor) -> Tensor:
     """Weights (b, m) for kinds that have none of their own: each part's share of the total length."""
-    lengths = parts.norm(dim=-1) * mask
+    lengths: Tensor = parts.norm(dim=-1) * mask
     return lengths / lengths.sum(dim=-1, keepdim=True).clamp_min(1e-9)
 
 
@@ -139,7 +139,9 @@ class TransformerFusion(Fusion):
     Source: Vaswani et al., "Attention Is All You Need", 2017 (pre-norm variant).
     """
 
-    def __init__(self, dim: int, n_modalities: int, *, score: str = "scaled_dot", num_heads: int = 4, dropout: float = 0.1):
+    def __init__(
+        self, dim: int, n_modalities: int, *, score: str = "scaled_dot", num_heads: int = 4, dropout: float = 0.1
+    ):
         super().__init__(dim, n_modalities)
         self.before = nn.LayerNorm(dim)
         self.attention = Attention(dim, score=score, num_heads=num_heads)
@@ -203,7 +205,8 @@ class CrossModalImputer(nn.Module):
 
     def guess(self, tokens: Tensor, mask: Tensor) -> Tensor:
         """A token (b, m, d) for every modality, from the tokens that mask (b, m) marks."""
-        seen = torch.cat([(tokens * mask[..., None]).flatten(1), mask.to(tokens.dtype)], dim=1)
+        present = tokens.masked_fill(~mask[..., None], 0.0)  # not a product: even NaN under the mask must not matter
+        seen = torch.cat([present.flatten(1), mask.to(tokens.dtype)], dim=1)
         return cast(Tensor, self.leave(torch.tanh(self.enter(seen)))).view_as(tokens)
 
     def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
@@ -213,8 +216,8 @@ class CrossModalImputer(nn.Module):
     def loss(self, tokens: Tensor, mask: Tensor, visible: Tensor) -> Tensor:
         """Mean squared error of the guesses for tokens that are present but not ``visible`` (b, m)."""
         hidden = mask & ~visible
-        error = ((self.guess(tokens, visible) - tokens) ** 2).sum(dim=-1)
-        return (error * hidden).sum() / hidden.sum().clamp_min(1)
+        error = (self.guess(tokens, visible) - tokens).masked_fill(~hidden[..., None], 0.0)
+        return (error**2).sum() / hidden.sum().clamp_min(1)
 
 
 class MultimodalFusionModel(nn.Module):
@@ -224,7 +227,9 @@ class MultimodalFusionModel(nn.Module):
     score function: ``dot``, ``scaled_dot`` or ``additive``.
     """
 
-    def __init__(self, image_dim: int, text_dim: int, hidden_dim: int, num_heads: int = 4, attention: str = "scaled_dot"):
+    def __init__(
+        self, image_dim: int, text_dim: int, hidden_dim: int, num_heads: int = 4, attention: str = "scaled_dot"
+    ):
         super().__init__()
         self.image = nn.Linear(image_dim, hidden_dim)
         self.text = nn.Linear(text_dim, hidden_dim)
@@ -248,14 +253,18 @@ class MultimodalFusionModel(nn.Module):
         """How much each row looked at its picture and at its text, (b, 2)."""
         return self._fuse(image, text, image_mask, text_mask)[1]
 
-    def _fuse(self, image: Tensor, text: Tensor, image_mask: Tensor | None, text_mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _fuse(
+        self, image: Tensor, text: Tensor, image_mask: Tensor | None, text_mask: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         if image.ndim != 2 or text.ndim != 2 or image.shape[0] != text.shape[0]:
-            raise ValueError(f"expected image (b, image_dim) and text (b, text_dim), got {tuple(image.shape)} and {tuple(text.shape)}")
+            shapes = f"{tuple(image.shape)} and {tuple(text.shape)}"
+            raise ValueError(f"expected image (b, image_dim) and text (b, text_dim), got {shapes}")
         if image.shape[1] != self.image.in_features or text.shape[1] != self.text.in_features:
-            raise ValueError(
-                f"expected widths {self.image.in_features} and {self.text.in_features}, got {image.shape[1]} and {text.shape[1]}"
-            )
+            expected = f"{self.image.in_features} and {self.text.in_features}"
+            raise ValueError(f"expected widths {expected}, got {image.shape[1]} and {text.shape[1]}")
         everything = image.new_ones(image.shape[0], dtype=torch.bool)
         masks = [everything if mask is None else mask.bool() for mask in (image_mask, text_mask)]
+        # Filled before the first layer: NaN in a missing picture would otherwise reach that layer's gradient.
+        image, text = image.masked_fill(~masks[0][:, None], 0.0), text.masked_fill(~masks[1][:, None], 0.0)
         tokens = torch.stack([torch.tanh(self.image(image)), torch.tanh(self.text(text))], dim=1)
         return cast(tuple[Tensor, Tensor], self.fusion(tokens, torch.stack(masks, dim=1)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Self
 
 import numpy as np
@@ -12,16 +13,20 @@ from modaloom.errors import TrainingError
 from modaloom.models.behaviour import history_matrix, interaction_matrix
 from modaloom.types import FloatArray, Histories, IntArray, Snapshot
 
-MAX_DENSE_ITEMS = 30_000
+MAX_DENSE_ROWS = 30_000
+COLUMNS_AT_ONCE = 2_048
+NEGLIGIBLE = 1e-5
+"""Weights smaller than this change no ranking worth having."""
 
 
 class Ease:
     """Embarrassingly shallow autoencoder: each item's score is a ridge regression on all other items.
 
-    Only items with a past take part, so the cost grows with those alone. Keeps the ``keep`` largest
-    weights of each item.
+    Solved over shoppers where they are fewer than the items with a past, and over those items otherwise;
+    both give the same weights. Keeps the ``keep`` largest weights of each item.
 
-    Source: Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", 2019.
+    Source: Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", 2019; the form over shoppers by
+    the Woodbury identity.
     """
 
     name = "ease"
@@ -38,30 +43,33 @@ class Ease:
         """Solves for the weights.
 
         Raises:
-            TrainingError: too many items have a past for a dense solution.
+            TrainingError: both shoppers and items with a past are too many for a dense solution.
         """
         seen = interaction_matrix(snapshot)
+        seen = seen[np.asarray(seen.sum(axis=1)).ravel() > 0]
         self._n_items = snapshot.n_items
         self._active = np.flatnonzero(np.asarray(seen.sum(axis=0)).ravel() > 0)
-        if len(self._active) > MAX_DENSE_ITEMS:
+        smaller = min(seen.shape[0], len(self._active))
+        if smaller > MAX_DENSE_ROWS:
             raise TrainingError(
-                f"EASE needs a dense matrix of {len(self._active):,} x {len(self._active):,} numbers",
-                hint=f"It is offered up to {MAX_DENSE_ITEMS:,} items with a past; leave it out of --models",
+                f"EASE needs a dense matrix of {smaller:,} x {smaller:,} numbers",
+                hint=f"It is offered up to {MAX_DENSE_ROWS:,} shoppers or items with a past; leave it out of --models",
             )
-        active = seen[:, self._active]
-        gram = np.asarray((active.T @ active).todense(), dtype=np.float32)
-        gram[np.diag_indices_from(gram)] += self.ridge
-        inverse = _inverse(gram)
-        weights = -inverse / np.diag(inverse)
-        np.fill_diagonal(weights, 0.0)
-        self._weights = _largest_per_column(weights, self.keep)
+        active = seen[:, self._active].tocsc()
+        over_shoppers = active.shape[0] < active.shape[1]
+        columns = (
+            _columns_over_shoppers(active, self.ridge) if over_shoppers else _columns_over_items(active, self.ridge)
+        )
+        blocks = [_largest_per_column(block, self.keep) for block in columns]
+        self._weights = sp.hstack(blocks, format="csr") if blocks else sp.csr_matrix((0, 0), dtype=np.float32)
         return self
 
     def score(self, histories: Histories) -> FloatArray:
         """Scores (b, n)."""
         past = history_matrix(histories, self._n_items)[:, self._active]
         scores = np.zeros((len(histories), self._n_items), dtype=np.float32)
-        scores[:, self._active] = np.asarray((past @ self._weights).todense())
+        if len(self._active):
+            scores[:, self._active] = np.asarray((past @ self._weights).todense())
         return scores
 
     def state(self) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
@@ -84,6 +92,33 @@ class Ease:
         return self
 
 
+def _columns_over_items(active: sp.csc_matrix, ridge: float) -> Iterator[FloatArray]:
+    """Blocks of columns of the weights from P, the inverse of X'X + ridge: -P_ij / P_jj."""
+    gram = np.asarray((active.T @ active).todense(), dtype=np.float32)
+    gram[np.diag_indices_from(gram)] += ridge
+    inverse = _inverse(gram)
+    diagonal = np.diag(inverse).copy()
+    for start in range(0, len(diagonal), COLUMNS_AT_ONCE):
+        stop = min(start + COLUMNS_AT_ONCE, len(diagonal))
+        block = -inverse[:, start:stop] / diagonal[start:stop]
+        block[np.arange(start, stop), np.arange(stop - start)] = 0.0
+        yield block
+
+
+def _columns_over_shoppers(active: sp.csc_matrix, ridge: float) -> Iterator[FloatArray]:
+    """The same blocks from K, the inverse of XX' + ridge: (X'KX)_ij / (1 - (X'KX)_jj)."""
+    gram = np.asarray((active @ active.T).todense(), dtype=np.float32)
+    gram[np.diag_indices_from(gram)] += ridge
+    inverse = _inverse(gram)
+    for start in range(0, active.shape[1], COLUMNS_AT_ONCE):
+        stop = min(start + COLUMNS_AT_ONCE, active.shape[1])
+        block = np.asarray(active.T @ (inverse @ active[:, start:stop]), dtype=np.float32)
+        places = np.arange(start, stop), np.arange(stop - start)
+        block /= 1.0 - block[places]
+        block[places] = 0.0
+        yield block
+
+
 def _inverse(gram: FloatArray) -> FloatArray:
     """Inverse of a positive definite matrix by its Cholesky factor: half the work of a general inverse."""
     factor, info = scipy.linalg.lapack.spotrf(gram, lower=True, overwrite_a=True)
@@ -95,10 +130,16 @@ def _inverse(gram: FloatArray) -> FloatArray:
     return result
 
 
-def _largest_per_column(weights: FloatArray, keep: int) -> sp.csr_matrix:
-    size = len(weights)
-    if size <= keep:
-        return sp.csr_matrix(weights)
-    rows = np.argpartition(-np.abs(weights), keep, axis=0)[:keep]
-    columns = np.broadcast_to(np.arange(size), rows.shape)
-    return sp.csr_matrix((weights[rows, columns].ravel(), (rows.ravel(), columns.ravel())), shape=(size, size))
+def _largest_per_column(block: FloatArray, keep: int) -> sp.csc_matrix:
+    """The entries of largest size in each column; those near zero are never kept."""
+    columns = []
+    for column in np.ascontiguousarray(block.T):
+        size = np.abs(column)
+        rows = np.flatnonzero(size > NEGLIGIBLE)
+        if len(rows) > keep:
+            rows = np.sort(rows[np.argpartition(-size[rows], keep)[:keep]])
+        columns.append((rows, column[rows]))
+    counts = np.cumsum([0, *(len(rows) for rows, _ in columns)])
+    rows = np.concatenate([rows for rows, _ in columns])
+    values = np.concatenate([values for _, values in columns])
+    return sp.csc_matrix((values, rows, counts), shape=block.shape)

@@ -8,9 +8,9 @@ score is then a sum over views, so that leaving a modality or a past item out is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,9 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from modaloom.models.fusion import CrossModalImputer, make_fusion
-from modaloom.models.sequence import ABSENT, make_sequence
-from modaloom.numerics import principal_axes, unit_rows
-from modaloom.types import FloatArray, Tokens
+from modaloom.models.sequence import make_sequence
+from modaloom.types import Tokens
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,6 @@ class RecommenderConfig:
     """Shape of the model. ``dim`` is the width of every token, a multiple of ``num_heads``."""
 
     modalities: tuple[str, ...]
-    input_dims: tuple[int, ...]
     dim: int = 64
     fusion: str = "attention"
     attention: str = "scaled_dot"
@@ -54,9 +52,6 @@ class FusionRecommender(nn.Module):
         super().__init__()
         self.config = config
         m, d = len(config.modalities), config.dim
-        for modality, width in zip(config.modalities, config.input_dims, strict=True):
-            self.register_buffer(f"mean_{modality}", torch.zeros(width))
-            self.register_buffer(f"axes_{modality}", torch.zeros(d, width))
         self.adapt = nn.Parameter(torch.eye(d).repeat(m, 1, 1))
         self.fusion = make_fusion(config.fusion, d, m, attention=config.attention, num_heads=config.num_heads)
         self.imputer = CrossModalImputer(d, m) if config.impute else None
@@ -68,20 +63,6 @@ class FusionRecommender(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(2.3))
         self.preference = nn.Parameter(torch.zeros(m + 1))
         self.coherence = nn.Parameter(torch.full((m + 1,), 1.0))
-
-    def set_axes(self, tokens: Mapping[str, Tokens]) -> None:
-        """Whitens each modality: the fixed first layer that turns frozen vectors into tokens."""
-        for modality in self.config.modalities:
-            vectors, mask = tokens[modality].vectors, tokens[modality].mask
-            mean, axes, spread = principal_axes(unit_rows(vectors), mask, self.config.dim)
-            scaled = axes / np.maximum(spread, 1e-3 * max(float(spread.max(initial=0.0)), 1e-6))[:, None]
-            self.get_buffer(f"mean_{modality}").copy_(torch.from_numpy(mean))
-            self.get_buffer(f"axes_{modality}")[: len(scaled)].copy_(torch.from_numpy(scaled))
-
-    def reduce(self, modality: str, vectors: Tensor) -> Tensor:
-        """Whitened unit vectors (n, d) of frozen vectors (n, input_dim)."""
-        centred = F.normalize(vectors, dim=-1) - self.get_buffer(f"mean_{modality}")
-        return F.normalize(centred @ self.get_buffer(f"axes_{modality}").T, dim=-1)
 
     def items(self, reduced: Tensor, mask: Tensor) -> ItemKeys:
         """Keys of items with whitened tokens (n, m, d) of which mask (n, m) says which are there."""
@@ -123,22 +104,11 @@ def scores(queries: Tensor, log_weights: Tensor, keys: Tensor, bias: Tensor) -> 
     return torch.logsumexp(similar, dim=1) + bias
 
 
-def numpy_scores(queries: FloatArray, log_weights: FloatArray, keys: FloatArray, bias: FloatArray) -> FloatArray:
-    """:func:`scores` in NumPy, shopper by shopper, skipping the empty places of the past."""
-    out = np.zeros((len(queries), len(keys)), dtype=np.float32)
-    for row in range(len(queries)):
-        there = log_weights[row] > ABSENT / 2
-        if there.any():
-            similar = queries[row, there] @ keys.T + log_weights[row, there, None]
-            top = similar.max(axis=0)
-            out[row] = top + np.log(np.exp(similar - top).sum(axis=0))
-    return out + bias
-
-
-def stack_tokens(model: FusionRecommender, tokens: Mapping[str, Tokens]) -> tuple[Tensor, Tensor]:
-    """Whitened tokens (n, m, d) and mask (n, m) of a whole catalogue."""
-    order = model.config.modalities
-    with torch.no_grad():
-        reduced = torch.stack([model.reduce(name, torch.from_numpy(tokens[name].vectors)) for name in order], dim=1)
-    mask = torch.from_numpy(np.stack([tokens[name].mask for name in order], axis=1))
-    return cast(Tensor, reduced * mask[..., None]), mask
+def stack_tokens(modalities: Sequence[str], tokens: Mapping[str, Tokens]) -> tuple[Tensor, Tensor]:
+    """Whitened tokens (n, m, d) and mask (n, m) of a whole catalogue; a modality that is not there is all missing."""
+    some = next(iter(tokens.values())).vectors
+    nothing = np.zeros_like(some), np.zeros(len(some), dtype=bool)
+    pairs = [(tokens[name].vectors, tokens[name].mask) if name in tokens else nothing for name in modalities]
+    vectors = np.stack([vectors for vectors, _ in pairs], axis=1)
+    mask = np.stack([mask for _, mask in pairs], axis=1)
+    return torch.from_numpy(vectors * mask[..., None]), torch.from_numpy(mask)

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from modaloom.models.towers import ABSENT
+
 SEQUENCE_KINDS = ("kernel", "mean", "gru", "transformer")
 N_EVENTS = 8
-ABSENT = -1e4
 
 
 class EventWeights(nn.Module):
@@ -103,7 +104,9 @@ class TransformerSequence(nn.Module):
     def forward(self, keys: Tensor, mask: Tensor, event: Tensor, age_days: Tensor) -> tuple[Tensor, Tensor]:
         """Query (b, 1, d) and log weight (b, 1)."""
         b, t, d = keys.shape
-        placed = keys + self.age(torch.log1p(age_days)[..., None]) + self.event(F.one_hot(event, N_EVENTS).to(keys.dtype))
+        placed = (
+            keys + self.age(torch.log1p(age_days)[..., None]) + self.event(F.one_hot(event, N_EVENTS).to(keys.dtype))
+        )
         q, k, v = self.qkv(self.norm(placed)).view(b, t, 3, self.num_heads, d // self.num_heads).permute(2, 0, 3, 1, 4)
         scores = (q @ k.transpose(-1, -2)) / (d // self.num_heads) ** 0.5
         weights = torch.softmax(scores.masked_fill(~mask[:, None, None, :], ABSENT), dim=-1)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 import torch
 from torch import Tensor
 
-from modaloom.types import BoolArray, Histories, IntArray, Snapshot
+from modaloom.models.towers import DAY_S, Past, gather_past
+from modaloom.types import BoolArray, FloatArray, IntArray, Snapshot
 
-DAY_S = 86_400
+NEGATIVES_SLACK_DAYS = 10
 
 
-@dataclass(frozen=True)
-class PastBatch:
-    """The pasts of b shoppers, padded at the end."""
+class PastBatch(NamedTuple):
+    """A :class:`~modaloom.models.towers.Past` as tensors."""
 
     items: Tensor  # (b, t) item numbers, 0 where padded
     mask: Tensor  # (b, t) bool
@@ -25,38 +25,27 @@ class PastBatch:
     age_days: Tensor  # (b, t)
 
 
-def pad_histories(histories: Histories, length: int) -> PastBatch:
-    """The newest ``length`` events of each shopper as a :class:`PastBatch`."""
-    stops = histories.offsets[1:]
-    starts = np.maximum(histories.offsets[:-1], stops - length)
-    return _gather(
-        (histories.item_nums, histories.events.astype(np.int64), histories.timestamps),
-        (starts, stops),
-        np.full(len(histories), histories.now, dtype=np.int64),
-    )
+def to_batch(past: Past) -> PastBatch:
+    """Shares the memory of the arrays."""
+    return PastBatch(*(torch.from_numpy(values) for values in past))
 
 
-def _gather(log: tuple[IntArray, IntArray, IntArray], span: tuple[IntArray, IntArray], now: IntArray) -> PastBatch:
-    starts, stops = span
-    width = max(int((stops - starts).max(initial=0)), 1)
-    places = starts[:, None] + np.arange(width)
-    mask = places < stops[:, None]
-    places = np.where(mask, places, 0)
-    items, events, times = (values[places] if len(values) else np.zeros_like(places) for values in log)
-    age = np.where(times > 0, np.maximum(now[:, None] - times, 0) / DAY_S, 0.0)
-    return PastBatch(
-        items=torch.from_numpy(np.where(mask, items, 0)),
-        mask=torch.from_numpy(mask),
-        event=torch.from_numpy(np.where(mask, events, 0)),
-        age_days=torch.from_numpy(np.where(mask, age, 0.0).astype(np.float32)),
-    )
+class Batch(NamedTuple):
+    """Some examples and what they are told apart from."""
+
+    fold: int  # of the shoppers, see CrossFit
+    past: PastBatch
+    positives: IntArray  # (b,) what followed
+    negatives: IntArray  # (k,) what others took at about the same time
+    log_q: FloatArray  # (k,) logarithm of how likely each negative was to be drawn
 
 
 class Examples:
     """All (past, next item) pairs of a snapshot, drawn anew each epoch with recent ones first in line.
 
     The past ends a random number of days before the target, as it will when a list is shown for weeks.
-    In a log without times, the past is everything else that the shopper had.
+    In a log without times, the past is everything else that the shopper had. Negatives are what others took at
+    about the same time, so that learning is about who likes what, not about what sells or what is new.
     """
 
     def __init__(self, snapshot: Snapshot, *, history_length: int, half_life_days: float, max_gap_days: int):
@@ -71,6 +60,9 @@ class Examples:
         self._after = np.searchsorted(self._users, self._users, side="right")
         self._timed = bool(self._times.any())
         is_target = np.isin(self._events, [int(event) for event in snapshot.target_events])
+        order = np.argsort(self._times, kind="stable")
+        order = order[is_target[order]]
+        self._pool_items, self._pool_times = self._items[order], self._times[order]
         self._chosen = np.flatnonzero(is_target & self._has_past())
         age = (snapshot.now - self._times[self._chosen]) / DAY_S
         self._odds = 0.5 ** (age / half_life_days) if self._timed else np.ones(len(self._chosen))
@@ -84,11 +76,18 @@ class Examples:
         return self._times > self._times[self._first]
 
     def epoch(
-        self, rng: np.random.Generator, *, batch_size: int, limit: int, fold_of_user: IntArray | None = None
-    ) -> Iterator[tuple[int, PastBatch, IntArray]]:
-        """Fold, pasts, and the item numbers (b,) that followed; at most ``limit`` examples, one fold per batch."""
+        self,
+        rng: np.random.Generator,
+        *,
+        batch_size: int,
+        negatives: int,
+        limit: int,
+        fold_of_user: IntArray | None = None,
+    ) -> Iterator[Batch]:
+        """At most ``limit`` examples; each batch is of one fold of shoppers and of one stretch of time."""
         number = min(limit, len(self._chosen))
         picks = rng.choice(self._chosen, number, replace=False, p=self._odds / self._odds.sum())
+        picks = picks[np.argsort(self._times[picks], kind="stable")]
         folds = np.zeros(number, dtype=np.int64) if fold_of_user is None else fold_of_user[self._users[picks]]
         batches = []
         for fold in np.unique(folds).tolist():
@@ -96,7 +95,19 @@ class Examples:
             batches += [(fold, own[start : start + batch_size]) for start in range(0, len(own), batch_size)]
         for place in rng.permutation(len(batches)).tolist():
             fold, rows = batches[place]
-            yield fold, self._pasts(rows, rng), self._items[rows]
+            others, log_q = self._contemporaries(rows, negatives, rng)
+            yield Batch(fold, self._pasts(rows, rng), self._items[rows], others, log_q)
+
+    def _contemporaries(self, rows: IntArray, number: int, rng: np.random.Generator) -> tuple[IntArray, FloatArray]:
+        """What others took at about the same time, and the logarithm of how likely each was to be drawn."""
+        times = self._times[rows]
+        slack = NEGATIVES_SLACK_DAYS * DAY_S
+        low, high = np.searchsorted(self._pool_times, [times.min() - slack, times.max() + slack])
+        pool = self._pool_items[low : max(high, low + 1)]
+        drawn = rng.choice(pool, number, replace=True)
+        values, counts = np.unique(pool, return_counts=True)
+        log_q = np.log(counts[np.searchsorted(values, drawn)] / len(pool))
+        return drawn, log_q.astype(np.float32)
 
     def _pasts(self, rows: IntArray, rng: np.random.Generator) -> PastBatch:
         log = (self._items, self._events, self._times)
@@ -108,13 +119,15 @@ class Examples:
         keys = self._users * scale + self._times
         stops = np.searchsorted(keys, self._users[rows] * scale + now, side="left")
         starts = np.maximum(self._first[rows], stops - self.history_length)
-        return _gather(log, (starts, stops), now)
+        return to_batch(gather_past(log, (starts, stops), now))
 
     def _rest(self, rows: IntArray, rng: np.random.Generator) -> PastBatch:
         """Everything else that the shopper had, a random stretch of it if it is long."""
         room = np.maximum(self._after[rows] - self._first[rows] - self.history_length - 1, 0)
         starts = self._first[rows] + rng.integers(0, room + 1)
         stops = np.minimum(starts + self.history_length + 1, self._after[rows])
-        past = _gather((self._items, self._events, self._times), (starts, stops), np.zeros(len(rows), dtype=np.int64))
-        own = torch.from_numpy(self._items[rows])[:, None]
-        return PastBatch(past.items, past.mask & (past.items != own), past.event, past.age_days)
+        past = gather_past(
+            (self._items, self._events, self._times), (starts, stops), np.zeros(len(rows), dtype=np.int64)
+        )
+        own = self._items[rows][:, None]
+        return to_batch(past._replace(mask=past.mask & (past.items != own)))

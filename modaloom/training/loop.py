@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,29 +16,30 @@ from modaloom.models.behaviour import CrossFit
 from modaloom.models.fusion import drop_modalities
 from modaloom.models.losses import contrastive_alignment, sampled_softmax
 from modaloom.models.recommender import FusionRecommender, scores, stack_tokens
-from modaloom.training.batches import Examples, PastBatch
-from modaloom.types import IntArray, Snapshot, Tokens
+from modaloom.training.batches import Batch, Examples
+from modaloom.types import Snapshot, Tokens
 
 
 @dataclass(frozen=True)
 class LoopConfig:
     """How to learn. ``half_life_days`` and ``max_gap_days`` are about the examples, see :class:`Examples`."""
 
-    epochs: int = 6
-    batch_size: int = 64
-    examples_per_epoch: int = 12_288
+    epochs: int = 4
+    batch_size: int = 256
+    examples_per_epoch: int = 6_144
     negatives: int = 512
-    full_softmax_items: int = 2_048
-    """Catalogues up to this size are not sampled."""
-    learning_rate: float = 2e-3
+    popularity_correction: float = 0.0
+    """Share of the logQ correction. 0: scores say how much more a shopper likes an item than others do, which
+    is what the blend adds its demand to. 1: scores say how likely the item is."""
+    learning_rate: float = 1e-3
     weight_decay: float = 1e-4
-    history_length: int = 30
+    history_length: int = 20
     half_life_days: float = 180.0
     max_gap_days: int = 28
     modality_dropout: float = 0.2
     alignment_weight: float = 0.05
     imputation_weight: float = 0.1
-    patience: int = 2
+    patience: int = 1
     seed: int = 0
 
 
@@ -58,6 +60,8 @@ class Progress:
 
 
 Validate = Callable[[FusionRecommender], float]
+Resume = tuple[dict[str, Tensor], dict[str, Any], Progress]
+"""State of the model, state of the optimizer, and where the loop was."""
 AfterEpoch = Callable[[FusionRecommender, torch.optim.Optimizer, Progress], None]
 
 
@@ -73,7 +77,7 @@ def learn(
     config: LoopConfig,
     *,
     crossfit: CrossFit | None = None,
-    resume: tuple[torch.optim.Optimizer, Progress] | None = None,
+    resume: Resume | None = None,
     validate: Validate | None = None,
     after_epoch: AfterEpoch | None = None,
 ) -> Progress:
@@ -85,32 +89,49 @@ def learn(
         TrainingError: there is nothing to learn from, or the loss is no longer a number.
     """
     examples = Examples(
-        snapshot, history_length=config.history_length, half_life_days=config.half_life_days, max_gap_days=config.max_gap_days
+        snapshot,
+        history_length=config.history_length,
+        half_life_days=config.half_life_days,
+        max_gap_days=config.max_gap_days,
     )
     if not len(examples):
-        raise TrainingError("no shopper has two events to learn from", hint="Check target_events in shop.toml, or give a longer log")
-    optimizer, progress = resume or (make_optimizer(model, config), Progress())
+        raise TrainingError(
+            "no shopper has two events to learn from", hint="Check target_events in shop.toml, or give a longer log"
+        )
+    optimizer, progress = make_optimizer(model, config), Progress()
+    if resume:
+        model.load_state_dict(resume[0])
+        optimizer.load_state_dict(resume[1])
+        progress = resume[2]
+    else:
+        _validate(model, progress, validate)  # the untrained model is the first candidate
     content = Content(model, tokens, crossfit)
-    catalogue = np.flatnonzero(snapshot.catalogue)
     folds = crossfit.fold_of_user if crossfit else None
     while progress.epoch < config.epochs and progress.stale <= config.patience:
         rng = np.random.default_rng([config.seed, progress.epoch])
         torch.manual_seed(int(rng.integers(2**31)))
         model.train()
         total, count = 0.0, 0
-        limit = config.examples_per_epoch
-        for fold, past, positives in examples.epoch(rng, batch_size=config.batch_size, limit=limit, fold_of_user=folds):
-            negatives = _negatives(catalogue, config, rng)
-            loss = batch_loss(model, content.of_fold(fold), past, positives, negatives, config)
+        for batch in examples.epoch(
+            rng,
+            batch_size=config.batch_size,
+            negatives=config.negatives,
+            limit=config.examples_per_epoch,
+            fold_of_user=folds,
+        ):
+            loss = batch_loss(model, content.of_fold(batch.fold), batch, config)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
             optimizer.step()
-            total, count = total + float(loss.detach()) * len(positives), count + len(positives)
+            size = len(batch.positives)
+            total, count = total + float(loss.detach()) * size, count + size
         progress.epoch += 1
         progress.losses.append(total / count)
         if not math.isfinite(progress.losses[-1]):
-            raise TrainingError(f"the loss is {progress.losses[-1]} after epoch {progress.epoch}", hint="Lower learning_rate")
+            raise TrainingError(
+                f"the loss is {progress.losses[-1]} after epoch {progress.epoch}", hint="Lower learning_rate"
+            )
         _validate(model, progress, validate)
         if after_epoch:
             after_epoch(model, optimizer, progress)
@@ -124,10 +145,11 @@ class Content:
     """Whitened tokens (n, m, d) and mask (n, m) of the catalogue, as each fold of shoppers may see them."""
 
     def __init__(self, model: FusionRecommender, tokens: Mapping[str, Tokens], crossfit: CrossFit | None):
-        self._base = stack_tokens(model, tokens)
+        names = model.config.modalities
+        self._base = stack_tokens(names, tokens)
         self._folds: list[tuple[Tensor, Tensor]] = []
-        if crossfit and "behaviour" in model.config.modalities:
-            self._folds = [stack_tokens(model, {**tokens, "behaviour": made}) for made in crossfit.tokens]
+        if crossfit and "behaviour" in names:
+            self._folds = [stack_tokens(names, {**tokens, "behaviour": made}) for made in crossfit.tokens]
 
     def of_fold(self, fold: int) -> tuple[Tensor, Tensor]:
         """Tokens and mask for one fold."""
@@ -145,37 +167,25 @@ def _validate(model: FusionRecommender, progress: Progress, validate: Validate |
         progress.best = {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
-def _negatives(catalogue: IntArray, config: LoopConfig, rng: np.random.Generator) -> IntArray:
-    if len(catalogue) <= config.full_softmax_items:
-        return catalogue
-    return rng.choice(catalogue, config.negatives, replace=True)
-
-
-def batch_loss(
-    model: FusionRecommender,
-    catalogue: tuple[Tensor, Tensor],
-    past: PastBatch,
-    positives: IntArray,
-    negatives: IntArray,
-    config: LoopConfig,
-) -> Tensor:
+def batch_loss(model: FusionRecommender, catalogue: tuple[Tensor, Tensor], batch: Batch, config: LoopConfig) -> Tensor:
     """Sampled softmax of the next item, plus alignment of pictures and words, plus imputation."""
     reduced, mask = catalogue
-    targets = torch.from_numpy(positives)
-    others = torch.from_numpy(negatives)
+    past = batch.past
+    targets, others = torch.from_numpy(batch.positives), torch.from_numpy(batch.negatives)
     needed = torch.unique(torch.cat([past.items.flatten(), targets, others]))
     place = torch.empty(len(reduced), dtype=torch.long)
     place[needed] = torch.arange(len(needed))
     shown = drop_modalities(mask[needed], config.modality_dropout)
     items = model.items(reduced[needed] * shown[..., None], shown)
     queries, log_weights, _ = model.queries(items.keys[place[past.items]], past.mask, past.event, past.age_days)
-    candidates = place[torch.cat([targets, others])]
-    everything = scores(queries, log_weights, items.keys[candidates], items.bias[candidates])
-    number = len(targets)
+    own = place[targets]
+    keys, bias = items.keys[own], items.bias[own]
+    positive = torch.logsumexp(torch.einsum("bqd,bd->bq", queries, keys) + log_weights, dim=1) + bias
+    drawn = place[others]
     loss = sampled_softmax(
-        everything[:, :number].diagonal(),
-        everything[:, number:],
-        log_q_negatives=math.log(len(negatives) / max(len(reduced), len(negatives))),
+        positive,
+        scores(queries, log_weights, items.keys[drawn], items.bias[drawn]),
+        log_q_negatives=torch.from_numpy(batch.log_q) * config.popularity_correction,
         excluded=targets[:, None] == others[None, :],
     )
     return loss + _side_losses(model, (reduced[needed], mask[needed]), shown, config)

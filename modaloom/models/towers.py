@@ -1,0 +1,115 @@
+"""The learned recommender in NumPy: a table of item keys, queries from a user tower, and their scores.
+
+The tower itself is a function: the torch model while learning, an ONNX session when serving. Everything
+around it is here, once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from modaloom.types import BoolArray, FloatArray, Histories, IntArray
+
+DAY_S = 86_400
+ABSENT = -1e4
+"""Log weight of a place in the past that is empty."""
+SERVED_HISTORY = 50
+"""Scores look at no more than this many of the newest events of a shopper."""
+
+
+class Past(NamedTuple):
+    """The pasts of b shoppers, oldest first, padded at the end."""
+
+    items: IntArray  # (b, t) item numbers, 0 where padded
+    mask: BoolArray  # (b, t)
+    event: IntArray  # (b, t) codes of Event
+    age_days: FloatArray  # (b, t)
+
+
+class Queries(NamedTuple):
+    """What a user tower gives for b shoppers."""
+
+    queries: FloatArray  # (b, q, D)
+    log_weights: FloatArray  # (b, q)
+    view_weights: FloatArray  # (b, m + 1) how much each modality, and the fused view, counts for this shopper
+
+
+class UserTower(Protocol):
+    """Queries from the keys (b, t, D) of past items, their mask (b, t), event (b, t) and age in days (b, t)."""
+
+    def __call__(self, keys: FloatArray, mask: BoolArray, event: IntArray, age_days: FloatArray) -> Queries:
+        """Runs the tower."""
+        ...
+
+
+@dataclass(frozen=True)
+class ItemTable:
+    """What the item tower gives for the whole catalogue."""
+
+    modalities: tuple[str, ...]
+    keys: FloatArray  # (n, (m + 1) * d): one view per modality, then the fused view
+    weights: FloatArray  # (n, m) attention over the modality tokens
+    bias: FloatArray  # (n,)
+
+    @property
+    def dim(self) -> int:
+        """Width d of one view."""
+        return self.keys.shape[1] // (len(self.modalities) + 1)
+
+    def view(self, modality: str) -> slice:
+        """Which columns of the keys belong to one modality."""
+        place = self.modalities.index(modality)
+        return slice(place * self.dim, (place + 1) * self.dim)
+
+
+def gather_past(log: tuple[IntArray, IntArray, IntArray], span: tuple[IntArray, IntArray], now: IntArray) -> Past:
+    """Stretches ``span`` (starts, stops) of a log (items, events, timestamps) as padded rows, seen from ``now`` (b,)."""
+    starts, stops = span
+    width = max(int((stops - starts).max(initial=0)), 1)
+    places = starts[:, None] + np.arange(width)
+    mask = places < stops[:, None]
+    places = np.where(mask, places, 0)
+    items, events, times = (values[places] if len(values) else np.zeros_like(places) for values in log)
+    age = np.where(times > 0, np.maximum(now[:, None] - times, 0) / DAY_S, 0.0)
+    return Past(
+        items=np.where(mask, items, 0),
+        mask=mask,
+        event=np.where(mask, events, 0),
+        age_days=np.where(mask, age, 0.0).astype(np.float32),
+    )
+
+
+def pad_histories(histories: Histories, length: int = SERVED_HISTORY) -> Past:
+    """The newest ``length`` events of each shopper."""
+    stops = histories.offsets[1:]
+    starts = np.maximum(histories.offsets[:-1], stops - length)
+    log = histories.item_nums, histories.events.astype(np.int64), histories.timestamps
+    return gather_past(log, (starts, stops), np.full(len(histories), histories.now, dtype=np.int64))
+
+
+def past_queries(tower: UserTower, table: ItemTable, histories: Histories) -> Queries:
+    """Queries of shoppers with these pasts."""
+    past = pad_histories(histories)
+    return tower(table.keys[past.items], past.mask, past.event, past.age_days)
+
+
+def score_queries(queries: Queries, table: ItemTable) -> FloatArray:
+    """Scores (b, n): ``logsumexp_q(query . key + log_weight) + bias``; zero plus bias for an empty past."""
+    out = np.zeros((len(queries.queries), len(table.keys)), dtype=np.float32)
+    for row, (own, log_weights) in enumerate(zip(queries.queries, queries.log_weights, strict=True)):
+        there = log_weights > ABSENT / 2
+        if there.any():
+            similar = own[there] @ table.keys.T + log_weights[there, None]
+            top = similar.max(axis=0)
+            out[row] = top + np.log(np.exp(similar - top).sum(axis=0))
+    return out + table.bias
+
+
+def without_modality(queries: Queries, table: ItemTable, modality: str) -> Queries:
+    """The same queries with one modality's view left out."""
+    cut = queries.queries.copy()
+    cut[..., table.view(modality)] = 0.0
+    return queries._replace(queries=cut)

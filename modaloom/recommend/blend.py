@@ -1,0 +1,123 @@
+"""Several parts into one score: normalised per shopper, weighted by what pays on validation.
+
+Weights are found by coordinate search over a short grid, on candidates only: the best of every part and
+what was really taken. A part that doesn't pay is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from modaloom.metrics import top_n
+from modaloom.numerics import squashed_zscore
+from modaloom.types import BoolArray, FloatArray, IntArray
+
+GRID = (0.0, 0.1, 0.2, 0.3, 0.45, 0.65, 1.0, 1.4, 2.0)
+CANDIDATES_PER_PART = 150
+CAUTION = 1.5
+"""How many standard errors a gain on validation must reach before a weight moves."""
+DROP_GAIN = 1.002
+"""A part goes when leaving it out is better by this much."""
+Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Exam:
+    """One validation question, reduced to the candidates that can matter."""
+
+    names: tuple[str, ...]
+    values: FloatArray  # (b, c, p) normalised scores of each part
+    relevant: BoolArray  # (b, c) what was really taken
+    possible: BoolArray  # (b, c) False where padded
+    counts: IntArray  # (b,) number of relevant items
+
+
+def prepare_exam(scores: Mapping[str, FloatArray], allowed: BoolArray, truth: Sequence[IntArray]) -> Exam:
+    """Normalises the parts' raw scores (b, n) and keeps their best allowed items, and the truth.
+
+    ``allowed`` is (n,) or (b, n).
+    """
+    names = tuple(scores)
+    normal = [squashed_zscore(scores[name]) for name in names]
+    allowed = np.broadcast_to(allowed, normal[0].shape)
+    best = [top_n(part, CANDIDATES_PER_PART, allowed) for part in normal]
+    rows = []
+    for row, items in enumerate(truth):
+        picks = np.unique(np.concatenate([*(lists[row] for lists in best), items]))
+        rows.append(picks[picks >= 0])
+    width = max((len(picks) for picks in rows), default=1)
+    values = np.zeros((len(rows), width, len(names)), dtype=np.float32)
+    relevant = np.zeros((len(rows), width), dtype=bool)
+    possible = np.zeros((len(rows), width), dtype=bool)
+    for row, picks in enumerate(rows):
+        size = len(picks)
+        values[row, :size] = np.stack([part[row, picks] for part in normal], axis=1)
+        relevant[row, :size] = np.isin(picks, truth[row])
+        possible[row, :size] = allowed[row, picks]
+    counts = np.array([len(items) for items in truth], dtype=np.int64)
+    return Exam(names, values, relevant, possible, counts)
+
+
+def exam_values(exam: Exam, weights: npt.NDArray[np.float32], n: int) -> Values:
+    """Recall plus NDCG at ``n`` of each shopper, (b,)."""
+    total = np.where(exam.possible, exam.values @ weights, -np.inf)
+    n = min(n, total.shape[1])
+    threshold = np.partition(total, -n, axis=1)[:, -n, None]
+    rows, columns = np.nonzero(exam.relevant & (total >= threshold) & exam.possible)
+    ranks = (total[rows] > total[rows, columns][:, None]).sum(axis=1)
+    keep = ranks < n
+    discounts = 1.0 / np.log2(np.arange(2, n + 2))
+    gains = np.bincount(rows[keep], discounts[ranks[keep]], len(total))
+    found = np.bincount(rows[keep], minlength=len(total))
+    ideal = np.cumsum(discounts)[np.minimum(exam.counts, n) - 1]
+    result: Values = found / exam.counts + gains / ideal
+    return result
+
+
+def choose_weights(
+    exams: Sequence[Exam], start: Mapping[str, float], *, n: int = 20, rounds: int = 3
+) -> dict[str, float]:
+    """Weights by part, the largest of them one; parts that don't pay are left out.
+
+    ``start`` is where the search begins. A weight moves only if shoppers gain more than chance would give:
+    with few shoppers the search stays where it began, with many it goes where they lead.
+    """
+    names = exams[0].names
+    weights = np.array([start.get(name, 0.0) for name in names], dtype=np.float32)
+
+    def values(candidate: npt.NDArray[np.float32]) -> Values:
+        return np.concatenate([exam_values(exam, candidate, n) for exam in exams])
+
+    best = values(weights)
+    for _ in range(rounds):
+        moved = False
+        for place in range(len(names)):
+            trials = [_with(weights, place, step) for step in GRID if step != weights[place]]
+            reached = [values(trial) for trial in trials if trial.any()]
+            top = int(np.argmax([value.mean() for value in reached])) if reached else -1
+            if top >= 0 and _pays(reached[top] - best):
+                best, weights, moved = reached[top], [trial for trial in trials if trial.any()][top], True
+        if not moved:
+            break
+    for place in np.argsort(weights):
+        trial = _with(weights, int(place), 0.0)
+        if weights[place] and trial.any() and (reached_without := values(trial)).mean() >= best.mean() * DROP_GAIN:
+            best, weights = reached_without, trial
+    weights = weights / weights.max()
+    return {name: float(weight) for name, weight in zip(names, weights, strict=True) if weight > 0}
+
+
+def _with(weights: npt.NDArray[np.float32], place: int, value: float) -> npt.NDArray[np.float32]:
+    changed = weights.copy()
+    changed[place] = value
+    return changed
+
+
+def _pays(gain: Values) -> bool:
+    """Whether the mean gain over shoppers is more than :data:`CAUTION` of its standard errors."""
+    return bool(gain.mean() > CAUTION * gain.std() / np.sqrt(len(gain)) + 1e-9)
+

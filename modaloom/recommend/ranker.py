@@ -1,0 +1,114 @@
+"""The whole recommender as one scorer: learned fusion and closed-form parts, blended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from modaloom.models.towers import (
+    ItemTable,
+    Queries,
+    UserTower,
+    past_queries,
+    score_queries,
+    without_modality,
+)
+from modaloom.numerics import squashed_zscore
+from modaloom.recommend.parts import Part
+from modaloom.types import FloatArray, Histories
+
+FUSION = "fusion"
+BATCH = 128
+
+
+@dataclass
+class Ranker:
+    """Scores the catalogue for shoppers. What is zero or absent in ``weights`` is never computed."""
+
+    weights: Mapping[str, float]
+    parts: tuple[Part, ...] = ()
+    table: ItemTable | None = None
+    tower: UserTower | None = None
+    _by_name: dict[str, Part] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._by_name = {part.name: part for part in self.parts}
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Modalities that any part speaks for, in the order of the weights."""
+        named = [self._by_name[name].modality for name in self.weights if name in self._by_name]
+        fused = list(self.table.modalities) if self.table and self.weights.get(FUSION) else []
+        return tuple(dict.fromkeys(name for name in [*fused, *named] if name))
+
+    def part(self, name: str) -> Part | None:
+        """A part by its name."""
+        return self._by_name.get(name)
+
+    def score(self, histories: Histories) -> FloatArray:
+        """Scores (b, n)."""
+        blocks = [
+            sum_up(self.raw(histories.take(start, min(start + BATCH, len(histories)))), self.weights)
+            for start in range(0, len(histories), BATCH)
+        ]
+        return np.concatenate(blocks) if blocks else np.zeros((0, self.n_items), dtype=np.float32)
+
+    @property
+    def n_items(self) -> int:
+        """Number of items."""
+        if self.table is not None:
+            return len(self.table.keys)
+        return int(self.parts[0].score(Histories.from_lists([[]], now=0)).shape[1])
+
+    def raw(self, histories: Histories) -> dict[str, FloatArray]:
+        """Raw scores (b, n) of every part that has a weight."""
+        out: dict[str, FloatArray] = {}
+        for name, weight in self.weights.items():
+            if not weight:
+                continue
+            if name == FUSION:
+                out[name] = self._fused(histories)[1]
+            else:
+                out[name] = self._by_name[name].score(histories)
+        return out
+
+    def _fused(self, histories: Histories) -> tuple[Queries, FloatArray]:
+        assert self.table is not None
+        assert self.tower is not None
+        queries = past_queries(self.tower, self.table, histories)
+        return queries, score_queries(queries, self.table)
+
+    def without(self, histories: Histories, modality: str) -> FloatArray:
+        """Scores (b, n) with everything that speaks for one modality left out.
+
+        The normalisation stays that of the full scores, so that the difference is what the modality gave.
+        """
+        raw = self.raw(histories)
+        total = np.zeros(next(iter(raw.values())).shape, dtype=np.float32)
+        for name, scores in raw.items():
+            if name == FUSION and self.table is not None and modality in self.table.modalities:
+                queries, _ = self._fused(histories)
+                left = score_queries(without_modality(queries, self.table, modality), self.table)
+                total += np.float32(self.weights[name]) * normalise_like(left, scores)
+            elif name == FUSION or self._by_name[name].modality != modality:
+                total += np.float32(self.weights[name]) * squashed_zscore(scores)
+        return total
+
+
+def normalise_like(scores: FloatArray, reference: FloatArray) -> FloatArray:
+    """:func:`~modaloom.numerics.squashed_zscore` of scores, each row centred by itself but in the reference's spread."""
+    spread = reference.std(axis=1, keepdims=True)
+    result: FloatArray = np.arcsinh((scores - scores.mean(axis=1, keepdims=True)) / (spread + 1e-9)).astype(np.float32)
+    return result
+
+
+def sum_up(raw: Mapping[str, FloatArray], weights: Mapping[str, float]) -> FloatArray:
+    """The weighted sum (b, n) of the parts, each normalised per shopper."""
+    total: FloatArray | None = None
+    for name, scores in raw.items():
+        part = squashed_zscore(scores) * np.float32(weights[name])
+        total = part if total is None else total + part
+    assert total is not None
+    return total

@@ -1,0 +1,168 @@
+"""From a snapshot to a fitted fusion: whitening, behaviour vectors, learning, validation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+
+from modaloom.data.splits import Split
+from modaloom.errors import TrainingError
+from modaloom.metrics import ranking_metrics, top_n
+from modaloom.models.behaviour import CrossFit, behaviour_tokens, cross_fit, turn_to
+from modaloom.models.recommender import FusionRecommender, RecommenderConfig, stack_tokens
+from modaloom.models.towers import ItemTable, Queries, past_queries, score_queries
+from modaloom.numerics import Whitening
+from modaloom.training.loop import AfterEpoch, LoopConfig, Progress, Resume, learn
+from modaloom.types import BoolArray, FloatArray, IntArray, Snapshot, Tokens
+
+VALIDATION_USERS = 400
+LEAST_BEHAVIOUR_ITEMS = 32
+
+
+@dataclass(frozen=True)
+class FusionConfig:
+    """What to learn and how. ``dim`` is the width of every token."""
+
+    modalities: tuple[str, ...] = ("image", "text", "attributes", "behaviour")
+    dim: int = 64
+    fusion: str = "attention"
+    attention: str = "scaled_dot"
+    sequence: str = "kernel"
+    loop: LoopConfig = field(default_factory=LoopConfig)
+
+
+@dataclass
+class FittedFusion:
+    """A trained model, and what it needs to read catalogues of any later day."""
+
+    model: FusionRecommender
+    behaviour: Tokens | None
+    """Raw behaviour vectors of the day it was trained; later ones are turned to them."""
+    behaviour_whitening: Whitening | None
+    progress: Progress
+
+    def tokens_at(self, snapshot: Snapshot) -> dict[str, Tokens]:
+        """The snapshot's whitened tokens, with the behaviour of that moment."""
+        tokens = dict(snapshot.tokens)
+        if self.behaviour is not None and self.behaviour_whitening is not None:
+            now = behaviour_tokens(snapshot, self.behaviour.dim)
+            tokens["behaviour"] = whiten(turn_to(now, self.behaviour), self.behaviour_whitening)
+        return tokens
+
+    def table(self, snapshot: Snapshot) -> ItemTable:
+        """Keys of the whole catalogue as of the snapshot."""
+        return item_table(self.model, self.tokens_at(snapshot))
+
+    def tower(self, keys: FloatArray, mask: BoolArray, event: IntArray, age_days: FloatArray) -> Queries:
+        """The user tower, as :class:`~modaloom.models.towers.UserTower` wants it."""
+        return run_tower(self.model, keys, mask, event, age_days)
+
+
+def whiten(tokens: Tokens, whitening: Whitening) -> Tokens:
+    """Tokens after a whitening."""
+    return replace(tokens, vectors=whitening.apply(tokens.vectors, tokens.mask))
+
+
+def item_table(model: FusionRecommender, tokens: Mapping[str, Tokens]) -> ItemTable:
+    """Runs the item tower over whole catalogues, in blocks."""
+    reduced, mask = stack_tokens(model.config.modalities, tokens)
+    parts = []
+    with torch.no_grad():
+        for start in range(0, len(reduced), 8192):
+            made = model.items(reduced[start : start + 8192], mask[start : start + 8192])
+            parts.append([made.keys.numpy(), made.weights.numpy(), made.bias.numpy()])
+    keys, weights, bias = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return ItemTable(model.config.modalities, keys, weights, bias)
+
+
+def run_tower(
+    model: FusionRecommender, keys: FloatArray, mask: BoolArray, event: IntArray, age_days: FloatArray
+) -> Queries:
+    """The user tower on arrays."""
+    with torch.no_grad():
+        made = model.queries(*(torch.from_numpy(np.ascontiguousarray(part)) for part in (keys, mask, event, age_days)))
+    return Queries(*(part.numpy() for part in made))
+
+
+def fit_fusion(
+    snapshot: Snapshot,
+    config: FusionConfig,
+    *,
+    validation: Sequence[Split] = (),
+    after_epoch: AfterEpoch | None = None,
+    resume: Resume | None = None,
+) -> FittedFusion:
+    """Learns from a snapshot whose tokens are whitened; stops when ``validation`` no longer improves.
+
+    The untrained model is a candidate too: it starts as a content kernel, which is hard to beat on small logs.
+
+    Raises:
+        TrainingError: there is nothing to learn from.
+    """
+    present = [name for name in config.modalities if name in snapshot.tokens]
+    behaviour, whitening, crossfit = _behaviour(snapshot, config)
+    names = tuple(name for name in config.modalities if name in present or (name == "behaviour" and behaviour))
+    if not names:
+        raise TrainingError(
+            f"the shop has none of the modalities {', '.join(config.modalities)}", hint="Give other --modalities"
+        )
+    torch.manual_seed(config.loop.seed)
+    model = FusionRecommender(
+        RecommenderConfig(names, config.dim, fusion=config.fusion, attention=config.attention, sequence=config.sequence)
+    )
+    fitted = FittedFusion(model, behaviour, whitening, Progress())
+    tokens = {name: made for name, made in fitted.tokens_at(snapshot).items() if name in names}
+    exams = [(split, fitted.tokens_at(split.snapshot)) for split in _some_users(validation)]
+    fitted.progress = learn(
+        model,
+        snapshot,
+        tokens,
+        config.loop,
+        crossfit=crossfit,
+        resume=resume,
+        validate=(lambda learner: _validate(learner, exams)) if exams else None,
+        after_epoch=after_epoch,
+    )
+    return fitted
+
+
+def _behaviour(snapshot: Snapshot, config: FusionConfig) -> tuple[Tokens | None, Whitening | None, CrossFit | None]:
+    if "behaviour" not in config.modalities:
+        return None, None, None
+    full = behaviour_tokens(snapshot, config.dim)
+    if int(full.mask.sum()) < LEAST_BEHAVIOUR_ITEMS:
+        return None, None, None
+    whitening = Whitening.fit(full.vectors, full.mask, config.dim)
+    folds = cross_fit(snapshot, full, seed=config.loop.seed)
+    return full, whitening, CrossFit(folds.fold_of_user, tuple(whiten(made, whitening) for made in folds.tokens))
+
+
+def _some_users(validation: Sequence[Split]) -> list[Split]:
+    """The newest questions, cut down to a number of shoppers that takes no longer than an epoch."""
+    left, chosen = VALIDATION_USERS, []
+    for split in reversed(validation):
+        if left <= 0:
+            break
+        chosen.append(replace(split, user_nums=split.user_nums[:left], truth=split.truth[:left]))
+        left -= len(split.user_nums)
+    return chosen
+
+
+def _validate(model: FusionRecommender, exams: Sequence[tuple[Split, dict[str, Tokens]]]) -> float:
+    """Mean over shoppers of recall and NDCG at 20, added up."""
+    total, number = 0.0, 0
+    for split, tokens in exams:
+        table = item_table(model, tokens)
+        histories = split.snapshot.histories(split.user_nums)
+
+        def tower(keys: FloatArray, mask: BoolArray, event: IntArray, age_days: FloatArray) -> Queries:
+            return run_tower(model, keys, mask, event, age_days)
+
+        scores = score_queries(past_queries(tower, table, histories), table)
+        found = ranking_metrics(top_n(scores, 20, split.snapshot.catalogue), split.truth)
+        total += float((found["recall"] + found["ndcg"]).sum())
+        number += len(split.truth)
+    return total / max(number, 1)
