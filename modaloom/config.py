@@ -28,6 +28,8 @@ class Settings(BaseSettings):
     """Where vectors and exported encoders are kept, by content hash. Safe to delete."""
     image_encoder: str = "efficientnet-lite0"
     text_encoder: str = "use-multilingual"
+    accept_noncommercial: bool = False
+    """Whether encoders may be loaded whose weights are known to exclude commercial use."""
     threads: Annotated[int, Field(ge=1, le=256)] = Field(default_factory=lambda: os.cpu_count() or 1)
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 32
     """Pictures or texts that an encoder sees at once."""

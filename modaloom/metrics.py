@@ -140,7 +140,9 @@ def area_under_curve(labels: BoolArray, scores: Values) -> float:
     return float((ranks[labels].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
-def label_metrics(labels: BoolArray, probabilities: Values, *, threshold: float = 0.5, bins: int = 10) -> Mapping[str, float]:
+def label_metrics(
+    labels: BoolArray, probabilities: Values, *, threshold: float = 0.5, bins: int = 10
+) -> Mapping[str, float]:
     """Accuracy, precision, recall, F1, AUC, log loss and expected calibration error of predicted probabilities."""
     said = probabilities >= threshold
     true_positives = float((said & labels).sum())

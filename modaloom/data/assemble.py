@@ -11,12 +11,13 @@ import numpy as np
 import polars as pl
 
 from modaloom.config import Settings
+from modaloom.data.cells import to_number, to_text, to_time
 from modaloom.data.numbering import Numbering
 from modaloom.data.problems import Problems
 from modaloom.data.schema import FeatureSpec, InteractionsSpec, ItemsSpec, ShopSpec, UsersSpec
-from modaloom.data.tables import Batch, Reading, to_number, to_text, to_time
+from modaloom.data.tables import Batch, Reading
 from modaloom.errors import ShopError, ShopNotFoundError, TooManyBadRowsError
-from modaloom.types import ATTRIBUTE_PREFIX, INTERACTION_COLUMNS, ITEM_COLUMNS, BoolArray, Event, Tokens
+from modaloom.types import ATTRIBUTE_PREFIX, INTERACTION_COLUMNS, ITEM_COLUMNS, BoolArray, Event, IntArray, Tokens
 
 TOLERATED_BAD_ROWS = 5
 """However small the file, this many bad rows never stop a run."""
@@ -26,21 +27,33 @@ FUTURE_SLACK_S = 36 * 3600
 """Clocks and time zones differ; later than this after now is an error."""
 
 _TAGS = re.compile(r"<[^>]+>")
-_TEXT_COLUMNS = ("title", "description", "title_zh", "title_en", "description_zh", "description_en", "group_id", "video")
+_TEXT_COLUMNS = (
+    "title",
+    "description",
+    "title_zh",
+    "title_en",
+    "description_zh",
+    "description_en",
+    "group_id",
+    "video",
+)
 _NUMBER_COLUMNS = ("price", "stock", "release_rank")
 
 
 def _refuse_if_too_bad(reading: Reading, settings: Settings, kept: int) -> None:
     where = reading.root / reading.spec.file
-    examples = [str(problem) for kind in sorted(reading.bad_kinds) for problem in reading.problems.of(kind)[:2]]
     if reading.rows == 0:
         raise ShopError("the file has no rows", where=where, hint="Export it again")
-    if reading.bad > max(TOLERATED_BAD_ROWS, settings.max_bad_share * reading.rows) or kept == 0:
-        raise TooManyBadRowsError(
-            f"{reading.bad:,} of {reading.rows:,} rows cannot be used, for example {'; '.join(examples[:4])}",
-            where=where,
-            hint="Correct the file or shop.toml (columns, date_format, separator), or raise max_bad_share",
-        )
+    if kept and reading.bad <= max(TOLERATED_BAD_ROWS, settings.max_bad_share * reading.rows):
+        return
+    kinds = sorted(reading.bad_kinds if kept else reading.counts)
+    examples = [str(problem) for kind in kinds for problem in reading.problems.of(kind)[:2]]
+    lost = reading.bad if kept else reading.rows
+    raise TooManyBadRowsError(
+        f"{lost:,} of {reading.rows:,} rows cannot be used, for example {'; '.join(examples[:4])}",
+        where=where,
+        hint="Correct the file or shop.toml (columns, date_format, separator), or raise max_bad_share",
+    )
 
 
 def read_item_table(spec: ItemsSpec, root: Path, problems: Problems, settings: Settings) -> pl.DataFrame:
@@ -50,16 +63,22 @@ def read_item_table(spec: ItemsSpec, root: Path, problems: Problems, settings: S
     if spec.images and spec.images.column:
         columns = list(dict.fromkeys([*columns, spec.images.column]))
     reading = Reading(root, spec, tuple(columns), problems)
-    frames, seen = [], Numbering()
+    frames: list[pl.DataFrame] = []
+    pictures: list[pl.DataFrame] = []
+    seen = Numbering()
     for batch in reading.batches():
-        frame = _item_batch(spec, wanted, reading, batch, seen)
+        frame, paths = _item_batch(spec, wanted, reading, batch, seen)
         frames.append(frame)
+        pictures.append(paths)
     items = pl.concat(frames) if frames else pl.DataFrame()
     _refuse_if_too_bad(reading, settings, items.height)
-    return _with_images(items, spec, root).drop("_picture", strict=False)
+    return _with_images(items, pl.concat(pictures), spec, reading)
 
 
-def _item_batch(spec: ItemsSpec, wanted: dict[str, str], reading: Reading, batch: Batch, seen: Numbering) -> pl.DataFrame:
+def _item_batch(
+    spec: ItemsSpec, wanted: dict[str, str], reading: Reading, batch: Batch, seen: Numbering
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The new items of one batch in our columns, and the picture that each usable row names."""
     ids = to_text(batch.frame[wanted["item_id"]])
     reading.skip_rows("missing item id", batch, ids.is_null().to_numpy())
     known = len(seen)
@@ -76,11 +95,18 @@ def _item_batch(spec: ItemsSpec, wanted: dict[str, str], reading: Reading, batch
     for name in _NUMBER_COLUMNS:
         data[name] = _number_cell(reading, batch, wanted.get(name), name, keep)
     data["released_at"] = _time_cell(reading, batch, wanted.get("released_at"), spec.date_format, keep)
-    data["_picture"] = _text_cell(batch, spec.images.column if spec.images else None, False)
+    paths = pl.DataFrame(
+        {
+            "num": nums,
+            "path": _text_cell(batch, spec.images.column if spec.images else None, False),
+            "line": batch.lines,
+        }
+    )
+    paths = paths.filter(pl.Series((nums >= 0) & (keep | spec.keep_first)) & pl.col("path").is_not_null())
     for name, column in spec.attributes.items():
         data[ATTRIBUTE_PREFIX + name] = to_text(batch.frame[column])
     frame = pl.DataFrame({name: cells.rename(name) for name, cells in data.items()})
-    return _fill_titles(frame).filter(pl.Series(keep))
+    return _fill_titles(frame).filter(pl.Series(keep)), paths
 
 
 def _fill_titles(frame: pl.DataFrame) -> pl.DataFrame:
@@ -110,7 +136,9 @@ def _number_cell(reading: Reading, batch: Batch, column: str | None, name: str, 
     return numbers
 
 
-def _time_cell(reading: Reading, batch: Batch, column: str | None, date_format: str | None, keep: BoolArray) -> pl.Series:
+def _time_cell(
+    reading: Reading, batch: Batch, column: str | None, date_format: str | None, keep: BoolArray
+) -> pl.Series:
     if column is None:
         return pl.Series([None] * batch.frame.height, dtype=pl.Int64)
     times, bad = to_time(batch.frame[column], date_format)
@@ -118,18 +146,31 @@ def _time_cell(reading: Reading, batch: Batch, column: str | None, date_format: 
     return times
 
 
-def _with_images(items: pl.DataFrame, spec: ItemsSpec, root: Path) -> pl.DataFrame:
-    """Adds the ``images`` column: the pictures that are really there."""
-    paths: list[str | None] = [None] * items.height
+def _with_images(items: pl.DataFrame, pictures: pl.DataFrame, spec: ItemsSpec, reading: Reading) -> pl.DataFrame:
+    """Adds the ``images`` column: the pictures that are really there, those of the first row first."""
+    named: list[list[str]] = [[] for _ in range(items.height)]
     if spec.images and spec.images.template:
         template = spec.images.template
-        paths = [template.format(item_id=item_id) for item_id in items["item_id"]]
-    elif spec.images and spec.images.column:
-        paths = items["_picture"].to_list()
-    there = [[path] if path and "://" not in path and (root / path).is_file() else [] for path in paths]
+        named = [[template.format(item_id=item_id)] for item_id in items["item_id"]]
+    separator = spec.images.separator if spec.images else None
+    for num, cell, line in pictures.iter_rows():
+        for path in cell.split(separator) if separator else [cell]:
+            named[num].append(path.strip())
+            if "://" not in path and not _stays_inside(path):
+                reading.problems.add("picture outside the shop", spec.file, line, path)
+    there = [[path for path in dict.fromkeys(paths) if _is_there(reading.root, path)] for paths in named]
     images = pl.Series("images", there, dtype=pl.List(pl.String))
     attributes = [name for name in items.columns if name.startswith(ATTRIBUTE_PREFIX)]
     return items.with_columns(images).select(*ITEM_COLUMNS, *attributes)
+
+
+def _stays_inside(path: str) -> bool:
+    """Whether a path points below the shop's root: pictures are shown to shoppers, other files must not be."""
+    return not Path(path).is_absolute() and ".." not in Path(path).parts
+
+
+def _is_there(root: Path, path: str) -> bool:
+    return bool(path) and "://" not in path and _stays_inside(path) and (root / path).is_file()
 
 
 def read_user_table(spec: UsersSpec, root: Path, problems: Problems, settings: Settings) -> pl.DataFrame:
@@ -169,14 +210,20 @@ def read_interaction_table(
             _interaction_batch(spec.interactions, reading, batch, (user_ids, item_ids), (grow, items is None))
             for batch in reading.batches()
         ]
-        _refuse_if_too_bad(reading, settings, sum(frame.height for frame in frames))
         _refuse_if_foreign(reading)
+        _refuse_if_too_bad(reading, settings, sum(frame.height for frame in frames))
     empty = pl.DataFrame(schema=INTERACTION_COLUMNS)
     interactions = pl.concat(frames, rechunk=True).sort("timestamp", maintain_order=True) if frames else empty
     if items is None:
         bare = pl.DataFrame({"item_id": pl.Series(item_ids.ids(), dtype=pl.String)})
-        missing = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in ITEM_COLUMNS.items() if name not in ("item_id", "images")]
-        items = bare.with_columns(*missing, pl.Series("images", [[]] * bare.height, dtype=pl.List(pl.String))).select(*ITEM_COLUMNS)
+        missing = [
+            pl.lit(None, dtype=dtype).alias(name)
+            for name, dtype in ITEM_COLUMNS.items()
+            if name not in ("item_id", "images")
+        ]
+        items = bare.with_columns(*missing, pl.Series("images", [[]] * bare.height, dtype=pl.List(pl.String))).select(
+            *ITEM_COLUMNS
+        )
     known = users if users is not None else pl.DataFrame(schema={"user_id": pl.String})
     new_users = pl.DataFrame({"user_id": pl.Series(user_ids.ids()[known.height :], dtype=pl.String)})
     return items, pl.concat([known, new_users], how="diagonal"), interactions
@@ -187,11 +234,12 @@ def _interaction_columns(spec: InteractionsSpec) -> tuple[str, ...]:
 
 
 def _refuse_if_foreign(reading: Reading) -> None:
-    unknown = reading.problems.counts["unknown item"] + reading.problems.counts["unknown user"]
+    """Unknown users don't count: in a later file of the same shop most may be new."""
+    unknown = reading.counts["unknown item"]
     if unknown > TOLERATED_UNKNOWN_SHARE * reading.rows:
-        example = (reading.problems.of("unknown item") or reading.problems.of("unknown user"))[0]
         raise TooManyBadRowsError(
-            f"{unknown:,} of {reading.rows:,} rows name an unknown item or user, for example {example}",
+            f"{unknown:,} of {reading.rows:,} rows name an unknown item, for example"
+            f" {reading.problems.of('unknown item')[-1]}",
             where=reading.root / reading.spec.file,
             hint="Check that catalogue and log belong together and write ids alike (leading zeros?)",
         )
@@ -228,7 +276,13 @@ def _interaction_batch(
     reading.note_rows("unknown item", batch, unknown, columns.item_id)
     good &= ~unknown
     user_nums = numberings[0].number(user_text.filter(pl.Series(good)), grow=grow[0])
-    return _numbered(spec, frame, good, (user_nums, numberings[1].number(item_text.filter(pl.Series(good))), events, times), (reading, batch))
+    return _numbered(
+        spec,
+        frame,
+        good,
+        (user_nums, numberings[1].number(item_text.filter(pl.Series(good))), events, times),
+        (reading, batch),
+    )
 
 
 def _events(spec: InteractionsSpec, frame: pl.DataFrame) -> tuple[pl.Series, BoolArray]:
@@ -236,8 +290,8 @@ def _events(spec: InteractionsSpec, frame: pl.DataFrame) -> tuple[pl.Series, Boo
     if spec.columns.event is None:
         code = int(Event[spec.event.upper()])
         return pl.Series("event", np.full(frame.height, code, dtype=np.uint8)), np.zeros(frame.height, dtype=bool)
-    names = spec.events or {event.name.lower(): event.name.lower() for event in Event}
-    codes = {theirs: int(Event[ours.upper()]) for theirs, ours in names.items()}
+    own_names = {event.name.lower(): int(event) for event in Event}
+    codes = {theirs: own_names[ours] for theirs, ours in spec.events.items()} or own_names
     theirs = to_text(frame[spec.columns.event])
     mapped = theirs.replace_strict(codes, default=None, return_dtype=pl.UInt8)
     return mapped.fill_null(255).rename("event"), mapped.is_null().to_numpy()
@@ -254,7 +308,7 @@ def _numbered(
     spec: InteractionsSpec,
     frame: pl.DataFrame,
     good: BoolArray,
-    parts: tuple[np.ndarray, np.ndarray, pl.Series, pl.Series],  # type: ignore[type-arg]
+    parts: tuple[IntArray, IntArray, pl.Series, pl.Series],
     origin: tuple[Reading, Batch],
 ) -> pl.DataFrame:
     user_nums, item_nums, events, times = parts
@@ -275,10 +329,10 @@ def _numbered(
         if column:
             data[name] = to_text(frame[column]).filter(keep)
     table = pl.DataFrame({name: cells.rename(name) for name, cells in data.items()})
-    unknown_user = table["user_num"] < 0
-    if unknown_user.any():
-        origin[0].problems.count("unknown user", int(unknown_user.sum()))
-    return table.filter(~unknown_user).with_columns(
+    unknown = np.zeros(frame.height, dtype=bool)
+    unknown[np.flatnonzero(good)] = user_nums < 0
+    origin[0].note_rows("unknown user", origin[1], unknown, spec.columns.user_id)
+    return table.filter(pl.col("user_num") >= 0).with_columns(
         pl.col("user_num").cast(pl.UInt32),
         pl.when(pl.col("item_num") >= 0).then(pl.col("item_num")).cast(pl.UInt32),
         pl.col("timestamp").cast(pl.Int64),
@@ -297,7 +351,9 @@ def _read_feature(modality: str, feature: FeatureSpec, root: Path, items: pl.Dat
     try:
         matrix = np.load(file, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
-        raise ShopError(f"not a NumPy matrix of numbers ({error})", where=file, hint="Save it with numpy.save") from error
+        raise ShopError(
+            f"not a NumPy matrix of numbers ({error})", where=file, hint="Save it with numpy.save"
+        ) from error
     if matrix.ndim != 2 or not np.issubdtype(matrix.dtype, np.floating):
         raise ShopError(f"expected a matrix of floats, found {matrix.dtype} of shape {matrix.shape}", where=file)
     rows = np.arange(items.height)

@@ -61,7 +61,7 @@ def _size_hint(source: str | Path | bytes) -> str:
 def _flatten(image: Image.Image) -> Image.Image:
     """RGB on white: transparent product cut-outs stand on paper, not on black."""
     if image.mode in ("I;16", "I;16B", "I;16L", "I", "F"):
-        return _stretch(image)
+        return _to_eight_bits(image)
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         cutout = image.convert("RGBA")
         paper = Image.new("RGBA", cutout.size, (*WHITE, 255))
@@ -69,12 +69,15 @@ def _flatten(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _stretch(image: Image.Image) -> Image.Image:
+def _to_eight_bits(image: Image.Image) -> Image.Image:
     """Brings 16-bit and floating-point greys to 8 bits; Pillow's own conversion would clip them."""
-    values = np.asarray(image, dtype=np.float64)
-    low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    scaled = np.zeros_like(values) if high <= low else (values - low) / (high - low) * 255
-    return Image.fromarray(np.nan_to_num(scaled).astype(np.uint8)).convert("RGB")
+    values = np.nan_to_num(np.asarray(image, dtype=np.float64))
+    low, high = float(values.min()), float(values.max())
+    if image.mode == "F" or low < 0 or high > 65_535:  # no agreed range: from darkest to brightest
+        values = (values - low) / max(high - low, 1e-9) * 255
+    elif image.mode != "I" or high > 255:
+        values = values / 257
+    return Image.fromarray(values.astype(np.uint8)).convert("RGB")
 
 
 def pad_to_square(image: Image.Image, side_px: int) -> Image.Image:
@@ -101,7 +104,9 @@ def perceptual_hash(image: Image.Image) -> int:
 
     Source: Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010, section 3.2.1.
     """
-    grey = np.asarray(image.convert("L").resize((32, 32), Image.Resampling.BILINEAR, reducing_gap=2.0), dtype=np.float32)
+    grey = np.asarray(
+        image.convert("L").resize((32, 32), Image.Resampling.BILINEAR, reducing_gap=2.0), dtype=np.float32
+    )
     low: npt.NDArray[np.float32] = dctn(grey, norm="ortho")[:8, :8].ravel()
     bits = low > np.median(low[1:])
     return int.from_bytes(np.packbits(bits).tobytes(), "big")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
+import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from modaloom.errors import ShopError, ShopNotFoundError
 from modaloom.types import Event
@@ -19,6 +22,32 @@ EventName = Literal["view", "search", "cart", "purchase", "rating", "like", "dis
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ExtractSpec(_Section):
+    """Columns that are cut out of another one: an item's id out of a path, for example."""
+
+    column: str
+    """The column to read."""
+    pattern: str
+    """Regular expression with named groups; each group becomes a column: ``img/(?P<gender>[^/]+)/``."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that this makes."""
+        return tuple(re.compile(self.pattern).groupindex)
+
+    @field_validator("pattern")
+    @classmethod
+    def _has_named_groups(cls, value: str) -> str:
+        try:
+            groups = re.compile(value).groupindex
+            pl.Series([""]).str.extract_groups(value)
+        except (re.error, pl.exceptions.PolarsError) as error:
+            raise ValueError(f"not a usable regular expression: {error}") from error
+        if not groups:
+            raise ValueError("name at least one group: (?P<name>...)")
+        return value
 
 
 class FileSpec(_Section):
@@ -33,12 +62,27 @@ class FileSpec(_Section):
     """False: the file has no header line; its columns are called ``column_1``, ``column_2`` ..."""
     skip_lines: Annotated[int, Field(ge=0)] = 0
     """Lines before the header that are not part of the table."""
+    encoding: str = "utf-8"
+    """``gb18030`` for tables that a Chinese Excel has written."""
+    extract: tuple[ExtractSpec, ...] = ()
+    """Further columns, cut out of those in the file; they may be named like any other."""
+    quoted: bool = True
+    """False: quotation marks are ordinary letters (RecBole); else a cell in them may hold separators."""
     typed_header: bool = False
     """True: header cells look like ``user_id:token`` (RecBole); the part after the colon is dropped."""
 
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, value: str) -> str:
+        try:
+            codecs.lookup(value)
+        except LookupError as error:
+            raise ValueError(f"unknown encoding {value!r}; try utf-8 or gb18030") from error
+        return value
+
 
 class ItemColumns(_Section):
-    """Our name = their column. Several columns for a text are joined with spaces."""
+    """Our name = their column."""
 
     item_id: str
     title: str | None = None
@@ -62,6 +106,24 @@ class ImageSpec(_Section):
     """``images/{item_id:.3}/{item_id}.jpg``: Python format syntax over ``item_id``."""
     column: str | None = None
     """A column with a path below the shop's root. Web addresses are not fetched: they count as no picture."""
+    separator: str | None = None
+    """What stands between several paths in one cell of ``column``."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.template is None) == (self.column is None):
+            raise ValueError("say either template or column")
+        return self
+
+    @field_validator("template")
+    @classmethod
+    def _only_item_id(cls, value: str | None) -> str | None:
+        try:
+            if value is not None and value.format(item_id="0") == value:
+                raise ValueError("it lacks {item_id}, so that every item would have the same picture")
+        except (KeyError, IndexError) as error:
+            raise ValueError(f"only {{item_id}} may stand in braces, not {error}") from error
+        return value
 
 
 class ItemsSpec(FileSpec):
@@ -72,7 +134,9 @@ class ItemsSpec(FileSpec):
     """Open set: our attribute name = their column."""
     images: ImageSpec | None = None
     keep_first: bool = False
-    """True: later rows with the same id are variants of the first, not mistakes (Shopify)."""
+    """True: later rows with the same id are variants of the first, not mistakes (Shopify).
+
+    The first row describes the item; pictures are gathered from all of its rows."""
     strip_html: bool = False
     date_format: str | None = None
 
@@ -154,7 +218,9 @@ def read_spec(file: Path) -> ShopSpec:
     try:
         fields = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ShopNotFoundError("no such file", where=file, hint="See docs/shop.md for how to write a shop.toml") from error
+        raise ShopNotFoundError(
+            "no such file", where=file, hint="See docs/shop.md for how to write a shop.toml"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ShopError(f"this is not valid TOML: {error}", where=file) from error
     try:
@@ -176,5 +242,14 @@ def _explain(place: tuple[int | str, ...], message: str, kind: str) -> str:
 
 
 def _known_fields() -> list[str]:
-    sections = (ShopSpec, ItemsSpec, ItemColumns, ImageSpec, UsersSpec, InteractionsSpec, InteractionColumns)
+    sections = (
+        ShopSpec,
+        ExtractSpec,
+        ItemsSpec,
+        ItemColumns,
+        ImageSpec,
+        UsersSpec,
+        InteractionsSpec,
+        InteractionColumns,
+    )
     return sorted({name for section in (*sections, FeatureSpec, EvaluationSpec) for name in section.model_fields})

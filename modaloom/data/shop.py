@@ -179,10 +179,16 @@ def read_interactions(shop: Shop, file: str | Path, *, settings: Settings | None
         ShopError: the shop has no interactions of its own to take the columns from, or the file is unusable.
     """
     if shop.spec.interactions is None:
-        raise ShopError("the shop's toml has no [interactions]", where=file, hint="Its columns are needed to read this file")
+        raise ShopError(
+            "the shop's toml has no [interactions]", where=file, hint="Its columns are needed to read this file"
+        )
     path = Path(file)
     spec = shop.spec.model_copy(
-        update={"interactions": shop.spec.interactions.model_copy(update={"file": path.name, "format": _format_of(shop, path)})}
+        update={
+            "interactions": shop.spec.interactions.model_copy(
+                update={"file": path.name, "format": _format_of(shop, path)}
+            )
+        }
     )
     _, _, interactions = read_interaction_table(
         spec, path.parent, shop.items, shop.users, shop.problems, settings or load_settings(), grow=False
@@ -199,7 +205,9 @@ def _format_of(shop: Shop, path: Path) -> str | None:
 def _locate(shop: Path, root: Path | None) -> tuple[Path, Path]:
     """The toml and the folder that its paths start from."""
     if not shop.exists():
-        raise ShopNotFoundError("no such file or folder", where=shop, hint="Give a folder with a shop.toml, or a toml file")
+        raise ShopNotFoundError(
+            "no such file or folder", where=shop, hint="Give a folder with a shop.toml, or a toml file"
+        )
     toml = shop / "shop.toml" if shop.is_dir() else shop
     if not toml.is_file():
         raise ShopNotFoundError("the folder has no shop.toml", where=shop, hint="docs/shop.md shows how to write one")

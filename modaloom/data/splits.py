@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,6 +29,10 @@ class Split:
     unreachable: int = 0
     """True items that are outside the catalogue at the cut; they are left out of the truth."""
 
+    def take(self, number: int) -> Split:
+        """The same question for the first ``number`` shoppers."""
+        return replace(self, user_nums=self.user_nums[:number], truth=self.truth[:number])
+
 
 def take_snapshot(shop: Shop, tokens: Mapping[str, Tokens], *, now: int | None = None) -> Snapshot:
     """The shop as it stood at ``now`` (its end by default): earlier interactions, items released by then."""
@@ -40,7 +44,7 @@ def take_snapshot(shop: Shop, tokens: Mapping[str, Tokens], *, now: int | None =
 def _snapshot(shop: Shop, tokens: Mapping[str, Tokens], past: pl.DataFrame, now: int) -> Snapshot:
     released = shop.items["released_at"]
     catalogue = np.ones(shop.n_items, dtype=bool)
-    if released.null_count() < shop.n_items:
+    if shop.has_times and released.null_count() < shop.n_items:  # without a clock there is no "not yet"
         catalogue = (released.fill_null(0) <= now).to_numpy().copy()
     return Snapshot(
         items=shop.items,
@@ -106,7 +110,7 @@ def rolling_splits(shop: Shop, tokens: Mapping[str, Tokens], *, windows: int, wi
     _needs_times(shop, "rolling")
     last_day = shop.end - 1 - (shop.end - 1) % DAY_S + DAY_S
     first = last_day - windows * window_days * DAY_S
-    if first <= int(shop.interactions["timestamp"].min() or 0):  # type: ignore[call-overload]
+    if first <= int(shop.interactions["timestamp"][0]):  # the log is sorted
         raise EvaluationError(
             f"{windows} windows of {window_days} days are longer than the log", hint="Use fewer or shorter windows"
         )
@@ -125,7 +129,7 @@ def temporal_split(shop: Shop, tokens: Mapping[str, Tokens], *, test_share: floa
     """
     _needs_times(shop, "temporal")
     times = shop.interactions["timestamp"]
-    cut = int(times[int(len(times) * (1 - test_share))])
+    cut = int(times[min(int(len(times) * (1 - test_share)), len(times) - 1)])
     return _checked(window_split(shop, tokens, cut, shop.end))
 
 
@@ -177,5 +181,51 @@ def file_split(shop: Shop, tokens: Mapping[str, Tokens], file: str | Path) -> Sp
 
 def _checked(split: Split) -> Split:
     if not len(split.user_nums):
-        raise EvaluationError("no known user has anything to predict here", hint="Try another protocol or a larger share")
+        raise EvaluationError(
+            "no known user has anything to predict here", hint="Try another protocol or a larger share"
+        )
     return split
+
+
+def as_of(snapshot: Snapshot, moment: int) -> Snapshot:
+    """The same shop as it stood earlier: the log before ``moment``, and the items released by then."""
+    released = snapshot.items["released_at"]
+    on_offer: BoolArray = snapshot.catalogue.copy()
+    if released.null_count() < snapshot.n_items:
+        on_offer &= (released.fill_null(0) <= moment).to_numpy()
+    past = snapshot.interactions.filter(pl.col("timestamp") < moment)
+    return replace(snapshot, interactions=past, catalogue=on_offer, now=moment)
+
+
+def earlier_splits(snapshot: Snapshot, *, windows: int, window_days: int) -> list[Split]:
+    """Questions from a snapshot's own past, oldest first: what a model may be validated on.
+
+    The last ``windows`` windows before its end, each with its own past; fewer where the log is short, and
+    none where it has no times.
+    """
+    times = snapshot.interactions["timestamp"]
+    first = int(times[0]) if len(times) else 0  # the log is sorted
+    splits = []
+    for back in range(windows, 0, -1):
+        start = snapshot.now - back * window_days * DAY_S
+        if not times.len() or start <= first + 2 * window_days * DAY_S or not first:
+            continue
+        stop = start + window_days * DAY_S
+        future = snapshot.interactions.filter((pl.col("timestamp") >= start) & (pl.col("timestamp") < stop))
+        split = ask(f"{_day(start)} to {_day(stop - 1)}", as_of(snapshot, start), future)
+        if len(split.user_nums):
+            splits.append(split)
+    return splits
+
+
+def held_out_split(snapshot: Snapshot, *, share: float = 0.15, max_users: int = 2_000, seed: int = 0) -> Split:
+    """A question from a snapshot without times: a share of the targets of some shoppers, hidden from the rest."""
+    rng = np.random.default_rng(seed)
+    pairs = snapshot.targets().select("user_num", "item_num").unique(maintain_order=True)
+    users = pairs["user_num"].unique(maintain_order=True).to_numpy()
+    chosen = pl.Series(rng.permutation(users)[:max_users], dtype=pl.UInt32)
+    draw = pl.Series(rng.random(pairs.height) < share)
+    held = pairs.filter(draw & pairs["user_num"].is_in(chosen.implode())).with_columns(held=pl.lit(True))
+    marked = snapshot.interactions.join(held, on=["user_num", "item_num"], how="left", maintain_order="left")
+    past = replace(snapshot, interactions=marked.filter(pl.col("held").is_null()).drop("held"))
+    return ask("held out", past, marked.filter(pl.col("held")).drop("held"))

@@ -5,27 +5,33 @@ A bad row never stops the reading: it is counted and listed with its file and li
 
 from __future__ import annotations
 
+import codecs
 import csv
 import difflib
 import gzip
 import io
 import json
-import sys
+import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 import polars as pl
 
+from modaloom.data.cells import to_text
 from modaloom.data.problems import Problems
 from modaloom.data.schema import FileSpec, Format
 from modaloom.errors import ColumnError, ShopError, ShopNotFoundError
 from modaloom.types import BoolArray, IntArray
 
 BATCH_ROWS = 200_000
+MAX_LINES_PER_ROW = 1000
+"""A quoted cell may hold line breaks; more than this is a quotation mark that nobody closed."""
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"}
+_PICTURE_COLUMNS = ("path", "name", "folder")
 _SUFFIX_FORMATS: dict[str, Format] = {
     ".csv": "csv", ".tsv": "tsv", ".txt": "list", ".inter": "tsv", ".item": "tsv", ".user": "tsv",
     ".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl",
@@ -52,11 +58,16 @@ class Reading:
     rows: int = 0
     bad: int = 0
     bad_kinds: set[str] = field(default_factory=set)
+    counts: Counter[str] = field(default_factory=Counter)
+    """Rows by kind of problem in this reading alone; ``problems`` may hold those of earlier readings."""
 
-    def skip(self, kind: str, file: str, line: int, detail: str) -> None:
-        """Counts one bad row."""
+    def skip(self, kind: str, file: str, line: int, detail: str, *, lines: int = 1) -> None:
+        """Counts one bad row, or as many as its ``lines``, which the reader took for one row."""
         self.problems.add(kind, file, line, detail)
-        self.bad += 1
+        self.problems.count(kind, lines - 1)
+        self.counts[kind] += lines
+        self.rows += lines
+        self.bad += lines
         self.bad_kinds.add(kind)
 
     def skip_rows(self, kind: str, batch: Batch, bad: BoolArray, column: str | None = None) -> None:
@@ -71,6 +82,8 @@ class Reading:
     def note_rows(self, kind: str, batch: Batch, marked: BoolArray, column: str | None = None) -> None:
         """Lists rows that are kept nevertheless, or that do not count as bad."""
         picks = np.flatnonzero(marked)
+        if len(picks):
+            self.counts[kind] += len(picks)
         listed = 0
         for row in picks.tolist():
             if not self.problems.wants_examples(kind):
@@ -88,12 +101,45 @@ class Reading:
             ColumnError: a column is not in the file.
             ShopError: the file is empty or unreadable.
         """
-        for file in self._files():
-            for batch in _READERS[self._format(file)](self, file):
-                self.rows += batch.frame.height
-                yield batch
+        files = self.files()
+        pictures = [file for file in files if self.format_of(file) == "pictures"]
+        for file in files:
+            if self.format_of(file) == "pictures":
+                continue
+            try:
+                for batch in _READERS[self.format_of(file)](self, file):
+                    yield self._counted(batch)
+            except (EOFError, OSError, zlib.error, csv.Error, pl.exceptions.ComputeError) as error:
+                raise ShopError(f"the file is damaged ({error})", where=file, hint="Export it again") from error
+        for start in range(0, len(pictures), BATCH_ROWS):
+            yield self._counted(_picture_batch(self, pictures[start : start + BATCH_ROWS]))
 
-    def _format(self, file: Path) -> Format | str:
+    def _counted(self, batch: Batch) -> Batch:
+        self.rows += batch.frame.height
+        return batch
+
+    @property
+    def raw_columns(self) -> tuple[str, ...]:
+        """The columns that must be in the file itself: those asked for, and those that others are cut from."""
+        made = {name for extract in self.spec.extract for name in extract.names}
+        sources = [extract.column for extract in self.spec.extract]
+        return tuple(dict.fromkeys([*(name for name in self.columns if name not in made), *sources]))
+
+    def finish(self, file: str, frame: pl.DataFrame, lines: IntArray) -> Batch:
+        """A batch of the columns asked for, with those that are cut out of others; lists damaged letters."""
+        for extract in self.spec.extract:
+            groups = to_text(frame[extract.column]).str.extract_groups(extract.pattern)
+            frame = frame.with_columns(groups.struct.unnest())
+        batch = Batch(file, frame.select(self.columns), lines)
+        for column in self.columns:
+            if frame[column].dtype == pl.String:
+                broken = frame[column].str.contains("\ufffd", literal=True).fill_null(False)
+                if broken.any():
+                    self.note_rows("letters not readable", batch, broken.to_numpy(), column)
+        return batch
+
+    def format_of(self, file: Path) -> Format | Literal["pictures"]:
+        """How a file is written, from shop.toml or else from its ending."""
         if self.spec.format:
             return self.spec.format
         suffixes = [suffix.lower() for suffix in file.suffixes if suffix.lower() != ".gz"]
@@ -106,7 +152,8 @@ class Reading:
             )
         return _SUFFIX_FORMATS[suffix]
 
-    def _files(self) -> list[Path]:
+    def files(self) -> list[Path]:
+        """The files that the table consists of; at least one."""
         pattern = self.spec.file
         if any(sign in pattern for sign in "*?["):
             files = sorted(path for path in self.root.glob(pattern) if path.is_file())
@@ -124,7 +171,7 @@ class Reading:
 
     def check_columns(self, file: Path, there: Sequence[str]) -> None:
         """Raises ColumnError for the columns that the file lacks, with the nearest that it has."""
-        missing = [column for column in self.columns if column not in there]
+        missing = [column for column in self.raw_columns if column not in there]
         if not missing:
             return
         parts = []
@@ -138,9 +185,11 @@ class Reading:
         )
 
 
-def _open_text(file: Path) -> IO[str]:
-    raw: Any = gzip.open(file, "rb") if file.suffix.lower() == ".gz" else file.open("rb")
-    return io.TextIOWrapper(raw, encoding="utf-8-sig", errors="replace", newline="")
+def _open_text(file: Path, encoding: str) -> IO[str]:
+    if codecs.lookup(encoding).name == "utf-8":
+        encoding = "utf-8-sig"  # Excel begins its files with a mark
+    raw: Any = (gzip.open if file.suffix.lower() == ".gz" else open)(file, "rb")
+    return io.TextIOWrapper(raw, encoding=encoding, errors="replace", newline="")
 
 
 def _delimited_rows(reading: Reading, file: Path, stream: IO[str]) -> Iterator[tuple[int, list[str]]]:
@@ -148,39 +197,67 @@ def _delimited_rows(reading: Reading, file: Path, stream: IO[str]) -> Iterator[t
     spec = reading.spec
     for _ in range(spec.skip_lines):
         stream.readline()
-    if reading._format(file) == "list" and spec.separator is None:
-        for number, line in enumerate(stream, start=spec.skip_lines + 1):
-            yield number, line.split()
+    if reading.format_of(file) == "list" and spec.separator is None:
+        for number, text in enumerate(stream, start=spec.skip_lines + 1):
+            yield number, text.split()
         return
-    separator = spec.separator or ("\t" if reading._format(file) == "tsv" else ",")
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    records = csv.reader(stream, delimiter=separator)
-    while True:
-        try:
-            line = records.line_num + spec.skip_lines + 1
-            yield line, next(records)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            reading.skip("unreadable row", file.name, records.line_num + spec.skip_lines, str(error))
+    separator = spec.separator or ("\t" if reading.format_of(file) == "tsv" else ",")
+    csv.field_size_limit(2**31 - 1)
+    records = csv.reader(stream, delimiter=separator, quoting=csv.QUOTE_MINIMAL if spec.quoted else csv.QUOTE_NONE)
+    line = spec.skip_lines + 1
+    for cells in records:
+        following = records.line_num + spec.skip_lines + 1
+        if following - line > MAX_LINES_PER_ROW:
+            detail = "a quotation mark is opened here and never closed"
+            reading.skip("unclosed quotation mark", file.name, line, detail, lines=following - line)
+        else:
+            yield line, cells
+        line = following
 
 
 def _read_delimited(reading: Reading, file: Path) -> Iterator[Batch]:
-    with _open_text(file) as stream:
+    with _open_text(file, reading.spec.encoding) as stream:
         records = _delimited_rows(reading, file, stream)
-        first = next(records, None)
-        if first is None:
-            raise ShopError("the file is empty", where=file, hint="Export it again")
-        header = first[1]
-        if reading.spec.typed_header:
-            header = [cell.split(":")[0] for cell in header]
-        pending = None
-        if not reading.spec.header:
-            pending, header = first, [f"column_{number + 1}" for number in range(len(header))]
-        header = [cell.strip() for cell in header]
+        header, pending = _header(reading, file, records)
         reading.check_columns(file, header)
-        places = [header.index(column) for column in reading.columns]
+        places = [header.index(column) for column in reading.raw_columns]
         yield from _gather(reading, file, records, places, len(header), pending)
+
+
+def _header(
+    reading: Reading, file: Path, records: Iterator[tuple[int, list[str]]]
+) -> tuple[list[str], tuple[int, list[str]] | None]:
+    """Names of the columns, and the first record where it is a row already."""
+    first = next(records, None)
+    if first is None:
+        raise ShopError("the file is empty", where=file, hint="Export it again")
+    if not reading.spec.header:
+        return [f"column_{number + 1}" for number in range(len(first[1]))], first
+    cells = [cell.split(":")[0] for cell in first[1]] if reading.spec.typed_header else first[1]
+    return [cell.strip() for cell in cells], None
+
+
+def columns_of(spec: FileSpec, root: Path) -> list[str]:
+    """All columns of a table's first file, those that ``shop.toml`` does not name included.
+
+    Raises:
+        ShopNotFoundError: no such file.
+        ShopError: the file is empty or unreadable.
+    """
+    reading = Reading(root, spec, (), Problems())
+    file = reading.files()[0]
+    match reading.format_of(file):
+        case "pictures":
+            return list(_PICTURE_COLUMNS)
+        case "parquet":
+            return list(_parquet_schema(file))
+        case "jsonl":
+            with _open_text(file, spec.encoding) as stream:
+                record = json.loads(next((line for line in stream if line.strip()), "{}"))
+                return list(record) if isinstance(record, dict) else []
+        case _:
+            with _open_text(file, spec.encoding) as stream:
+                return _header(reading, file, _delimited_rows(reading, file, stream))[0]
 
 
 def _gather(
@@ -197,8 +274,9 @@ def _gather(
     for line, cells in source:
         if len(cells) != width:
             if any(cell.strip() for cell in cells):  # blank lines are not worth a word
-                reading.rows += 1
-                reading.skip("wrong number of fields", file.name, line, f"{len(cells)} instead of {width}")
+                lines_taken = 1 + sum(cell.count("\n") for cell in cells)  # an unclosed quotation mark takes many
+                detail = f"{len(cells)} instead of {width}"
+                reading.skip("wrong number of fields", file.name, line, detail, lines=lines_taken)
             continue
         rows.append(cells)
         lines.append(line)
@@ -216,25 +294,27 @@ def _chain(first: tuple[int, list[str]], rest: Iterator[tuple[int, list[str]]]) 
 
 def _string_batch(reading: Reading, file: Path, rows: list[list[str]], lines: list[int], places: list[int]) -> Batch:
     by_column = list(zip(*rows, strict=True))
-    frame = pl.DataFrame(
-        {column: pl.Series(column, by_column[place], dtype=pl.String) for column, place in zip(reading.columns, places, strict=True)}
-    )
-    return Batch(file.name, frame, np.array(lines, dtype=np.int64))
+    named = zip(reading.raw_columns, places, strict=True)
+    frame = pl.DataFrame({name: pl.Series(name, by_column[place], dtype=pl.String) for name, place in named})
+    return reading.finish(file.name, frame, np.array(lines, dtype=np.int64))
+
+
+def _parquet_schema(file: Path) -> pl.Schema:
+    try:
+        return pl.Schema(pl.read_parquet_schema(file))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise ShopError(f"this is not a readable Parquet file ({error})", where=file, hint="Export it again") from error
 
 
 def _read_parquet(reading: Reading, file: Path) -> Iterator[Batch]:
-    try:
-        schema = pl.read_parquet_schema(file)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise ShopError(f"this is not a readable Parquet file ({error})", where=file, hint="Export it again") from error
-    reading.check_columns(file, list(schema))
-    scan = pl.scan_parquet(file, low_memory=True).select(reading.columns)
+    reading.check_columns(file, list(_parquet_schema(file)))
+    scan = pl.scan_parquet(file, low_memory=True).select(reading.raw_columns)
     start = 0
     while True:
         frame = scan.slice(start, BATCH_ROWS).collect()
         if frame.height == 0:
             return
-        yield Batch(file.name, frame, np.arange(start, start + frame.height, dtype=np.int64) + 1)
+        yield reading.finish(file.name, frame, np.arange(start, start + frame.height, dtype=np.int64) + 1)
         start += frame.height
 
 
@@ -242,7 +322,7 @@ def _read_jsonl(reading: Reading, file: Path) -> Iterator[Batch]:
     cells: list[list[str | None]] = []
     lines: list[int] = []
     seen: set[str] = set()
-    with _open_text(file) as stream:
+    with _open_text(file, reading.spec.encoding) as stream:
         for line, text in enumerate(stream, start=1):
             if not text.strip():
                 continue
@@ -251,11 +331,10 @@ def _read_jsonl(reading: Reading, file: Path) -> Iterator[Batch]:
                 if not isinstance(record, dict):
                     raise ValueError("not a JSON object")
             except ValueError as error:
-                reading.rows += 1
                 reading.skip("unreadable row", file.name, line, str(error))
                 continue
             seen.update(record)
-            cells.append([_as_text(record.get(column)) for column in reading.columns])
+            cells.append([_as_text(record.get(column)) for column in reading.raw_columns])
             lines.append(line)
             if len(cells) == BATCH_ROWS:
                 reading.check_columns(file, sorted(seen))
@@ -269,9 +348,9 @@ def _read_jsonl(reading: Reading, file: Path) -> Iterator[Batch]:
 
 
 def _json_batch(reading: Reading, file: Path, cells: list[list[str | None]], lines: list[int]) -> Batch:
-    columns = zip(*cells, strict=True)
-    frame = pl.DataFrame({name: pl.Series(name, list(values), dtype=pl.String) for name, values in zip(reading.columns, columns, strict=True)})
-    return Batch(file.name, frame, np.array(lines, dtype=np.int64))
+    named = zip(reading.raw_columns, zip(*cells, strict=True), strict=True)
+    frame = pl.DataFrame({name: pl.Series(name, list(values), dtype=pl.String) for name, values in named})
+    return reading.finish(file.name, frame, np.array(lines, dtype=np.int64))
 
 
 def _as_text(value: object) -> str | None:
@@ -282,59 +361,15 @@ def _as_text(value: object) -> str | None:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
 
 
-def _read_picture(reading: Reading, file: Path) -> Iterator[Batch]:
-    """A picture is a row of its own: ``path`` below the root, ``name`` without ending, ``folder`` it lies in."""
-    row = {"path": file.relative_to(reading.root).as_posix(), "name": file.stem, "folder": file.parent.name}
-    reading.check_columns(file, list(row))
-    yield Batch(file.name, pl.DataFrame([row]).select(reading.columns), np.zeros(1, dtype=np.int64))
+def _picture_batch(reading: Reading, files: list[Path]) -> Batch:
+    """Pictures as rows: ``path`` below the root, ``name`` without its ending, ``folder`` it lies in."""
+    rows = [(file.relative_to(reading.root).as_posix(), file.stem, file.parent.name) for file in files]
+    frame = pl.DataFrame(rows, schema=dict.fromkeys(_PICTURE_COLUMNS, pl.String), orient="row")
+    reading.check_columns(files[0], frame.columns)
+    return reading.finish(reading.spec.file, frame.select(reading.raw_columns), np.zeros(len(files), dtype=np.int64))
 
 
 _READERS = {
     "csv": _read_delimited, "tsv": _read_delimited, "list": _read_delimited,
-    "parquet": _read_parquet, "jsonl": _read_jsonl, "pictures": _read_picture,
+    "parquet": _read_parquet, "jsonl": _read_jsonl,
 }  # fmt: skip
-
-
-def to_text(cells: pl.Series) -> pl.Series:
-    """Cells as trimmed strings; empty ones become null."""
-    text = cells.cast(pl.String).str.strip_chars()
-    return pl.select(pl.when(text == "").then(None).otherwise(text)).to_series().rename(cells.name)
-
-
-def to_number(cells: pl.Series) -> tuple[pl.Series, BoolArray]:
-    """Cells as Float64, and which were there but are not a finite number."""
-    if cells.dtype.is_numeric() or cells.dtype == pl.Boolean:
-        numbers = cells.cast(pl.Float64)
-        bad = (numbers.is_nan() | numbers.is_infinite()).fill_null(False)
-    else:
-        text = to_text(cells)
-        numbers = text.str.replace_all(r"[,\s$€£¥]", "").cast(pl.Float64, strict=False)
-        numbers = pl.select(pl.when(numbers.is_finite()).then(numbers)).to_series()
-        bad = text.is_not_null() & numbers.is_null()
-    return pl.select(pl.when(~bad).then(numbers)).to_series().rename(cells.name), bad.to_numpy()
-
-
-def to_time(cells: pl.Series, date_format: str | None) -> tuple[pl.Series, BoolArray]:
-    """Cells as seconds since 1970 UTC (Int64), and which were there but are not a date."""
-    if cells.dtype in (pl.Date, pl.Datetime):
-        return cells.cast(pl.Datetime("ms")).dt.epoch("s").rename(cells.name), np.zeros(len(cells), dtype=bool)
-    if date_format in ("s", "ms") or (cells.dtype.is_numeric() and date_format is None):
-        numbers, bad = to_number(cells)
-        return (numbers / (1000 if date_format == "ms" else 1)).cast(pl.Int64), bad
-    text = to_text(cells)
-    parsed = _parse_times(text, date_format)
-    bad = text.is_not_null() & parsed.is_null()
-    return parsed.dt.epoch("s").rename(cells.name), bad.to_numpy()
-
-
-def _parse_times(text: pl.Series, date_format: str | None) -> pl.Series:
-    formats = [date_format] if date_format else ["%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y/%m/%d"]
-    plain = text if date_format else text.str.replace(r"(\.\d+)?(Z|[+]00:?00)?$", "")
-    parsed = pl.Series(text.name, [None] * len(text), dtype=pl.Datetime("ms"))
-    for pattern in formats:
-        wanted = pl.Date if "%H" not in pattern else pl.Datetime("ms")
-        attempt = plain.str.strptime(wanted, pattern, strict=False).cast(pl.Datetime("ms"))
-        parsed = pl.select(pl.coalesce(parsed, attempt)).to_series()
-        if parsed.null_count() == text.null_count():
-            break
-    return parsed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -45,11 +46,15 @@ class AttributeEncoder:
 
     @property
     def encoder_id(self) -> str:
-        """Changes with the number of known values."""
-        return f"attributes/idf-svd/{self.width}/{self.dim}/1"
+        """Changes with anything that was learned: the values, their weights, the prices or the axes."""
+        digest = hashlib.blake2b("\n".join(self._columns).encode(), digest_size=6)
+        for part in (self._weights, np.array(self._price or (), dtype=np.float64), self._axes):
+            digest.update(np.ascontiguousarray(part).tobytes())
+        return f"attributes/idf-svd/{self.width}/{self.dim}/{digest.hexdigest()}/1"
 
     def fit(self, items: pl.DataFrame) -> Self:
-        """Learns the values, their weights and the spread of prices from an item table."""
+        """Learns the values, their weights and the spread of prices from an item table; forgets what it knew."""
+        self._columns, self._price = {}, None
         for name in _attribute_columns(items):
             counts = items[name].drop_nulls().value_counts().sort("count", name, descending=[True, False])
             for value, count in counts.iter_rows():
@@ -63,8 +68,9 @@ class AttributeEncoder:
         prices = _log_prices(items).drop_nulls()
         if prices.len() > 1 and (spread := float(np.std(prices.to_numpy()))) > 0:
             self._price = (float(np.mean(prices.to_numpy())), spread)
+        self._axes = np.zeros((0, self.width), dtype=np.float32)
         matrix, mask = self.matrix(items)
-        if mask.any() and self.width:
+        if mask.any():
             _, _, self._axes = randomised_svd(matrix[mask], MAX_DIM)
         return self
 
@@ -85,7 +91,9 @@ class AttributeEncoder:
             there = np.flatnonzero(mask)
             row, column = np.concatenate([row, there]), np.concatenate([column, np.full(len(there), self.width - 1)])
             values = np.concatenate([values, np.clip(prices[there], -3, 3)])
-        matrix = sp.csr_matrix((values.astype(np.float32), (row, column)), shape=(items.height, self.width), dtype=np.float32)
+        matrix = sp.csr_matrix(
+            (values.astype(np.float32), (row, column)), shape=(items.height, self.width), dtype=np.float32
+        )
         return matrix, mask
 
     def encode_frame(self, items: pl.DataFrame) -> tuple[FloatArray, BoolArray]:
@@ -100,10 +108,7 @@ class AttributeEncoder:
             for row in inputs
         ]
         names = sorted({key for row in rows for key in row} | {"price", "group_id"})
-        frame = pl.DataFrame(
-            {name: pl.Series(name, [row.get(name) for row in rows], dtype=pl.Float64 if name == "price" else pl.String) for name in names}
-        )
-        return self.encode_frame(frame)[0]
+        return self.encode_frame(pl.DataFrame([_column(name, [row.get(name) for row in rows]) for name in names]))[0]
 
     def state(self) -> dict[str, Any]:
         """All that was learned: plain values and one array, ``axes`` (dim, width)."""
@@ -125,6 +130,13 @@ class AttributeEncoder:
         return encoder
 
 
+def _column(name: str, values: list[Any]) -> pl.Series:
+    """Prices as numbers, everything else as text: a size may come as 38."""
+    if name == "price":
+        return pl.Series(name, values, dtype=pl.Float64)
+    return pl.Series(name, [None if value is None else str(value) for value in values], dtype=pl.String)
+
+
 def _attribute_columns(items: pl.DataFrame) -> list[str]:
     return [name for name in items.columns if name.startswith(ATTRIBUTE_PREFIX) or name == "group_id"]
 
@@ -135,7 +147,9 @@ def _key(name: str, value: str) -> str:
 
 def _keys(items: pl.DataFrame) -> list[pl.Series]:
     """Per attribute column the keys of all items, null where absent."""
-    return [(pl.Series([name.removeprefix(ATTRIBUTE_PREFIX) + "="]) + items[name]) for name in _attribute_columns(items)]
+    return [
+        (pl.Series([name.removeprefix(ATTRIBUTE_PREFIX) + "="]) + items[name]) for name in _attribute_columns(items)
+    ]
 
 
 def _log_prices(items: pl.DataFrame) -> pl.Series:

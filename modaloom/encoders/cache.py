@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from modaloom.encoders.text import normalise_text
 from modaloom.types import FloatArray
@@ -46,7 +47,7 @@ class VectorCache:
         tag = hashlib.blake2b(encoder_id.encode(), digest_size=6).hexdigest()
         self.folder = cache_dir / "vectors" / f"{slug}-{tag}"
         self.dim = dim
-        self._vectors: dict[Key, np.ndarray] = {}  # type: ignore[type-arg]
+        self._vectors: dict[Key, npt.NDArray[np.float16]] = {}
         self._load()
 
     def __len__(self) -> int:
@@ -74,7 +75,9 @@ class VectorCache:
         temporary = self.folder / f"{name}.tmp"
         try:
             with temporary.open("wb") as stream:
-                np.savez(stream, keys=np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, KEY_BYTES), vectors=rounded)
+                np.savez(
+                    stream, keys=np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, KEY_BYTES), vectors=rounded
+                )
                 stream.flush()
                 os.fsync(stream.fileno())
             temporary.replace(self.folder / f"{name}.npz")
@@ -107,11 +110,13 @@ class VectorCache:
     def _load(self) -> None:
         for shard in sorted(self.folder.glob("*.npz")):
             try:
-                with np.load(shard, allow_pickle=False) as content:
+                with shard.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
                     keys, vectors = content["keys"], content["vectors"]
                 if vectors.shape != (len(keys), self.dim):
                     raise ValueError("wrong shape")
-            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-                shard.unlink(missing_ok=True)  # its vectors are simply made again
+            except OSError:  # gone by now, or not ours to read: no reason to delete it
+                continue
+            except (ValueError, KeyError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile):
+                shard.unlink(missing_ok=True)  # damaged: its vectors are simply made again
                 continue
             self._vectors.update(zip((key.tobytes() for key in keys), vectors, strict=True))

@@ -6,13 +6,12 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 from modaloom.config import Settings
 from modaloom.data.problems import Problems
 from modaloom.data.shop import Shop
 from modaloom.encoders.attributes import AttributeEncoder
-from modaloom.encoders.cache import VectorCache, file_key, text_key
+from modaloom.encoders.cache import Key, VectorCache, file_key, text_key
 from modaloom.encoders.load import load_encoder
 from modaloom.errors import PictureError, TooManyBadRowsError
 from modaloom.types import LANGUAGES, BoolArray, Encoder, FloatArray, Tokens
@@ -46,19 +45,11 @@ def encode_items(
     for modality in CONTENT:
         if modality not in modalities:
             continue
-        made = shop.features.get(modality) or makers[modality](shop, settings, progress)
+        own = shop.features.get(modality)
+        made = own if own is not None and own.mask.any() else makers[modality](shop, settings, progress)
         if made is not None and made.mask.any():
             tokens[modality] = made
     return tokens
-
-
-def item_texts(items: pl.DataFrame) -> list[str]:
-    """What the text encoder reads of each item: title and description, in every language that is there."""
-    parts = ["title", "description"]
-    for language in LANGUAGES:
-        parts += [f"title_{language}", f"description_{language}"]
-    rows = items.select(parts).rows()
-    return [". ".join(dict.fromkeys(cell for cell in row if cell)) for row in rows]
 
 
 def _text_tokens(shop: Shop, settings: Settings, progress: Progress) -> Tokens | None:
@@ -66,7 +57,7 @@ def _text_tokens(shop: Shop, settings: Settings, progress: Progress) -> Tokens |
     versions = [texts for texts in _texts_by_language(shop) if any(texts)]
     if not versions:
         return None
-    encoder = load_encoder(settings.text_encoder, settings)
+    encoder = load_encoder(settings.text_encoder, settings, "text")
     total = np.zeros((shop.n_items, encoder.dim), dtype=np.float32)
     count = np.zeros(shop.n_items, dtype=np.float32)
     for texts in versions:
@@ -82,7 +73,10 @@ def _texts_by_language(shop: Shop) -> list[list[str]]:
     """Per language the text of every item; one list from the main columns where there are no translations."""
     items = shop.items
     translated = [
-        [". ".join(part for part in row if part) for row in items.select(f"title_{language}", f"description_{language}").rows()]
+        [
+            ". ".join(part for part in row if part)
+            for row in items.select(f"title_{language}", f"description_{language}").rows()
+        ]
         for language in LANGUAGES
     ]
     if any(any(texts) for texts in translated):
@@ -119,24 +113,35 @@ def _attribute_tokens(shop: Shop, settings: Settings, progress: Progress) -> Tok
 
 def _image_tokens(shop: Shop, settings: Settings, progress: Progress) -> Tokens | None:
     paths = shop.image_paths()
-    rows = [row for row, path in enumerate(paths) if path is not None]
-    if not rows:
+    there = {row: path for row, path in enumerate(paths) if path is not None}
+    if not there:
         return None
-    encoder = load_encoder(settings.image_encoder, settings)
-    found, vectors = _cached_pictures(encoder, [paths[row] for row in rows], settings, shop.problems, progress)
+    encoder = load_encoder(settings.image_encoder, settings, "image")
+    found, vectors = _cached_pictures(encoder, list(there.values()), settings, shop.problems, progress)
     everything = np.zeros((shop.n_items, encoder.dim), dtype=np.float32)
     mask: BoolArray = np.zeros(shop.n_items, dtype=bool)
-    present = np.array(rows)[found]
+    present = np.array(list(there))[found]
     everything[present], mask[present] = vectors, True
     return Tokens("image", encoder.encoder_id, everything, mask)
 
 
+def _picture_key(path: Path) -> Key:
+    """Hash of the picture's bytes. A file that cannot be read gets a key of its own: opening it will report it."""
+    try:
+        return file_key(path)
+    except OSError:
+        return text_key(f"unreadable {path}")
+
+
 def _cached_pictures(
-    encoder: Encoder, paths: Sequence[Path | None], settings: Settings, problems: Problems, progress: Progress
+    encoder: Encoder, paths: Sequence[Path], settings: Settings, problems: Problems, progress: Progress
 ) -> tuple[BoolArray, FloatArray]:
     """Which pictures could be used, and their vectors."""
     cache = VectorCache(settings.cache_dir, encoder.encoder_id, encoder.dim)
-    keys = [file_key(path) if path else b"" for path in paths]
+    keys = [_picture_key(path) for path in paths]
+    sharing: dict[Key, list[int]] = {}
+    for row, key in enumerate(keys):
+        sharing.setdefault(key, []).append(row)
     done = broken = 0
 
     def advance(number: int) -> None:
@@ -147,9 +152,10 @@ def _cached_pictures(
     def encode(rows: list[int]) -> tuple[list[int], FloatArray]:
         nonlocal broken
         good, vectors, faults = _encode_pictures(encoder, rows, paths)
-        for row, fault in faults:
-            problems.add("broken picture", str(paths[row]), 0, fault)
-        broken += len(faults)
+        for first, fault in faults:
+            for row in sharing[keys[first]]:  # a thousand empty files are a thousand broken pictures, not one
+                problems.add("broken picture", str(paths[row]), 0, fault)
+                broken += 1
         if broken > max(TOLERATED_BAD_PICTURES, settings.max_bad_share * len(keys)):
             raise TooManyBadRowsError(
                 f"{broken:,} of {len(keys):,} pictures cannot be used, for example {problems.of('broken picture')[0]}",
@@ -163,7 +169,7 @@ def _cached_pictures(
 
 
 def _encode_pictures(
-    encoder: Encoder, rows: list[int], paths: Sequence[Path | None]
+    encoder: Encoder, rows: list[int], paths: Sequence[Path]
 ) -> tuple[list[int], FloatArray, list[tuple[int, str]]]:
     """All at once; where one is broken, one by one."""
     try:

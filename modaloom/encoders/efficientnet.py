@@ -106,7 +106,9 @@ def write_onnx(file: Path, weights: Weights) -> None:
     except ImportError as error:
         raise MissingExtraError("onnx", "train", "Preparing the picture encoder for the first time") from error
     graph = _Graph(weights, helper, numpy_helper.from_array)
-    graph.constants += [numpy_helper.from_array(np.array(value, dtype=np.float32), name) for name, value in (("zero", 0), ("six", 6))]
+    graph.constants += [
+        numpy_helper.from_array(np.array(value, dtype=np.float32), name) for name, value in (("zero", 0), ("six", 6))
+    ]
     graph.convolution("_conv_stem", "_bn0", stride=2)
     channels, number = 32, 0
     for stage in STAGES:

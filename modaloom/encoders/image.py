@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from PIL import Image
+from PIL import Image, ImageOps
 
 from modaloom.config import Settings
-from modaloom.data.pictures import open_picture, pad_to_square
+from modaloom.data.pictures import WHITE, open_picture, pad_to_square
 from modaloom.encoders import efficientnet
 from modaloom.types import FloatArray
 
@@ -48,16 +48,28 @@ class EfficientNetLite0:
         return np.concatenate(vectors) if vectors else np.zeros((0, self.dim), dtype=np.float32)
 
     def _pixels(self, source: Picture) -> FloatArray:
-        image = source
-        if not isinstance(source, Image.Image):
-            image = open_picture(source, max_pixels=self._settings.max_picture_pixels, draft_px=SIDE_PX)
-        assert isinstance(image, Image.Image)
-        square = np.asarray(pad_to_square(image.convert("RGB"), SIDE_PX), dtype=np.float32)
+        image = upright_picture(source, self._settings, draft_px=SIDE_PX)
+        square = np.asarray(pad_to_square(image, SIDE_PX), dtype=np.float32)
         return ((square - 127.0) / 128.0).transpose(2, 0, 1)
 
     def _run(self, squares: list[FloatArray]) -> FloatArray:
         result: FloatArray = self._session.run(None, {"pixels": np.stack(squares)})[0]
         return result
+
+
+def upright_picture(source: Picture, settings: Settings, *, draft_px: int) -> Image.Image:
+    """The picture as upright RGB on white, whether it comes as a path, as bytes or opened.
+
+    Raises:
+        PictureError: it cannot be opened.
+    """
+    if not isinstance(source, Image.Image):
+        return open_picture(source, max_pixels=settings.max_picture_pixels, draft_px=draft_px)
+    image = ImageOps.exif_transpose(source)
+    if image.has_transparency_data:
+        cutout = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", cutout.size, (*WHITE, 255)), cutout)
+    return image.convert("RGB")
 
 
 def _groups(squares: object, size: int) -> list[list[FloatArray]]:

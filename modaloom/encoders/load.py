@@ -36,19 +36,34 @@ BUILT_IN: dict[str, Callable[[Settings], Encoder]] = {
 """Encoders whose weights come with the packages that Modaloom installs."""
 
 
-def load_encoder(name: str, settings: Settings) -> Encoder:
+def load_encoder(name: str, settings: Settings, modality: str | None = None) -> Encoder:
     """The encoder of that name, ready to use.
 
+    Args:
+        name: a short name, ``library:model`` or a dotted path.
+        settings: where weights are kept, threads, batch size.
+        modality: what it is needed for, ``image`` or ``text``; some models can do both.
+
     Raises:
-        EncoderError: the name is unknown, or the weights cannot be had.
+        EncoderError: the name is unknown, the weights cannot be had, or it encodes something else.
         MissingExtraError: its package is not installed.
     """
+    encoder = _load(name, settings, modality)
+    if modality is not None and encoder.modality != modality:
+        raise EncoderError(
+            f"the encoder {name!r} is for {encoder.modality}, not for {modality}",
+            hint=f"Give {modality}_encoder another name; docs/encoders.md lists them",
+        )
+    return encoder
+
+
+def _load(name: str, settings: Settings, modality: str | None) -> Encoder:
     if name in BUILT_IN:
         return BUILT_IN[name](settings)
-    if ":" in name and not name.startswith("modaloom."):
+    if ":" in name:
         from modaloom.encoders.optional import load_optional
 
-        return load_optional(name, settings)
+        return load_optional(name, settings, modality)
     if "." in name:
         return _by_path(name, settings)
     raise EncoderError(

@@ -146,7 +146,7 @@ def _some_users(validation: Sequence[Split]) -> list[Split]:
     for split in reversed(validation):
         if left <= 0:
             break
-        chosen.append(replace(split, user_nums=split.user_nums[:left], truth=split.truth[:left]))
+        chosen.append(split.take(left))
         left -= len(split.user_nums)
     return chosen
 

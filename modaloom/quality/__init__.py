@@ -1,0 +1,1 @@
+"""CHECK: says what a shop's files lack before anybody learns from them; finds, never changes."""

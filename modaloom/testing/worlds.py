@@ -1,0 +1,127 @@
+"""Small synthetic shops in which the right answer is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from modaloom.numerics import unit_rows
+from modaloom.types import INTERACTION_COLUMNS, ITEM_COLUMNS, Event, FloatArray, IntArray, Snapshot, Tokens
+
+Truth = list[IntArray]
+"""Per user the items that a perfect model lists first."""
+DAY_S = 86_400
+NOW = 1_700_000_000
+CONTENT = ("image", "text", "attributes")
+
+
+def taste_world(
+    modality: str,
+    *,
+    n_users: int = 60,
+    n_items: int = 96,
+    n_styles: int = 4,
+    dim: int = 16,
+    events_per_user: int = 8,
+    noise: float = 0.3,
+    seed: int = 0,
+) -> tuple[Snapshot, Truth]:
+    """A shop in which taste lives in one modality only, and the items that each user is bound to like.
+
+    Every user buys items of one style. The vectors of ``modality`` lie around the style's own direction,
+    those of the other modalities are noise. With ``image``, ``text`` or ``attributes`` only new items may be
+    recommended, which nobody has bought yet: behaviour knows nothing of them. The truth is those of the
+    user's style. With ``behaviour`` all vectors are noise and the truth is what others of the same taste bought.
+
+    Args:
+        modality: ``image``, ``text``, ``attributes`` or ``behaviour``.
+        n_users: shoppers.
+        n_items: items; the second half of each style is new where taste lives in content.
+        n_styles: tastes.
+        dim: width of all vectors.
+        events_per_user: purchases of each user.
+        noise: length of the random part of a vector, beside a style's unit vector.
+        seed: of everything that is random.
+
+    Raises:
+        ValueError: the modality is unknown, or there are too few items for so many purchases.
+    """
+    if modality not in (*CONTENT, "behaviour"):
+        raise ValueError(f"modality must be one of {', '.join(CONTENT)} or behaviour, not {modality!r}")
+    rng = np.random.default_rng(seed)
+    style = rng.permutation(np.arange(n_items) % n_styles)
+    rank = np.argsort(np.argsort(style, kind="stable")) - np.searchsorted(np.sort(style), style)  # place in its style
+    is_new = (rank >= np.bincount(style)[style] // 2) & (modality in CONTENT)
+    taste = rng.permutation(np.arange(n_users) % n_styles)
+    if np.bincount(style[~is_new], minlength=n_styles).min() < events_per_user:
+        raise ValueError(f"{n_items} items in {n_styles} styles are too few for {events_per_user} purchases each")
+    bought = [rng.permutation(np.flatnonzero((style == own) & ~is_new))[:events_per_user] for own in taste]
+    if modality in CONTENT:
+        truth = [np.flatnonzero((style == own) & is_new) for own in taste]
+    else:
+        truth = [np.setdiff1d(np.flatnonzero(style == own), items) for own, items in zip(taste, bought, strict=True)]
+    tokens = {name: _tokens(name, style if name == modality else None, n_items, dim, noise, rng) for name in CONTENT}
+    snapshot = _snapshot(bought, n_items, tokens, is_new, rng)
+    return (replace(snapshot, catalogue=is_new) if modality in CONTENT else snapshot), truth
+
+
+def checkerboard_world(
+    *, n_users: int = 60, n_items: int = 40, seen_share: float = 0.6, seed: int = 0
+) -> tuple[Snapshot, Truth]:
+    """A shop without content in which even users like even items and odd users odd ones.
+
+    Each has bought a random part of them; the truth is the rest. Whoever has learnt to tell the colours of the
+    board from co-purchases alone gets every answer right.
+    """
+    rng = np.random.default_rng(seed)
+    liked = [np.arange(user % 2, n_items, 2) for user in range(n_users)]
+    bought = [rng.permutation(items)[: max(1, round(seen_share * len(items)))] for items in liked]
+    truth = [np.setdiff1d(items, own) for items, own in zip(liked, bought, strict=True)]
+    return _snapshot(bought, n_items, {}, np.zeros(n_items, dtype=bool), rng), truth
+
+
+def _tokens(
+    name: str, style: IntArray | None, n_items: int, dim: int, noise: float, rng: np.random.Generator
+) -> Tokens:
+    """Vectors around the styles' directions, or pure noise without styles."""
+    random = unit_rows(rng.standard_normal((n_items, dim)).astype(np.float32))
+    vectors: FloatArray = random
+    if style is not None:
+        centres = unit_rows(rng.standard_normal((int(style.max()) + 1, dim)).astype(np.float32))
+        vectors = unit_rows(centres[style] + noise * random)
+    return Tokens(name, f"world/{dim}", vectors, np.ones(n_items, dtype=bool))
+
+
+def _snapshot(
+    bought: list[IntArray], n_items: int, tokens: dict[str, Tokens], is_new: np.ndarray, rng: np.random.Generator
+) -> Snapshot:
+    owner = np.repeat(np.arange(len(bought)), [len(items) for items in bought])
+    times = np.sort(NOW - rng.integers(1, 60, len(owner)) * DAY_S)
+    order = rng.permutation(len(owner))  # whose purchase falls on which of the sorted days
+    released = np.where(is_new, NOW - DAY_S, NOW - 90 * DAY_S) - rng.permutation(n_items)
+    columns: dict[str, Any] = {
+        "item_id": [f"item-{num}" for num in range(n_items)],
+        "released_at": released,
+        "release_rank": released.astype(np.float64),
+    }
+    return Snapshot(
+        items=pl.DataFrame(
+            [pl.Series(name, columns.get(name, [None] * n_items), dtype=kind) for name, kind in ITEM_COLUMNS.items()]
+        ),
+        users=pl.DataFrame({"user_id": [f"user-{num}" for num in range(len(bought))]}),
+        interactions=pl.DataFrame(
+            {
+                "user_num": owner[order],
+                "item_num": np.concatenate(bought)[order],
+                "event": np.full(len(owner), int(Event.PURCHASE)),
+                "value": np.full(len(owner), np.nan),
+                "timestamp": times,
+            },
+        ).select(pl.col(name).cast(kind) for name, kind in INTERACTION_COLUMNS.items()),
+        tokens=tokens,
+        catalogue=np.ones(n_items, dtype=bool),
+        now=NOW,
+    )

@@ -1,0 +1,109 @@
+"""Small numerical tools against NumPy's own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from modaloom.numerics import Whitening, principal_axes, randomised_svd, squashed_zscore, unit_rows
+
+numbers = st.floats(-1000, 1000, width=32).map(lambda value: round(value, 2))
+matrices = st.tuples(st.integers(1, 5), st.integers(1, 8)).flatmap(lambda s: arrays(np.float32, s, elements=numbers))
+
+
+@given(matrices)
+@settings(max_examples=80, deadline=None)
+def test_unit_rows_have_length_one_or_zero(matrix: np.ndarray) -> None:
+    made = unit_rows(matrix)
+    assert made.dtype == np.float32
+    lengths = np.linalg.norm(made, axis=1)
+    assert np.allclose(lengths, np.where((matrix != 0).any(axis=1), 1.0, 0.0), atol=1e-4)
+
+
+@given(matrices)
+@settings(max_examples=120, deadline=None)
+def test_squashed_zscore_keeps_the_order_and_forgets_offset_and_scale(matrix: np.ndarray) -> None:
+    made = squashed_zscore(matrix)
+    assert np.isfinite(made).all()
+    for row in range(len(matrix)):
+        order = np.argsort(matrix[row], kind="stable")
+        assert (np.diff(made[row][order]) >= 0).all()
+    assert np.allclose(squashed_zscore(matrix * 4 + 8), made, atol=2e-2)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 3.3, -7.7, 1e6 + 0.1])
+def test_a_row_of_equal_scores_says_nothing(value: float) -> None:
+    """Rounding in the mean once turned such rows into a constant other than zero."""
+    assert (squashed_zscore(np.full((2, 1001), value, dtype=np.float32)) == 0).all()
+
+
+def test_squashed_zscore_tames_outliers() -> None:
+    scores = np.zeros((1, 1000), dtype=np.float32)
+    scores[0, 0] = 1e6
+    assert squashed_zscore(scores)[0, 0] < 5
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_randomised_svd_finds_the_leading_triplets(sparse: bool) -> None:
+    rng = np.random.default_rng(0)
+    dense = (rng.standard_normal((60, 8)) @ rng.standard_normal((8, 30))).astype(np.float32)
+    dense[np.abs(dense) < 1] = 0
+    left, values, right = randomised_svd(sp.csr_matrix(dense) if sparse else dense, 5)
+    expected = np.linalg.svd(dense, compute_uv=False)
+    assert left.shape == (60, 5)
+    assert right.shape == (5, 30)
+    assert np.allclose(values, expected[:5], rtol=1e-3)
+    assert np.allclose(left.T @ left, np.eye(5), atol=1e-3)
+    assert np.allclose(right @ right.T, np.eye(5), atol=1e-3)
+    assert np.allclose(dense @ right.T, left * values, atol=0.05)
+
+
+def test_randomised_svd_repeats_and_stops_at_the_matrix() -> None:
+    matrix = np.random.default_rng(1).standard_normal((6, 4)).astype(np.float32)
+    left, values, right = randomised_svd(matrix, 50)
+    assert values.shape == (4,)
+    assert np.allclose((left * values) @ right, matrix, atol=1e-4)
+    again = randomised_svd(matrix, 50)
+    assert all(np.array_equal(a, b) for a, b in zip(again, (left, values, right), strict=True))
+    largest = right[np.arange(4), np.abs(right).argmax(axis=1)]
+    assert (largest > 0).all()
+
+
+def test_principal_axes_equal_the_covariance_of_the_rows_present() -> None:
+    rng = np.random.default_rng(2)
+    vectors = (rng.standard_normal((200, 6)) * np.array([5, 3, 2, 1, 0.5, 0.1])).astype(np.float32)
+    mask = np.ones(200, dtype=bool)
+    mask[:50] = False
+    vectors[:50] = 1e6  # whatever is missing must not matter
+    mean, axes, spread = principal_axes(vectors, mask, 4)
+    assert np.allclose(mean, vectors[mask].mean(axis=0), atol=1e-4)
+    assert np.allclose(axes @ axes.T, np.eye(4), atol=1e-4)
+    assert (np.diff(spread) <= 0).all()
+    projected = (vectors[mask] - mean) @ axes.T
+    assert np.allclose(projected.std(axis=0), spread, rtol=1e-3)
+    assert np.allclose(np.corrcoef(projected.T), np.eye(4), atol=1e-3)
+
+
+def test_principal_axes_are_never_more_than_the_width_and_need_a_row() -> None:
+    vectors = np.eye(3, dtype=np.float32)
+    assert principal_axes(vectors, np.ones(3, dtype=bool), 10)[1].shape == (3, 3)
+    assert principal_axes(vectors, np.array([True, False, False]), 2)[2].tolist() == [0.0, 0.0]
+    with pytest.raises(ValueError, match="no row"):
+        principal_axes(vectors, np.zeros(3, dtype=bool), 2)
+
+
+def test_whitening_gives_unit_rows_that_spread_evenly() -> None:
+    rng = np.random.default_rng(3)
+    vectors = (rng.standard_normal((400, 6)) * np.array([9, 5, 3, 2, 1, 1])).astype(np.float32)
+    mask = np.arange(400) >= 20
+    vectors[~mask] = 0.0
+    made = Whitening.fit(vectors, mask, 6).apply(vectors, mask)
+    assert (made[~mask] == 0).all()
+    assert np.allclose(np.linalg.norm(made[mask], axis=1), 1, atol=1e-5)
+    spread = np.sqrt(np.linalg.eigvalsh(np.cov(made[mask].T)))
+    assert spread.max() / spread.min() < 2
+    assert Whitening.fit(vectors, mask, 9).apply(vectors).shape == (400, 9)
