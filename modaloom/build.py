@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-import numpy as np
-
 from modaloom.data.splits import Split, earlier_splits, held_out_split
-from modaloom.errors import TrainingError
+from modaloom.errors import EvaluationError, TrainingError
+from modaloom.evaluation.protocol import Factory
+from modaloom.models.baselines import BASELINES
 from modaloom.models.linear import MAX_DENSE_ROWS
 from modaloom.numerics import Whitening
 from modaloom.recommend.blend import choose_weights, prepare_exam
@@ -18,7 +18,7 @@ from modaloom.recommend.parts import ContentKernel, Linear, Part, Repurchase, Va
 from modaloom.recommend.ranker import FUSION, Ranker
 from modaloom.training.fitting import FittedFusion, FusionConfig, fit_fusion, whiten
 from modaloom.training.loop import AfterEpoch, LoopConfig, Resume
-from modaloom.types import BoolArray, FloatArray, Histories, Snapshot, Tokens
+from modaloom.types import FloatArray, Histories, Snapshot, Tokens
 
 SIZES = {"small": 32, "base": 64, "large": 128}
 """The one dial for size: width of every token."""
@@ -27,7 +27,8 @@ MAX_WINDOW_DAYS = 28
 VALIDATION_USERS = 1_000
 """Shoppers per validation window that the blend is chosen on."""
 PRIOR_WEIGHTS = {
-    "demand": 1.0, FUSION: 0.4, "text": 0.3, "attributes": 0.3, "image": 0.2, "linear": 0.1, "variants": 0.1, "repurchase": 0.05,
+    "demand": 1.0, FUSION: 0.4, "text": 0.3, "attributes": 0.3, "image": 0.2,
+    "linear": 0.1, "variants": 0.1, "repurchase": 0.05,
 }  # fmt: skip
 """Where the search for the blend begins."""
 Tell = Callable[[str], None]
@@ -129,7 +130,9 @@ class Modaloom:
         parts = tuple(part.fit(snapshot) for part in self._parts(snapshot) if part.name in weights)
         table = self.fusion.table(snapshot) if FUSION in weights else None
         known = {part.name for part in parts} | ({FUSION} if table else set())
-        self.ranker = Ranker({name: weights[name] for name in weights if name in known}, parts, table, self.fusion.tower)
+        self.ranker = Ranker(
+            {name: weights[name] for name in weights if name in known}, parts, table, self.fusion.tower
+        )
         return self
 
     def score(self, histories: Histories) -> FloatArray:
@@ -156,8 +159,26 @@ class Modaloom:
             scores = {part.name: part.fit(split.snapshot).score(histories) for part in self._parts(split.snapshot)}
             fused = Ranker({FUSION: 1.0}, (), self.fusion.table(split.snapshot), self.fusion.tower)
             scores[FUSION] = fused.raw(histories)[FUSION]
-            exams.append(prepare_exam(scores, may_be_shown(split.snapshot, histories), split.truth))
+            exams.append(prepare_exam(scores, split.snapshot.may_be_shown(histories), split.truth))
         return choose_weights(exams, PRIOR_WEIGHTS)
+
+
+def model_factories(names: Sequence[str], options: LearnOptions) -> dict[str, Factory]:
+    """Factories by name for ``evaluate``: ours, the baselines, or ``all`` of them.
+
+    Raises:
+        EvaluationError: a name is unknown.
+    """
+    memory = Memory()
+    known: dict[str, Factory] = {
+        Modaloom.name: lambda seed: Modaloom(replace(options, seed=seed), memory=memory),
+        **BASELINES,
+    }
+    wanted = list(known) if tuple(names) == ("all",) else list(names)
+    unknown = [name for name in wanted if name not in known]
+    if unknown or not wanted:
+        raise EvaluationError(f"unknown model {', '.join(unknown)!r}", hint=f"Choose from {', '.join(known)}, or all")
+    return {name: known[name] for name in wanted}
 
 
 def validation_splits(snapshot: Snapshot, *, seed: int = 0) -> list[Split]:
@@ -165,21 +186,10 @@ def validation_splits(snapshot: Snapshot, *, seed: int = 0) -> list[Split]:
     times = snapshot.interactions["timestamp"]
     if not times.len():
         return []
-    first, last = int(times.min() or 0), int(times.max() or 0)  # type: ignore[call-overload]
+    first, last = int(times.to_numpy().min()), int(times.to_numpy().max())
     if last == 0:
         split = held_out_split(snapshot, seed=seed)
         return [split] if len(split.user_nums) else []
     days = max((last - first) // 86_400, 1)
     window_days = int(min(MAX_WINDOW_DAYS, max(days // 10, 1)))
     return earlier_splits(snapshot, windows=VALIDATION_WINDOWS, window_days=window_days)
-
-
-def may_be_shown(snapshot: Snapshot, histories: Histories) -> BoolArray:
-    """Which items (b, n) may be recommended: on offer, and not had before where the shop says so."""
-    allowed = np.broadcast_to(snapshot.catalogue, (len(histories), snapshot.n_items))
-    if not snapshot.exclude_seen:
-        return allowed
-    allowed = allowed.copy()
-    had = np.isin(histories.events, [int(event) for event in snapshot.target_events])
-    allowed[histories.rows()[had], histories.item_nums[had]] = False
-    return allowed

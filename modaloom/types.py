@@ -221,6 +221,16 @@ class Snapshot:
         wanted = [int(event) for event in self.target_events]
         return self.interactions.filter(pl.col("event").is_in(wanted) & pl.col("item_num").is_not_null())
 
+    def may_be_shown(self, histories: Histories) -> BoolArray:
+        """Which items (b, n) may be recommended: on offer, and not had before where the shop says so."""
+        allowed = np.broadcast_to(self.catalogue, (len(histories), self.n_items))
+        if not self.exclude_seen:
+            return allowed
+        allowed = allowed.copy()
+        had = np.isin(histories.events, [int(event) for event in self.target_events])
+        allowed[histories.rows()[had], histories.item_nums[had]] = False
+        return allowed
+
     def histories(self, user_nums: IntArray) -> Histories:
         """The pasts of known users, in the order asked for (empty where there is none)."""
         user_nums = np.asarray(user_nums, dtype=np.int64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import scipy.sparse as sp
 
@@ -27,12 +28,13 @@ def interaction_matrix(snapshot: Snapshot) -> sp.csr_matrix:
     return matrix
 
 
-def event_weights(events: np.ndarray) -> FloatArray:  # type: ignore[type-arg]
+def event_weights(events: npt.NDArray[np.uint8]) -> FloatArray:
     """How much each event says about taste, by :data:`EVENT_WEIGHTS`."""
     table = np.zeros(256, dtype=np.float32)
     for event, weight in EVENT_WEIGHTS.items():
         table[int(event)] = weight
-    return table[events]
+    weights: FloatArray = table[events]
+    return weights
 
 
 def history_weights(histories: Histories, half_life_days: float | None = None) -> FloatArray:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import scipy.linalg
 import scipy.sparse as sp
 
@@ -72,7 +73,7 @@ class Ease:
             scores[:, self._active] = np.asarray((past @ self._weights).todense())
         return scores
 
-    def state(self) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+    def state(self) -> dict[str, npt.NDArray[Any]]:
         """Everything learned, as plain arrays."""
         weights = self._weights.tocsr()
         return {
@@ -83,7 +84,7 @@ class Ease:
             "n_items": np.array([self._n_items]),
         }
 
-    def restore(self, state: dict[str, np.ndarray]) -> Self:  # type: ignore[type-arg]
+    def restore(self, state: dict[str, npt.NDArray[Any]]) -> Self:
         """Takes over what :meth:`state` gave."""
         self._active = state["active"]
         size = len(self._active)

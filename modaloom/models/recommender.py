@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -58,7 +58,7 @@ class FusionRecommender(nn.Module):
         self.trust = nn.Parameter(torch.zeros(m))
         self.fused_weight = nn.Parameter(torch.tensor(-1.0))
         self.appeal = nn.Sequential(nn.Linear(d, d), nn.GELU(), nn.Linear(d, 1))
-        nn.init.zeros_(self.appeal[2].weight)
+        nn.init.zeros_(cast(nn.Linear, self.appeal[2]).weight)
         self.sequence = make_sequence(config.sequence, (m + 1) * d, num_heads=config.num_heads)
         self.log_scale = nn.Parameter(torch.tensor(2.3))
         self.preference = nn.Parameter(torch.zeros(m + 1))

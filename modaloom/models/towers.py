@@ -57,7 +57,7 @@ class ItemTable:
     @property
     def dim(self) -> int:
         """Width d of one view."""
-        return self.keys.shape[1] // (len(self.modalities) + 1)
+        return int(self.keys.shape[1]) // (len(self.modalities) + 1)
 
     def view(self, modality: str) -> slice:
         """Which columns of the keys belong to one modality."""

@@ -120,4 +120,3 @@ def _with(weights: npt.NDArray[np.float32], place: int, value: float) -> npt.NDA
 def _pays(gain: Values) -> bool:
     """Whether the mean gain over shoppers is more than :data:`CAUTION` of its standard errors."""
     return bool(gain.mean() > CAUTION * gain.std() / np.sqrt(len(gain)) + 1e-9)
-

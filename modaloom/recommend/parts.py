@@ -68,9 +68,9 @@ class ContentKernel:
         """Raw scores (b, n); zero for shoppers and items without the modality."""
         out = np.zeros((len(histories), len(self._vectors)), dtype=np.float32)
         present = np.abs(self._vectors).sum(axis=1) > 0
-        weights = history_weights(histories)
+        by_event = history_weights(histories)
         age_days = np.where(histories.timestamps > 0, np.maximum(histories.now - histories.timestamps, 0) / 86_400, 0.0)
-        weights = weights / (1.0 + age_days / self.AGE_SCALE_DAYS) ** 0.7
+        weights = by_event / (1.0 + age_days / self.AGE_SCALE_DAYS) ** 0.7
         for row in range(len(histories)):
             span = slice(
                 max(histories.offsets[row], histories.offsets[row + 1] - MAX_HISTORY), histories.offsets[row + 1]

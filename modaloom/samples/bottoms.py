@@ -180,7 +180,8 @@ def _shorts(sheet: Sheet) -> None:
 def _leggings(sheet: Sheet) -> None:
     low = (566, 566, 480)[sheet.choose(3)]
     half = (
-        f"M0 66 C40 68 60 66 80 60 C84 100 98 150 98 200 C98 270 82 330 80 380 C80 420 66 {low - 90} 58 {low} "
+        "M0 66 C40 68 60 66 80 60 C84 100 98 150 98 200 C98 270 82 330 80 380 C79 "
+        f"{380 + (low - 380) * 0.25:g} 64 {low - (low - 380) * 0.45:g} 58 {low} "
         f"C48 {low + 4} 36 {low + 4} 26 {low} C24 {low - 120} 10 300 0 224"
     )
     sheet.part(symmetric(half))
@@ -191,7 +192,8 @@ def _leggings(sheet: Sheet) -> None:
     side = f"M84 104 C92 200 82 290 70 372 C66 440 58 500 50 {low}"
     if sheet.choose(2, 1):
         panel = (
-            f"M82 104 C96 160 98 190 98 200 C98 270 82 330 80 380 C80 420 66 {low - 90} 58 {low} L48 "
+            f"M82 104 C96 160 98 190 98 200 C98 270 82 330 80 380 C79 {380 + (low - 380) * 0.25:g} 64 "
+            f"{low - (low - 380) * 0.45:g} 58 {low} L48 "
             f"{low + 1} C54 470 66 400 66 372 C76 290 88 200 72 106Z"
         )
         sheet.both(panel, mix(sheet.main, sheet.accent, 0.75), height=158, rim=4)

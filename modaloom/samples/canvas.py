@@ -129,7 +129,7 @@ class Sheet:
 
     def part(self, path: str, fill: str | None = None, *, turn: float = 0.0, height: int = 150, rim: float = 7) -> None:
         """One closed piece of cloth; ``rim`` is how round its edge is."""
-        self._grow(path)
+        self.reserve(path)
         paint = fill or self.cloth(turn)
         edge = self.ink if fill is None or rgb(fill) in self._keys.values() else shade(fill, -0.35)
         self._paint.append(f'<path d="{path}" fill="{paint}" stroke="{edge}" stroke-opacity=".55" stroke-width="1.3"/>')
@@ -167,14 +167,15 @@ class Sheet:
     def fold(self, *paths: str, width: float = 16, depth: float = 0.32) -> None:
         """Soft ridges with a valley beside each; only the light shows them."""
         for path in paths:
-            self._stroke_relief(path, "#fff", width, depth)
-            self._stroke_relief(_shift(path, width * 0.8, 0), "#000", width * 0.8, depth * 0.8)
+            self.ridge(path, "#fff", width, depth)
+            self.ridge(_shift(path, width * 0.8, 0), "#000", width * 0.8, depth * 0.8)
 
     def groove(self, path: str, width: float = 6, depth: float = 0.5) -> None:
         """A valley along a line."""
-        self._stroke_relief(path, "#000", width, depth)
+        self.ridge(path, "#000", width, depth)
 
-    def _stroke_relief(self, path: str, colour: str, width: float, opacity: float) -> None:
+    def ridge(self, path: str, colour: str, width: float, opacity: float) -> None:
+        """A stroke on the relief alone: white is high, black is low."""
         self._relief.append(
             f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="{width:g}" '
             f'stroke-opacity="{opacity:g}" stroke-linecap="round"/>'
@@ -187,7 +188,7 @@ class Sheet:
     def disc(self, x: float, y: float, radius: float, fill: str, *, height: int = 200) -> None:
         """A round solid thing: an eyelet, a rivet, a pompon."""
         edge = shade(fill, -0.35)
-        self._grow(f"M{x - radius} {y - radius} L{x + radius} {y + radius}")
+        self.reserve(f"M{x - radius} {y - radius} L{x + radius} {y + radius}")
         self._paint.append(
             f'<circle cx="{x:g}" cy="{y:g}" r="{radius:g}" fill="{fill}" stroke="{edge}" stroke-width="1"/>'
         )
@@ -195,6 +196,12 @@ class Sheet:
         self._relief.append(
             f'<circle cx="{x:g}" cy="{y:g}" r="{radius:g}" fill="{grey}" stroke="#222" stroke-width="3"/>'
         )
+
+    def frame(self, path: str, fill: str) -> None:
+        """A hard piece with a hole in it: a buckle. ``path`` is the outer edge and then the inner one."""
+        edge = shade(fill, -0.4)
+        self._paint.append(f'<path d="{path}" fill="{fill}" fill-rule="evenodd" stroke="{edge}" stroke-width="1.2"/>')
+        self._relief.append(f'<path d="{path}" fill="#e8e8e8" fill-rule="evenodd"/>')
 
     def button(self, x: float, y: float, radius: float = 5.5, fill: str | None = None) -> None:
         """A sewn button with four holes."""
@@ -230,15 +237,14 @@ class Sheet:
         self.line(path, width, opacity=opacity)
         self.groove(path, width * 1.6, 0.45)
 
-    def _grow(self, path: str) -> None:
-        values = numbers(path)
-        box = self._box
+    def reserve(self, path: str, around: float = 0) -> None:
+        """Makes room in the frame for a path and ``around`` it; parts and discs do so themselves."""
+        values, box = numbers(path), self._box
+        xs, ys = values[::2], values[1::2]
         self._box = [
-            min(box[0], *values[::2]),
-            min(box[1], *values[1::2]),
-            max(box[2], *values[::2]),
-            max(box[3], *values[1::2]),
-        ]
+            min(box[0], min(xs) - around), min(box[1], min(ys) - around),
+            max(box[2], max(xs) + around), max(box[3], max(ys) + around),
+        ]  # fmt: skip
 
     def render(self) -> Drawing:
         """The garment fitted into the frame."""

@@ -12,13 +12,13 @@ from modaloom.samples.pieces import patch_pocket
 
 def _strap(sheet: Sheet, path: str, width: float, colour: str) -> None:
     """A strap as one thick line with stitched edges."""
-    sheet._grow(path)
+    sheet.reserve(path, 8)
     sheet.line(path, width + 2, shade(colour, -0.4), opacity=0.9)
     sheet.line(path, width, colour, opacity=1)
     sheet.line(path, width * 0.62, shade(colour, -0.25), opacity=0.6)
     sheet.line(path, width * 0.62 - 2, colour, opacity=1)
     for wide, grey in ((width + 4, "#444444"), (width - 2, "#a8a8a8")):
-        sheet._stroke_relief(path, grey, wide, 1)
+        sheet.ridge(path, grey, wide, 1)
 
 
 def _tote_bag(sheet: Sheet) -> None:
@@ -218,10 +218,10 @@ def _fringe(sheet: Sheet, start: str, reach: tuple[float, float], number: int) -
             f"{x + reach[0] * 0.7:.1f} {y + reach[1] * 0.7:.1f} {x + reach[0] + sway:.1f} "
             f"{y + reach[1]:.1f}"
         )
-        sheet._grow(path)
+        sheet.reserve(path, 8)
         sheet.line(path, 5.4, shade(sheet.main, -0.3), opacity=1)
         sheet.line(path, 3.8, sheet.main, opacity=1)
-        sheet._stroke_relief(path, "#b0b0b0", 4.5, 1)
+        sheet.ridge(path, "#b0b0b0", 4.5, 1)
 
 
 def along_straight(start: str, share: float) -> tuple[float, float]:
@@ -284,11 +284,11 @@ def _belt(sheet: Sheet) -> None:
     inner = "M-150 400 C-120 452 -40 470 50 452"
     coil = "M-112 356 C-140 280 -96 214 0 210 C98 214 138 290 108 356 C80 408 -30 420 -112 356"
     for path, tint in ((coil, shade(sheet.main, -0.12)), (ring, sheet.main), (inner, sheet.main)):
-        sheet._grow("M-180 150 L180 480")
+        sheet.reserve("M-180 150 L180 480")
         sheet.line(path, wide + 2.4, dark, opacity=1)
         sheet.line(path, wide, tint if sheet.look.print_name == "solid" else sheet.cloth(), opacity=1)
-        sheet._stroke_relief(path, "#555555", wide + 4, 1)
-        sheet._stroke_relief(path, "#a8a8a8", wide - 5, 1)
+        sheet.ridge(path, "#555555", wide + 4, 1)
+        sheet.ridge(path, "#a8a8a8", wide - 5, 1)
         if sheet.choose(3, 2):
             sheet.line(path, wide - 7, mix(sheet.accent, sheet.main, 0.3), opacity=0.9, dash="4.4 3.4")
             sheet.line(path, wide - 10.5, tint if sheet.look.print_name == "solid" else sheet.cloth(), opacity=1)
@@ -315,10 +315,7 @@ def _belt(sheet: Sheet) -> None:
             f"{y + h + 12}Z M{x - 7} {y - h - 4} L{x + 21} {y - h - 6} L{x + 23} {y + h + 1} L{x - 5} "
             f"{y + h + 4}Z"
         )
-    sheet._paint.append(
-        f'<path d="{frame}" fill="{metal}" fill-rule="evenodd" stroke="{shade(metal, -0.4)}" stroke-width="1.2"/>'
-    )
-    sheet._relief.append(f'<path d="{frame}" fill="#e8e8e8" fill-rule="evenodd"/>')
+    sheet.frame(frame, metal)
     sheet.line(f"M{x - 12} {y + 1} L{x + 32} {y - 4}", 6, shade(metal, -0.25), opacity=1)
     sheet.line(f"M{x - 12} {y} L{x + 32} {y - 5}", 4, shade(metal, 0.1), opacity=1)
 

@@ -161,7 +161,7 @@ def make_catalogue(n_items: int, rng: random.Random) -> list[Good]:
     number = 0
     while len(goods) < n_items:
         category = CATEGORIES[number] if number < len(CATEGORIES) else rng.choice(CATEGORIES)
-        model = _model(number, category, themes[number % len(themes)], rng)
+        model = _model(number, category, rng.choice(themes), rng)
         versions = 1 if n_items < 4 * len(CATEGORIES) else rng.choices((1, 2, 3, 4, 5), (1, 2, 3, 3, 2))[0]
         seen: set[tuple[str, str]] = set()
         for _ in range(min(versions, n_items - len(goods))):

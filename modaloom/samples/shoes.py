@@ -73,12 +73,8 @@ def _sneaker(p: Pair) -> None:
     sheet = p.sheet
     top = 96 if _is_high(sheet) else 166
     second = mix(sheet.accent, sheet.main, 0.1)
-    p.part(
-        f"M-160 {top + 8} C-140 {top - 8} -90 {top - 8} -62 {top + 4} L-52 {top + 40} L-160 {top + 50}Z",
-        sheet.inside,
-        100,
-        3,
-    )
+    piece = f"M-160 {top + 8} C-140 {top - 8} -90 {top - 8} -62 {top + 4} L-52 {top + 40} L-160 {top + 50}Z"
+    p.part(piece, sheet.inside, 100, 3)
     tongue = f"M-84 {top + 20} C-66 {top - 18} -44 {top - 26} -30 {top - 14} C0 {top + 34} 34 230 60 244 L20 282Z"
     p.part(tongue, height=165)
     upper = (
@@ -87,18 +83,9 @@ def _sneaker(p: Pair) -> None:
         f"C10 198 -30 {top + 40} -58 {top + 6} C-84 {top + 30} -140 {top + 30} -166 {top + 4}Z"
     )
     p.part(upper, None, 155, 10)
-    p.part(
-        "M176 304 C186 286 172 262 140 254 C124 250 110 248 100 246 C84 262 78 286 80 304Z",
-        second,
-        172,
-        7,
-    )
-    p.part(
-        f"M-166 {top + 4} C-174 {top + 40} -180 250 -178 300 L-118 302 C-122 262 -132 230 -150 {top + 46}Z",
-        second,
-        172,
-        7,
-    )
+    p.part("M176 304 C186 286 172 262 140 254 C124 250 110 248 100 246 C84 262 78 286 80 304Z", second, 172, 7)
+    piece = f"M-166 {top + 4} C-174 {top + 40} -180 250 -178 300 L-118 302 C-122 262 -132 230 -150 {top + 46}Z"
+    p.part(piece, second, 172, 7)
     stay = (
         f"M-58 {top + 6} C-30 {top + 40} 10 198 44 222 C60 234 76 240 92 244 L74 266 C40 258 6 240 "
         f"-14 222 C-44 196 -66 {top + 60} -76 {top + 26}Z"
@@ -113,15 +100,11 @@ def _side_marks(p: Pair, second: str) -> None:
     sheet = p.sheet
     if sheet.choose(2, 2):
         for x in (-70, -40):
-            p.part(
-                (
-                    f"M{x} 300 C{x + 14} 262 {x + 34} 236 {x + 56} 222 L{x + 68} 232 C{x + 48} 250 {x + 30} 276 "
-                    f"{x + 20} 300Z"
-                ),
-                second,
-                168,
-                5,
+            piece = (
+                f"M{x} 300 C{x + 14} 262 {x + 34} 236 {x + 56} 222 L{x + 68} 232 C{x + 48} 250 {x + 30} 276 "
+                f"{x + 20} 300Z"
             )
+            p.part(piece, second, 168, 5)
     else:
         p.part("M-112 290 C-40 288 10 270 48 240 C20 276 -30 306 -96 304Z", second, 168, 5)
     p.stitch("M84 300 C84 284 90 264 104 251", "M-124 298 C-128 264 -136 236 -152 214")
@@ -151,15 +134,11 @@ def _laces(p: Pair, top: float) -> None:
 def _rubber_sole(p: Pair, second: str) -> None:
     sheet = p.sheet
     sole = mix("#f6f2ea", sheet.main, 0.08) if sheet.choose(3, 1) else mix(sheet.accent, "#ffffff", 0.3)
-    p.part(
-        (
-            "M-184 290 C-120 296 100 300 180 292 C190 300 190 322 178 330 C60 336 -100 336 -176 330 "
-            "C-188 322 -190 300 -184 290Z"
-        ),
-        sole,
-        190,
-        8,
+    piece = (
+        "M-184 290 C-120 296 100 300 180 292 C190 300 190 322 178 330 C60 336 -100 336 -176 330 "
+        "C-188 322 -190 300 -184 290Z"
     )
+    p.part(piece, sole, 190, 8)
     p.line("M-184 316 C-60 322 80 322 184 316", 3, shade(sole, -0.18), 0.8)
     p.line("M-180 306 C-60 312 80 312 182 305", 2.4, second, 0.9)
 
@@ -172,12 +151,8 @@ def _ankle_boot(p: Pair) -> None:
     sheet = p.sheet
     lift = (34, 62, 48)[sheet.choose(3)] - 34
     toe = 192 if sheet.choose(2, 2) else 176
-    p.part(
-        f"M-142 {20 - lift} C-110 {30 - lift} -60 {30 - lift} -24 {22 - lift} L-24 {54 - lift} L-142 {54 - lift}Z",
-        sheet.inside,
-        90,
-        3,
-    )
+    piece = f"M-142 {20 - lift} C-110 {30 - lift} -60 {30 - lift} -24 {22 - lift} L-24 {54 - lift} L-142 {54 - lift}Z"
+    p.part(piece, sheet.inside, 90, 3)
     upper = (
         f"M-142 {22 - lift} C-110 {36 - lift} -60 {36 - lift} -24 {24 - lift} C-26 {90 - lift} -12 "
         f"{150 - lift / 2} 20 176 C64 196 {toe - 52} 214 {toe - 20} 238 "
@@ -186,10 +161,7 @@ def _ankle_boot(p: Pair) -> None:
     )
     p.part(upper, None, 155, 12)
     p.fold(
-        f"M-40 {150 - lift} C-16 {170 - lift / 2} 6 184 26 190",
-        "M-30 196 C0 206 24 214 50 214",
-        width=11,
-        depth=0.3,
+        f"M-40 {150 - lift} C-16 {170 - lift / 2} 6 184 26 190", "M-30 196 C0 206 24 214 50 214", width=11, depth=0.3
     )
     p.fold(f"M-112 {60 - lift} C-116 {130 - lift} -108 190 -112 240", width=22, depth=0.25)
     if sheet.choose(2, 1):
@@ -201,69 +173,44 @@ def _ankle_boot(p: Pair) -> None:
 
 def _elastic(p: Pair, lift: float) -> None:
     sheet = p.sheet
-    p.part(
-        (
-            f"M-104 {34 - lift} L-58 {34 - lift} C-60 {90 - lift} -64 {120 - lift} -74 {150 - lift} "
-            f"L-90 {150 - lift} C-100 {120 - lift} -104 {90 - lift} -104 {34 - lift}Z"
-        ),
-        shade(sheet.main, -0.32) if sheet.look.colour != "black" else shade(sheet.main, 0.14),
-        120,
-        5,
+    piece = (
+        f"M-104 {34 - lift} L-58 {34 - lift} C-60 {90 - lift} -64 {120 - lift} -74 {150 - lift} "
+        f"L-90 {150 - lift} C-100 {120 - lift} -104 {90 - lift} -104 {34 - lift}Z"
     )
+    p.part(piece, shade(sheet.main, -0.32) if sheet.look.colour != "black" else shade(sheet.main, 0.14), 120, 5)
     for x in range(-98, -60, 7):
         p.line(f"M{x} {42 - lift} L{x * 0.6 - 34:.0f} {140 - lift}", 1.4, opacity=0.5)
-    p.part(
-        f"M-134 {2 - lift} L-120 {2 - lift} L-120 {46 - lift} L-134 {46 - lift}Z",
-        mix(sheet.accent, sheet.main, 0.3),
-        180,
-        4,
-    )
+    piece = f"M-134 {2 - lift} L-120 {2 - lift} L-120 {46 - lift} L-134 {46 - lift}Z"
+    p.part(piece, mix(sheet.accent, sheet.main, 0.3), 180, 4)
 
 
 def _zip_and_strap(p: Pair, lift: float) -> None:
     sheet = p.sheet
     p.line(f"M-66 {36 - lift} C-66 {120 - lift} -70 200 -66 268", 5, METAL, 1, "1.6 2")
-    p.part(
-        (
-            f"M-142 {150 - lift} C-100 {164 - lift} -50 {160 - lift} -12 {148 - lift} L-6 {166 - lift} "
-            f"C-50 {182 - lift} -100 {184 - lift} -143 {170 - lift}Z"
-        ),
-        sheet.accent if sheet.choose(2, 4) else shade(sheet.main, -0.18),
-        185,
-        5,
+    piece = (
+        f"M-142 {150 - lift} C-100 {164 - lift} -50 {160 - lift} -12 {148 - lift} L-6 {166 - lift} "
+        f"C-50 {182 - lift} -100 {184 - lift} -143 {170 - lift}Z"
     )
-    p.part(
-        (
-            f"M-52 {150 - lift} L-26 {146 - lift} L-22 {176 - lift} L-50 {182 - lift}Z M-46 "
-            f"{156 - lift} L-32 {153 - lift} L-29 {170 - lift} L-45 {174 - lift}Z"
-        ),
-        GOLD,
-        215,
-        2,
+    p.part(piece, sheet.accent if sheet.choose(2, 4) else shade(sheet.main, -0.18), 185, 5)
+    piece = (
+        f"M-52 {150 - lift} L-26 {146 - lift} L-22 {176 - lift} L-50 {182 - lift}Z M-46 "
+        f"{156 - lift} L-32 {153 - lift} L-29 {170 - lift} L-45 {174 - lift}Z"
     )
+    p.part(piece, GOLD, 215, 2)
 
 
 def _boot_sole(p: Pair, lift: float, toe: float) -> None:
     sole = mix("#3a2e28", p.sheet.main, 0.15)
-    p.part(
-        (
-            f"M-142 {258 - lift} C-60 {268 - lift} -20 280 40 282 L{toe - 2} 278 C{toe + 2} 286 {toe} "
-            f"292 {toe - 8} 294 L36 296 C-10 292 -30 288 -54 {282 - lift * 0.8} L-60 {296 - lift} L-140 "
-            f"{286 - lift}Z"
-        ),
-        sole,
-        180,
-        5,
+    piece = (
+        f"M-142 {258 - lift} C-60 {268 - lift} -20 280 40 282 L{toe - 2} 278 C{toe + 2} 286 {toe} "
+        f"292 {toe - 8} 294 L36 296 C-10 292 -30 288 -54 {282 - lift * 0.8} L-60 {296 - lift} L-140 "
+        f"{286 - lift}Z"
     )
-    p.part(
-        (
-            f"M-142 {272 - lift} L-66 {282 - lift} C-70 296 -76 300 -80 306 L-140 306 C-144 296 -144 "
-            f"284 -142 {272 - lift}Z"
-        ),
-        shade(sole, -0.15),
-        170,
-        6,
+    p.part(piece, sole, 180, 5)
+    piece = (
+        f"M-142 {272 - lift} L-66 {282 - lift} C-70 296 -76 300 -80 306 L-140 306 C-144 296 -144 284 -142 {272 - lift}Z"
     )
+    p.part(piece, shade(sole, -0.15), 170, 6)
 
 
 def _heels(sheet: Sheet) -> None:
@@ -299,15 +246,11 @@ def _pump(p: Pair) -> None:
 
 def _bow(p: Pair) -> None:
     for s in (-1, 1):
-        p.part(
-            (
-                f"M104 212 C{104 + s * 14} 188 {104 + s * 36} 188 {104 + s * 38} 210 C{104 + s * 34} 226 "
-                f"{104 + s * 12} 224 104 212Z"
-            ),
-            p.sheet.accent,
-            190,
-            5,
+        piece = (
+            f"M104 212 C{104 + s * 14} 188 {104 + s * 36} 188 {104 + s * 38} 210 C{104 + s * 34} 226 "
+            f"{104 + s * 12} 224 104 212Z"
         )
+        p.part(piece, p.sheet.accent, 190, 5)
     p.part(ellipse(104, 211, 6, 8), p.sheet.accent, 210, 3)
 
 
@@ -315,37 +258,25 @@ def _heel(p: Pair, y: float) -> None:
     block = p.sheet.choose(3, 1) == 1
     foot = 285 if block else 286
     if block:
-        p.part(
-            (
-                f"M-164 {y + 10} C-146 {y + 20} -124 {y + 20} -96 {y + 26} C-106 {y + 60} -108 250 -108 "
-                f"{foot} L-164 {foot} C-166 240 -172 {y + 60} -164 {y + 10}Z"
-            ),
-            None,
-            160,
-            7,
+        piece = (
+            f"M-164 {y + 10} C-146 {y + 20} -124 {y + 20} -96 {y + 26} C-106 {y + 60} -108 250 -108 "
+            f"{foot} L-164 {foot} C-166 240 -172 {y + 60} -164 {y + 10}Z"
         )
+        p.part(piece, None, 160, 7)
     else:
-        p.part(
-            (
-                f"M-164 {y + 10} C-150 {y + 20} -126 {y + 20} -104 {y + 25} C-130 {y + 46} -141 240 -144 "
-                f"{foot} L-155 {foot} C-156 240 -172 {y + 54} -164 {y + 10}Z"
-            ),
-            None,
-            165,
-            5,
+        piece = (
+            f"M-164 {y + 10} C-150 {y + 20} -126 {y + 20} -104 {y + 25} C-130 {y + 46} -141 240 -144 "
+            f"{foot} L-155 {foot} C-156 240 -172 {y + 54} -164 {y + 10}Z"
         )
+        p.part(piece, None, 165, 5)
 
 
 def _ankle_strap(p: Pair, y: float) -> None:
-    p.part(
-        (
-            f"M-158 {y - 54} C-120 {y - 84} -66 {y - 78} -44 {y - 34} L-54 {y - 28} C-76 {y - 62} -116 "
-            f"{y - 68} -154 {y - 40}Z"
-        ),
-        None,
-        190,
-        4,
+    piece = (
+        f"M-158 {y - 54} C-120 {y - 84} -66 {y - 78} -44 {y - 34} L-54 {y - 28} C-76 {y - 62} -116 "
+        f"{y - 68} -154 {y - 40}Z"
     )
+    p.part(piece, None, 190, 4)
     p.disc(-70, y - 63, 5, GOLD)
 
 
@@ -362,30 +293,22 @@ def _loafer(p: Pair) -> None:
         "194 150 214 172 240 C184 256 184 272 178 284 L-172 286 C-178 250 -172 206 -164 172Z"
     )
     p.part(upper, None, 150, 11)
-    p.part(
-        (
-            "M-10 160 C16 152 40 160 58 176 C96 190 130 206 150 226 C120 232 80 230 52 216 C20 202 -10 "
-            "190 -24 188 C-16 180 -12 172 -10 160Z"
-        ),
-        shade(sheet.main, -0.05),
-        176,
-        6,
+    piece = (
+        "M-10 160 C16 152 40 160 58 176 C96 190 130 206 150 226 C120 232 80 230 52 216 C20 202 -10 "
+        "190 -24 188 C-16 180 -12 172 -10 160Z"
     )
+    p.part(piece, shade(sheet.main, -0.05), 176, 6)
     p.line("M-24 190 C-8 192 20 204 52 219 C82 233 122 235 152 228", 3, opacity=0.6, dash="3 4")
     saddle = "M2 176 C10 170 26 166 40 172 C34 200 10 236 -22 262 L-56 254 C-26 230 -6 206 2 176Z"
     p.part(saddle, shade(sheet.main, -0.1), 190, 6)
     p.stitch("M-160 190 C-130 214 -80 224 -40 210")
     p.fold("M-130 240 C-90 252 -50 256 -20 270", "M90 240 C110 252 140 256 160 258", width=14, depth=0.25)
     _saddle_trim(p)
-    p.part(
-        (
-            "M-174 276 C-100 282 100 284 180 276 C186 286 184 296 176 300 L-88 302 L-92 318 L-172 318 "
-            "C-178 306 -178 288 -174 276Z"
-        ),
-        sole,
-        180,
-        6,
+    piece = (
+        "M-174 276 C-100 282 100 284 180 276 C186 286 184 296 176 300 L-88 302 L-92 318 L-172 318 "
+        "C-178 306 -178 288 -174 276Z"
     )
+    p.part(piece, sole, 180, 6)
     p.line("M-172 284 C-80 290 100 290 180 283", 1.6, mix(sole, "#d9c4a0", 0.5), 0.8, "3 3")
 
 
@@ -400,12 +323,8 @@ def _saddle_trim(p: Pair) -> None:
         p.disc(28, 189, 6, GOLD)
     else:
         for turn in (-10, 0, 10):
-            p.part(
-                f"M24 186 L{44 + turn} {236 - abs(turn) * 0.3} L{52 + turn} {234 - abs(turn) * 0.3} L32 184Z",
-                mix(sheet.accent, sheet.main, 0.4),
-                185,
-                3,
-            )
+            piece = f"M24 186 L{44 + turn} {236 - abs(turn) * 0.3} L{52 + turn} {234 - abs(turn) * 0.3} L32 184Z"
+            p.part(piece, mix(sheet.accent, sheet.main, 0.4), 185, 3)
         p.disc(28, 186, 6, mix(sheet.accent, sheet.main, 0.4))
 
 

@@ -237,7 +237,7 @@ class _Play:
         self._fill_wardrobes()
         visits = sorted(self._visits())
         for number, (second, who) in enumerate(visits):
-            self._session(f"S{number:06d}", second, who)
+            self._session(f"S{number:06d}", second, who, searches=number in (0, len(visits) - 1))
         self.world.log.sort(key=lambda entry: entry.second)
         return self.world
 
@@ -298,8 +298,11 @@ class _Play:
             self.world.outfits.append((session, tuple(self.goods[place].item_id for place in basket)))
         return basket
 
-    def _session(self, session: str, second: int, who: int) -> None:
-        """Search and views, perhaps a cart, perhaps a purchase, days later perhaps a rating or a return."""
+    def _session(self, session: str, second: int, who: int, *, searches: bool) -> None:
+        """Search and views, perhaps a cart, perhaps a purchase, days later perhaps a rating or a return.
+
+        ``searches``: there is a search for sure, so that the log has the first and the last day.
+        """
         rng, day = self.rng, second // DAY_S
         bought = self._basket(session, who, day) if rng.random() < 0.70 else []
         seen = [
@@ -308,8 +311,8 @@ class _Play:
         ]
         browsed = [place for place in seen if place is not None]
         clock = second
-        if (bought or browsed) and rng.random() < 0.36:
-            self._note(clock, who, None, "search", "", self._query(who, (bought or browsed)[0]), session)
+        if searches or ((bought or browsed) and rng.random() < 0.36):
+            self._note(clock, who, None, "search", "", self._query(who, (bought or browsed or [0])[0]), session)
         looked = [*browsed, *(place for place in bought if rng.random() < 0.85)]
         rng.shuffle(looked)
         for place in looked:

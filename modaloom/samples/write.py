@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -169,8 +170,14 @@ def _drawn(chunks: list[list[Look]], number: int) -> Iterator[list[bytes]]:
     if workers < 2 or number < POOL_FROM:
         yield from map(draw_all, chunks)
         return
-    with ProcessPoolExecutor(min(workers, len(chunks)), mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(draw_all, chunks)
+    done = 0
+    try:
+        with ProcessPoolExecutor(min(workers, len(chunks)), mp_context=multiprocessing.get_context("spawn")) as pool:
+            for pictures in pool.map(draw_all, chunks):
+                yield pictures
+                done += 1
+    except BrokenProcessPool:  # no memory for more processes, or a caller without `if __name__ == "__main__"`
+        yield from map(draw_all, chunks[done:])
 
 
 def draw_all(looks: list[Look]) -> list[bytes]:
@@ -267,6 +274,7 @@ def _truth(world: World, seed: int) -> dict[str, object]:
         "themes": list(THEMES),
         "purchases": {group: len(hits) for group, hits in followed.items()},
         "taste_share": {group: round(sum(hits) / max(len(hits), 1), 4) for group, hits in followed.items()},
+        "trend_strength": "how many times likelier a purchase is at the peak than at the trough",
         "trends": [
             {"kind": t.kind, "field": t.field, "value": t.value, "strength": t.strength}
             | ({"peak_day_of_year": t.peak_day} if t.kind == "seasonal" else {})

@@ -59,6 +59,8 @@ class Examples:
         self._first = np.searchsorted(self._users, self._users, side="left")
         self._after = np.searchsorted(self._users, self._users, side="right")
         self._timed = bool(self._times.any())
+        self._scale = int(self._times.max(initial=0)) + 2
+        self._keys = self._users * self._scale + self._times  # grows: by user, then by time
         is_target = np.isin(self._events, [int(event) for event in snapshot.target_events])
         order = np.argsort(self._times, kind="stable")
         order = order[is_target[order]]
@@ -71,8 +73,9 @@ class Examples:
         return len(self._chosen)
 
     def _has_past(self) -> BoolArray:
-        if not self._timed:
-            return (self._after - self._first) > 1
+        if not self._timed:  # then the past is what else they had, and there must be something else
+            pairs = np.unique(np.stack([self._users, self._items]), axis=1)
+            return (np.bincount(pairs[0]) > 1)[self._users]
         return self._times > self._times[self._first]
 
     def epoch(
@@ -115,9 +118,7 @@ class Examples:
             return self._rest(rows, rng)
         gap = rng.integers(0, self.max_gap_days + 1, len(rows)) * DAY_S
         now = np.maximum(self._times[rows] - gap, self._times[self._first[rows]] + 1)
-        scale = int(self._times.max()) + 2
-        keys = self._users * scale + self._times
-        stops = np.searchsorted(keys, self._users[rows] * scale + now, side="left")
+        stops = np.searchsorted(self._keys, self._users[rows] * self._scale + now, side="left")
         starts = np.maximum(self._first[rows], stops - self.history_length)
         return to_batch(gather_past(log, (starts, stops), now))
 
@@ -130,4 +131,5 @@ class Examples:
             (self._items, self._events, self._times), (starts, stops), np.zeros(len(rows), dtype=np.int64)
         )
         own = self._items[rows][:, None]
-        return to_batch(past._replace(mask=past.mask & (past.items != own)))
+        other = past.mask & (past.items != own)
+        return to_batch(past._replace(items=np.where(other, past.items, 0), mask=other))

@@ -162,7 +162,7 @@ def _validate(model: FusionRecommender, exams: Sequence[tuple[Split, dict[str, T
             return run_tower(model, keys, mask, event, age_days)
 
         scores = score_queries(past_queries(tower, table, histories), table)
-        found = ranking_metrics(top_n(scores, 20, split.snapshot.catalogue), split.truth)
+        found = ranking_metrics(top_n(scores, 20, split.snapshot.may_be_shown(histories)), split.truth)
         total += float((found["recall"] + found["ndcg"]).sum())
         number += len(split.truth)
     return total / max(number, 1)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from modaloom.errors import TrainingError
 from modaloom.models.behaviour import CrossFit
@@ -24,14 +25,14 @@ from modaloom.types import Snapshot, Tokens
 class LoopConfig:
     """How to learn. ``half_life_days`` and ``max_gap_days`` are about the examples, see :class:`Examples`."""
 
-    epochs: int = 4
+    epochs: int = 6
     batch_size: int = 256
     examples_per_epoch: int = 6_144
     negatives: int = 512
     popularity_correction: float = 0.0
     """Share of the logQ correction. 0: scores say how much more a shopper likes an item than others do, which
     is what the blend adds its demand to. 1: scores say how likely the item is."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     weight_decay: float = 1e-4
     history_length: int = 20
     half_life_days: float = 180.0
@@ -39,7 +40,7 @@ class LoopConfig:
     modality_dropout: float = 0.2
     alignment_weight: float = 0.05
     imputation_weight: float = 0.1
-    patience: int = 1
+    patience: int = 2
     seed: int = 0
 
 
@@ -177,18 +178,23 @@ def batch_loss(model: FusionRecommender, catalogue: tuple[Tensor, Tensor], batch
     place[needed] = torch.arange(len(needed))
     shown = drop_modalities(mask[needed], config.modality_dropout)
     items = model.items(reduced[needed] * shown[..., None], shown)
-    queries, log_weights, _ = model.queries(items.keys[place[past.items]], past.mask, past.event, past.age_days)
-    own = place[targets]
-    keys, bias = items.keys[own], items.bias[own]
+    queries, log_weights, _ = model.queries(_rows(items.keys, place[past.items]), past.mask, past.event, past.age_days)
+    (keys, bias), (other_keys, other_bias) = (
+        (_rows(items.keys, rows), _rows(items.bias[:, None], rows)[:, 0]) for rows in (place[targets], place[others])
+    )
     positive = torch.logsumexp(torch.einsum("bqd,bd->bq", queries, keys) + log_weights, dim=1) + bias
-    drawn = place[others]
     loss = sampled_softmax(
         positive,
-        scores(queries, log_weights, items.keys[drawn], items.bias[drawn]),
-        log_q_negatives=torch.from_numpy(batch.log_q) * config.popularity_correction,
+        scores(queries, log_weights, other_keys, other_bias),
+        log_q_negatives=(torch.from_numpy(batch.log_q) + math.log(len(others))) * config.popularity_correction,
         excluded=targets[:, None] == others[None, :],
     )
     return loss + _side_losses(model, (reduced[needed], mask[needed]), shown, config)
+
+
+def _rows(matrix: Tensor, rows: Tensor) -> Tensor:
+    """``matrix[rows]``, whose gradient is summed in a fixed order: threads that race would make no two runs the same."""
+    return F.embedding(rows, matrix)
 
 
 def _side_losses(model: FusionRecommender, content: tuple[Tensor, Tensor], shown: Tensor, config: LoopConfig) -> Tensor:

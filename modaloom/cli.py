@@ -1,0 +1,207 @@
+"""COMMAND: the same verbs on the command line. Reads arguments and prints; the work is done elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from modaloom.errors import ModaloomError, QueryError
+
+app = typer.Typer(
+    name="modaloom",
+    help="An AI shopping guide for clothing: pictures, words and behaviour, fused with attention.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ShopArgument = Annotated[Path, typer.Argument(metavar="SHOP", help="A folder with a shop.toml, or a toml file.")]
+RootOption = Annotated[Path | None, typer.Option("--root", help="Where the data of the toml lie.")]
+JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")]
+HtmlOption = Annotated[Path | None, typer.Option("--html", help="Write a page to this file.")]
+
+
+@app.command()
+def sample(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write the shop.")],
+    items: Annotated[int, typer.Option("--items", min=36, help="Number of garments.")] = 1_200,
+    users: Annotated[int, typer.Option("--users", min=6, help="Number of shoppers.")] = 800,
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+) -> None:
+    """Draw and write the built-in shop, whose truth is known."""
+    from modaloom.samples.write import write_sample
+    from modaloom.terminal import bars, console
+
+    with bars() as tell:
+        write_sample(folder, items=items, users=users, seed=seed, progress=tell)
+    console.print(f"{folder}: a shop with {items:,} garments and {users:,} shoppers. Next: modaloom check {folder}")
+
+
+@app.command()
+def check(shop: ShopArgument, root: RootOption = None, json: JsonOption = None, html: HtmlOption = None) -> None:
+    """Report on the quality of a shop's data."""
+    from modaloom.quality.page import write_page
+    from modaloom.quality.report import check_shop, print_report
+    from modaloom.terminal import bars, console, open_shop, write_json
+
+    settings, opened = open_shop(shop, root)
+    with bars() as tell:
+        report = check_shop(opened, settings=settings, progress=tell)
+    print_report(report, console)
+    if json:
+        write_json(json, report.to_dict())
+    if html:
+        html.parent.mkdir(parents=True, exist_ok=True)
+        write_page(report, opened, html, settings=settings)
+
+
+@app.command()
+def train(
+    shop: ShopArgument,
+    out: Annotated[Path, typer.Option("--out", metavar="BUNDLE", help="Folder to write the bundle to.")],
+    root: RootOption = None,
+    size: Annotated[str, typer.Option("--size", help="small, base or large.")] = "base",
+    fusion: Annotated[
+        str, typer.Option("--fusion", help="attention, concat-mlp, gru, gated, cross_attention or transformer.")
+    ] = "attention",
+    attention: Annotated[str, typer.Option("--attention", help="dot, scaled_dot or additive.")] = "scaled_dot",
+    sequence: Annotated[str, typer.Option("--sequence", help="kernel, mean, gru or transformer.")] = "kernel",
+    modalities: Annotated[
+        str, typer.Option("--modalities", help="Comma-separated.")
+    ] = "image,text,attributes,behaviour",
+    epochs: Annotated[int, typer.Option("--epochs", min=1, max=1000)] = 6,
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where a killed run stopped.")] = False,
+) -> None:
+    """Learn from a shop and write a bundle that recommends."""
+    from modaloom.build import LearnOptions, train_bundle
+    from modaloom.terminal import bars, console, open_shop, print_trained
+
+    options = LearnOptions(size, fusion, attention, sequence, _names(modalities), epochs, seed)
+    settings, opened = open_shop(shop, root)
+    with bars() as tell:
+        metrics = train_bundle(opened, out, options, settings=settings, resume=resume, tell=tell)
+    print_trained(metrics, out, console)
+
+
+@app.command()
+def evaluate(
+    shop: ShopArgument,
+    root: RootOption = None,
+    protocol: Annotated[
+        str, typer.Option("--protocol", help="temporal, rolling, last-out, random or file.")
+    ] = "rolling",
+    test: Annotated[Path | None, typer.Option("--test", help="Test interactions for the protocol 'file'.")] = None,
+    windows: Annotated[int, typer.Option("--windows", min=1)] = 6,
+    window_days: Annotated[int, typer.Option("--window-days", min=1)] = 28,
+    n: Annotated[int, typer.Option("-n", min=1, help="Length of the lists.")] = 20,
+    models: Annotated[str, typer.Option("--models", help="Comma-separated names, or all.")] = "all",
+    seeds: Annotated[str, typer.Option("--seeds", help="Comma-separated.")] = "0",
+    json: JsonOption = None,
+    html: HtmlOption = None,
+    size: Annotated[str, typer.Option("--size", help="Of our own model: small, base or large.")] = "base",
+    epochs: Annotated[int, typer.Option("--epochs", min=1, max=1000, help="Of our own model.")] = 6,
+) -> None:
+    """Measure models on honest cuts of a shop's log, side by side."""
+    from modaloom.build import LearnOptions, model_factories
+    from modaloom.encoders.catalogue import encode_items
+    from modaloom.evaluation.protocol import Protocol
+    from modaloom.evaluation.protocol import evaluate as run
+    from modaloom.evaluation.report import print_report, write_html
+    from modaloom.evaluation.report import write_json as write_figures
+    from modaloom.terminal import bars, console, open_shop
+
+    how = Protocol(protocol, n, windows, window_days, _numbers(seeds), test)
+    factories = model_factories(_names(models), LearnOptions(size=size, epochs=epochs))
+    settings, opened = open_shop(shop, root)
+    with bars() as tell:
+        tokens = encode_items(opened, settings=settings, progress=tell)
+        result = run(opened, tokens, how, factories, tolerant=models == "all", tell=tell)
+    print_report(result, console)
+    if json:
+        write_figures(result, json)
+    if html:
+        write_html(result, html)
+
+
+@app.command()
+def recommend(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A folder that 'modaloom train' wrote.")],
+    user: Annotated[str | None, typer.Option("--user", help="A known shopper's id.")] = None,
+    items: Annotated[
+        str | None, typer.Option("--items", help="Ids of garments that the shopper has, comma-separated.")
+    ] = None,
+    photo: Annotated[Path | None, typer.Option("--photo", help="A picture of a garment.")] = None,
+    text: Annotated[str | None, typer.Option("--text", help="What the shopper is looking for, in words.")] = None,
+    n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 20,
+    lang: Annotated[str | None, typer.Option("--lang", help="zh or en; the shop's own by default.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Recommend garments, and say why."""
+    from modaloom.recommend.bundle import load_bundle
+    from modaloom.recommend.pipeline import Query, Recommender
+    from modaloom.terminal import print_recommendations, read_settings
+
+    if sum(value is not None for value in (user, items, photo, text)) != 1:
+        raise QueryError("give exactly one of --user, --items, --photo and --text")
+    recommender = Recommender(load_bundle(bundle), read_settings())
+    query = Query(user=user, items=_names(items) if items is not None else None, photo=photo, text=text)
+    language = recommender.language(lang)
+    print_recommendations(recommender, recommender.recommend(query, n=n, language=language), language, as_json=json)
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option("--port", min=1, max=65_535, help="For the page, once there is one.")] = 8000,
+    no_serve: Annotated[bool, typer.Option("--no-serve", help="Stop after the report.")] = False,
+    folder: Annotated[Path, typer.Option("--folder", help="Where the demo's files go.")] = Path("demo"),
+) -> None:
+    """Build the built-in shop, learn from it, and show what came out."""
+    from modaloom.demo import run_demo
+
+    run_demo(folder, port=port, serve=not no_serve)
+
+
+@app.command()
+def doctor() -> None:
+    """Check that everything Modaloom needs is there."""
+    from modaloom.doctor import diagnose, print_findings
+    from modaloom.terminal import read_settings
+
+    raise typer.Exit(print_findings(diagnose(read_settings())))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in _names(text))
+    except ValueError as error:
+        raise QueryError(f"not a list of whole numbers: {text!r}", hint="Write for example --seeds 0,1,2") from error
+
+
+def main() -> None:
+    """Entry point: prints what went wrong on one line and exits with 2."""
+    try:
+        app(standalone_mode=True)
+    except ModaloomError as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"{error.filename or 'file system'}: {error.strerror or error}.")
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def _fail(message: str) -> None:
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+    raise SystemExit(2)
+
+
+if __name__ == "__main__":
+    main()

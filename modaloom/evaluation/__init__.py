@@ -1,0 +1,1 @@
+"""MEASURE: honest protocols, full rankings, and reports people can read."""

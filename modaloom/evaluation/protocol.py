@@ -1,0 +1,269 @@
+"""Fits and asks models on honest cuts of a shop's log: full ranking of the catalogue, never a sample of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from modaloom.data.shop import Shop
+from modaloom.data.splits import Split, file_split, last_out_split, random_split, rolling_splits, temporal_split
+from modaloom.errors import EvaluationError, MissingExtraError, TrainingError
+from modaloom.metrics import (
+    Values,
+    bootstrap_interval,
+    coverage,
+    intra_list_diversity,
+    novelty,
+    ranking_metrics,
+    top_n,
+)
+from modaloom.numerics import unit_rows
+from modaloom.types import BoolArray, FloatArray, IntArray, Scorer, Tokens
+
+PROTOCOLS = ("temporal", "rolling", "last-out", "random", "file")
+RANKING = ("recall", "precision", "f1", "ndcg", "hit_rate", "map", "mrr")
+BEYOND = ("novelty", "diversity")
+GROUPS = ("all", "warm", "cold")
+USERS_AT_ONCE = 256
+Factory = Callable[[int], Scorer]
+"""Makes an unfitted model from a seed."""
+Tell = Callable[[str, int, int], None]
+"""Called with what is being done, how many fits are done, and how many there are."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How to cut the log, and how long the lists are."""
+
+    name: str = "rolling"
+    n: int = 20
+    windows: int = 6
+    window_days: int = 28
+    seeds: tuple[int, ...] = (0,)
+    test_file: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.name not in PROTOCOLS:
+            raise EvaluationError(f"unknown protocol {self.name!r}", hint=f"Choose {', '.join(PROTOCOLS)}")
+        if self.name == "file" and self.test_file is None:
+            raise EvaluationError("the protocol 'file' needs a file", hint="Give --test FILE")
+        if min(self.n, self.windows, self.window_days) < 1 or not self.seeds:
+            raise EvaluationError("n, windows, window_days and the number of seeds must be at least 1")
+
+    def splits(self, shop: Shop, tokens: Mapping[str, Tokens]) -> Iterator[tuple[Split, tuple[int, ...]]]:
+        """The questions, each with the seeds that it is asked with."""
+        if self.name == "random":
+            for seed in self.seeds:
+                yield random_split(shop, tokens, seed=seed), (seed,)
+        elif self.name == "rolling":
+            for split in rolling_splits(shop, tokens, windows=self.windows, window_days=self.window_days):
+                yield split, self.seeds
+        elif self.name == "file":
+            assert self.test_file is not None
+            yield file_split(shop, tokens, self.test_file), self.seeds
+        else:
+            yield (temporal_split if self.name == "temporal" else last_out_split)(shop, tokens), self.seeds
+
+    @property
+    def n_splits(self) -> int:
+        """How many questions there are at most."""
+        return {"rolling": self.windows, "random": len(self.seeds)}.get(self.name, 1)
+
+
+@dataclass
+class Round:
+    """One model, one question, one seed: a value per shopper."""
+
+    split: str
+    seed: int
+    values: dict[str, dict[str, Values]]  # group -> metric -> (b,), NaN where a shopper has nothing of the group
+    coverage: float
+    fit_s: float
+    recommend_s: float
+
+
+@dataclass
+class Evaluation:
+    """All rounds of all models on one shop."""
+
+    shop: str
+    protocol: Protocol
+    rounds: dict[str, list[Round]] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    """Models that could not be fitted on this shop, and why."""
+
+    def summary(self) -> dict[str, dict[str, object]]:
+        """Per model the means over windows and seeds, with intervals; what ``--json`` writes."""
+        return {name: _summary(rounds) for name, rounds in self.rounds.items() if rounds}
+
+    def mean(self, model: str, metric: str, group: str = "all") -> float:
+        """Mean over windows and seeds of one figure."""
+        return _mean([_window_mean(round_.values[group][metric]) for round_ in self.rounds[model]])
+
+
+def evaluate(
+    shop: Shop,
+    tokens: Mapping[str, Tokens],
+    protocol: Protocol,
+    models: Mapping[str, Factory],
+    *,
+    tolerant: bool = False,
+    tell: Tell | None = None,
+) -> Evaluation:
+    """Runs every model through the protocol.
+
+    Args:
+        shop: the shop.
+        tokens: content vectors of the whole catalogue; fitted on content alone, never on behaviour.
+        protocol: how to cut.
+        models: factories by name; one with ``seeded = False`` is run with the first seed only.
+        tolerant: leave out models that cannot work on this shop, instead of raising.
+        tell: progress.
+
+    Raises:
+        EvaluationError: the protocol cannot be run on this shop.
+        TrainingError: a model cannot be fitted, unless ``tolerant``.
+    """
+    result = Evaluation(shop.name, protocol, {name: [] for name in models})
+    vectors = _diversity_vectors(tokens, shop.n_items)
+    done, total = 0, protocol.n_splits * len(models)
+    for split, seeds in protocol.splits(shop, tokens):
+        for name, factory in models.items():
+            if tell:
+                tell(f"{split.name}: {name}", done, total)
+            done += 1
+            if name in result.skipped:
+                continue
+            try:
+                result.rounds[name] += _run(split, seeds, factory, protocol.n, vectors)
+            except (TrainingError, MissingExtraError) as error:
+                if not tolerant:
+                    raise
+                result.skipped[name] = str(error)
+    if tell:
+        tell("done", total, total)
+    if not any(result.rounds.values()):
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in result.skipped.items())
+        raise EvaluationError(
+            reasons or "no window has a known shopper who comes back", hint="Try other --models or a longer log"
+        )
+    return result
+
+
+def _run(split: Split, seeds: Sequence[int], factory: Factory, n: int, vectors: FloatArray | None) -> list[Round]:
+    rounds = []
+    for seed in seeds:
+        model = factory(seed)
+        started = time.perf_counter()
+        model.fit(split.snapshot)
+        fitted = time.perf_counter()
+        lists = recommend_lists(model, split, n)
+        asked = time.perf_counter()
+        rounds.append(_measure(split, seed, lists, vectors, (fitted - started, asked - fitted)))
+        if not getattr(model, "seeded", True):
+            break
+    return rounds
+
+
+def recommend_lists(model: Scorer, split: Split, n: int) -> IntArray:
+    """Lists (b, n) for the shoppers of a split: the whole catalogue ranked, less what may not be shown."""
+    histories = split.snapshot.histories(split.user_nums)
+    lists = []
+    for start in range(0, len(histories), USERS_AT_ONCE):
+        some = histories.take(start, min(start + USERS_AT_ONCE, len(histories)))
+        scores = model.score(some)
+        if not np.isfinite(scores).all():
+            raise EvaluationError(f"the model {model.name!r} gave scores that are not finite")
+        lists.append(top_n(scores, n, split.snapshot.may_be_shown(some)))
+    return np.concatenate(lists)
+
+
+def _measure(
+    split: Split, seed: int, lists: IntArray, vectors: FloatArray | None, seconds: tuple[float, float]
+) -> Round:
+    """Warm and cold look at the same lists; only what counts as right differs."""
+    sold: BoolArray = split.ever_sold
+    truths = {
+        "all": split.truth,
+        "warm": [items[sold[items]] for items in split.truth],
+        "cold": [items[~sold[items]] for items in split.truth],
+    }
+    values = {group: ranking_metrics(lists, truth) for group, truth in truths.items()}
+    targets = split.snapshot.targets()
+    counts = np.bincount(targets["item_num"].to_numpy(), minlength=split.snapshot.n_items).astype(np.float64)
+    values["all"]["novelty"] = novelty(lists, counts)
+    if vectors is not None:
+        values["all"]["diversity"] = intra_list_diversity(lists, vectors)
+    return Round(split.name, seed, values, coverage(lists, split.snapshot.catalogue), *seconds)
+
+
+def _diversity_vectors(tokens: Mapping[str, Tokens], n_items: int) -> FloatArray | None:
+    """One unit vector per item for intra-list diversity: pictures if there are any, else words, else attributes."""
+    for modality in ("image", "text", "attributes"):
+        if modality in tokens:
+            made = tokens[modality]
+            centred = unit_rows(made.vectors)
+            centred = centred - centred[made.mask].mean(axis=0)
+            centred[~made.mask] = 0.0
+            return unit_rows(centred)
+    return None
+
+
+def _window_mean(values: Values) -> float:
+    there = values[~np.isnan(values)]
+    return float(there.mean()) if len(there) else float("nan")
+
+
+def _mean(values: Sequence[float]) -> float:
+    there = [value for value in values if not np.isnan(value)]
+    return float(np.mean(there)) if there else float("nan")
+
+
+def _group(rounds: Sequence[Round], group: str) -> tuple[dict[str, float], dict[str, list[float]]]:
+    """Means over windows and seeds, and bootstrap intervals over shoppers."""
+    metrics = list(rounds[0].values[group])
+    means, intervals = {}, {}
+    for metric in metrics:
+        by_window: dict[str, list[Values]] = {}
+        for round_ in rounds:
+            by_window.setdefault(round_.split, []).append(round_.values[group][metric])
+        per_shopper = [np.mean(values, axis=0) for values in by_window.values()]  # seeds are averaged first
+        means[metric] = _mean([_window_mean(values) for values in per_shopper])
+        intervals[metric] = list(bootstrap_interval(_evened(per_shopper)))
+    return means, intervals
+
+
+def _evened(windows: Sequence[Values]) -> Values:
+    """Shoppers' values, weighted so that each window counts the same however many shoppers it has."""
+    there = [values[~np.isnan(values)] for values in windows]
+    there = [values for values in there if len(values)]
+    total = sum(len(values) for values in there)
+    if not there:
+        return np.zeros(0)
+    return np.concatenate([values * (total / (len(there) * len(values))) for values in there])
+
+
+def _summary(rounds: Sequence[Round]) -> dict[str, object]:
+    means, intervals = _group(rounds, "all")
+    out: dict[str, object] = dict(means)
+    out["coverage"] = _mean([round_.coverage for round_ in rounds])
+    out["fit_s"] = _mean([round_.fit_s for round_ in rounds])
+    out["recommend_s"] = _mean([round_.recommend_s for round_ in rounds])
+    for group in ("warm", "cold"):
+        group_means, group_intervals = _group(rounds, group)
+        out[group] = {**group_means, "intervals": group_intervals}
+    out["intervals"] = intervals
+    out["windows"] = [
+        {
+            "split": round_.split,
+            "seed": round_.seed,
+            "shoppers": len(round_.values["all"]["recall"]),
+            **{metric: _window_mean(round_.values["all"][metric]) for metric in ("recall", "ndcg")},
+        }
+        for round_ in rounds
+    ]
+    return out

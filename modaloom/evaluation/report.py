@@ -1,0 +1,200 @@
+"""An evaluation as a table on the terminal, a page with charts, and JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+from rich.console import Console
+from rich.table import Table
+
+from modaloom.evaluation.protocol import Evaluation
+
+OURS = "modaloom"
+COLUMNS = ("recall", "ndcg", "precision", "hit_rate", "map", "mrr", "coverage", "novelty", "diversity")
+
+
+def print_report(evaluation: Evaluation, console: Console | None = None) -> None:
+    """Prints one line per model, the best recall first, and why models were left out."""
+    console = console or Console()
+    summary = evaluation.summary()
+    table = Table(title=heading(evaluation), title_justify="left", header_style="bold")
+    table.add_column("model", no_wrap=True)
+    for column in (*COLUMNS[:4], "cold recall", "warm recall", "coverage", "fit s", "ask s"):
+        table.add_column(column, justify="right")
+    for name in ranked(evaluation):
+        row = summary[name]
+        low, high = _interval(row, "recall")
+        cells = [f"{_number(row, 'recall'):.4f} [{low:.4f}, {high:.4f}]"]
+        cells += [f"{_number(row, column):.4f}" for column in COLUMNS[1:4]]
+        cells += [_figure(_number(row[group], "recall")) for group in ("cold", "warm")]
+        cells += [
+            f"{_number(row, 'coverage'):.3f}",
+            f"{_number(row, 'fit_s'):.1f}",
+            f"{_number(row, 'recommend_s'):.2f}",
+        ]
+        table.add_row(name, *cells, style="bold green" if name == OURS else None)
+    console.print(table)
+    for name, reason in evaluation.skipped.items():
+        console.print(f"left out: {name}: {reason}", style="dim", markup=False, highlight=False)
+
+
+def heading(evaluation: Evaluation) -> str:
+    """One line: the shop, the protocol, the length of the lists."""
+    protocol = evaluation.protocol
+    how = protocol.name
+    if protocol.name == "rolling":
+        how = f"rolling, {protocol.windows} windows of {protocol.window_days} days"
+    seeds = f", seeds {', '.join(map(str, protocol.seeds))}" if len(protocol.seeds) > 1 else ""
+    return f"{evaluation.shop}: {how}, top {protocol.n}{seeds}; 95 % intervals over shoppers"
+
+
+def ranked(evaluation: Evaluation) -> list[str]:
+    """Model names, the best recall first."""
+    summary = evaluation.summary()
+    return sorted(summary, key=lambda name: -_number(summary[name], "recall"))
+
+
+def write_json(evaluation: Evaluation, file: Path) -> None:
+    """Writes :meth:`~modaloom.evaluation.protocol.Evaluation.summary`, with null where there is no figure.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    protocol = evaluation.protocol
+    how = {
+        "shop": evaluation.shop,
+        "name": protocol.name,
+        "n": protocol.n,
+        "windows": protocol.windows if protocol.name == "rolling" else None,
+        "window_days": protocol.window_days if protocol.name == "rolling" else None,
+        "seeds": list(protocol.seeds),
+    }
+    content = {name: {**_without_nan(row), "protocol": how} for name, row in evaluation.summary().items()}
+    write_text(file, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_text(file: Path, text: str) -> None:
+    """Writes under a temporary name and renames, making the folder if need be."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One line of a bar chart, in per cent of the chart's width."""
+
+    name: str
+    value: float
+    width: float
+    low: float
+    high: float
+    ours: bool
+
+
+@dataclass(frozen=True)
+class Page:
+    """What ``page.html`` may use."""
+
+    heading: str
+    n: int
+    charts: dict[str, list[Bar]]
+    rows: list[dict[str, str]]
+    columns: tuple[str, ...]
+    windows: list[str]
+    lines: dict[str, list[float]]
+    top: float
+    skipped: dict[str, str]
+
+
+def write_html(evaluation: Evaluation, file: Path) -> None:
+    """Writes one page without any outside file.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    template = files("modaloom.evaluation").joinpath("page.html").read_text(encoding="utf-8")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    write_text(file, environment.from_string(template).render(page=_page(evaluation)))
+
+
+def _page(evaluation: Evaluation) -> Page:
+    summary = evaluation.summary()
+    order = ranked(evaluation)
+    charts = {
+        "Recall": _bars({name: summary[name] for name in order}, "recall"),
+        "NDCG": _bars({name: summary[name] for name in order}, "ndcg"),
+        "Recall of never-sold items": _bars({name: summary[name]["cold"] for name in order}, "recall"),
+    }
+    rows = []
+    for name in order:
+        cells = {column: _figure(_number(summary[name], column)) for column in COLUMNS}
+        cells |= {f"{group} recall": _figure(_number(summary[name][group], "recall")) for group in ("warm", "cold")}
+        cells |= {column: _figure(_number(summary[name], column), 1) for column in ("fit_s", "recommend_s")}
+        rows.append({"model": name, **cells})
+    windows, lines = _lines(evaluation, order[:5])
+    top = max((value for line in lines.values() for value in line), default=1.0) or 1.0
+    columns = (*COLUMNS, "warm recall", "cold recall", "fit_s", "recommend_s")
+    return Page(
+        heading(evaluation), evaluation.protocol.n, charts, rows, columns, windows, lines, top, evaluation.skipped
+    )
+
+
+def _bars(rows: dict[str, object], metric: str) -> list[Bar]:
+    highest = max((_interval(row, metric)[1] for row in rows.values()), default=0.0)
+    scale = 100 / highest if highest > 0 else 0.0
+    bars = []
+    for name, row in rows.items():
+        value = _number(row, metric)
+        low, high = _interval(row, metric)
+        if not math.isnan(value):
+            bars.append(Bar(name, value, value * scale, low * scale, high * scale, name == OURS))
+    return bars
+
+
+def _lines(evaluation: Evaluation, names: list[str]) -> tuple[list[str], dict[str, list[float]]]:
+    """Recall by window of the best models, mean over seeds."""
+    windows = list(dict.fromkeys(round_.split for round_ in evaluation.rounds[names[0]]))
+    lines = {}
+    for name in names:
+        line = []
+        for window in windows:
+            values = [
+                round_.values["all"]["recall"].mean() for round_ in evaluation.rounds[name] if round_.split == window
+            ]
+            line.append(float(sum(values) / len(values)) if values else 0.0)
+        lines[name] = line
+    return windows, lines
+
+
+def _number(row: object, metric: str) -> float:
+    value = row.get(metric) if isinstance(row, dict) else None
+    return float(value) if isinstance(value, int | float) else float("nan")
+
+
+def _interval(row: object, metric: str) -> tuple[float, float]:
+    intervals = row.get("intervals", {}) if isinstance(row, dict) else {}
+    low, high = intervals.get(metric, (0.0, 0.0))
+    return (0.0, 0.0) if math.isnan(low) else (float(low), float(high))
+
+
+def _figure(value: float, digits: int = 4) -> str:
+    return "–" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _without_nan(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(inner) for inner in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

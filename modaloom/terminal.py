@@ -1,0 +1,133 @@
+"""What the commands print: progress bars, tables, and a plain line where there is no terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from modaloom.config import Settings, load_settings
+from modaloom.data.shop import Shop, load_shop
+
+if TYPE_CHECKING:
+    from modaloom.recommend.pipeline import Recommendation, Recommender
+
+console = Console()
+PLAIN_LINE_EVERY_S = 5.0
+Tell = Callable[[str, int, int], None]
+
+
+def read_settings() -> Settings:
+    """The settings of this run."""
+    return load_settings()
+
+
+def open_shop(shop: Path, root: Path | None) -> tuple[Settings, Shop]:
+    """Settings and shop; what was skipped while reading is said on standard error."""
+    settings = load_settings()
+    opened = load_shop(shop, root=root, settings=settings)
+    if opened.problems.total:
+        kinds = ", ".join(f"{number:,} x {kind}" for kind, number in opened.problems.counts.most_common(4))
+        print(f"note: skipped while reading: {kinds}; 'modaloom check' lists them", file=sys.stderr)
+    return settings, opened
+
+
+@contextmanager
+def bars() -> Iterator[Tell]:
+    """Progress as ``tell(what, done, total)``: bars with items per second on a terminal, plain lines elsewhere."""
+    screen = Console(stderr=True)
+    if not screen.is_terminal:
+        yield _PlainLines()
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
+    with Progress(*columns, TimeElapsedColumn(), console=screen, transient=True) as progress:
+        yield _Bars(progress)
+
+
+class _Bars:
+    """One bar at a time; a new kind of work starts a new one."""
+
+    def __init__(self, progress: Progress):
+        self._progress = progress
+        self._task: int | None = None
+        self._kind = ""
+        self._started = time.perf_counter()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        kind = what.split(":")[0] if total <= 0 else what if ":" not in what else ""
+        if self._task is None or kind != self._kind:
+            if self._task is not None:
+                self._progress.remove_task(self._task)  # type: ignore[arg-type]
+            self._task, self._kind = self._progress.add_task(what, total=total or None, rate=""), kind
+            self._started = time.perf_counter()
+        rate = done / max(time.perf_counter() - self._started, 1e-3)
+        self._progress.update(
+            self._task,  # type: ignore[arg-type]
+            description=what,
+            completed=done,
+            total=total or None,
+            rate=f"{rate:,.0f}/s" if done and rate >= 2 else "",
+        )
+
+
+class _PlainLines:
+    """A line every few seconds, for logs."""
+
+    def __init__(self) -> None:
+        self._last = time.perf_counter()
+        self._started: dict[str, float] = {}
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        now = time.perf_counter()
+        started = self._started.setdefault(what, now)
+        if now - self._last < PLAIN_LINE_EVERY_S:
+            return
+        self._last = now
+        rate = f", {done / (now - started):,.0f}/s" if done and now - started > 1 and ":" not in what else ""
+        count = f" {done:,} of {total:,}" if total else ""
+        print(f"{what}:{count}{rate}" if ":" not in what else f"{what}{count}", file=sys.stderr, flush=True)
+
+
+def write_json(file: Path, content: object) -> None:
+    """Writes JSON, making the folder if need be."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def print_trained(metrics: Mapping[str, object], bundle: Path, screen: Console) -> None:
+    """Prints what training found: the blend, and how it did on validation."""
+    weights = metrics["blend"]
+    assert isinstance(weights, dict)
+    table = Table(title=f"{bundle}: blend chosen on validation", title_justify="left", header_style="bold")
+    table.add_column("part")
+    table.add_column("weight", justify="right")
+    table.add_column("")
+    for name, weight in sorted(weights.items(), key=lambda pair: -pair[1]):
+        table.add_row(name, f"{weight:.2f}", "█" * round(weight * 20))
+    screen.print(table)
+    screen.print(f"validation: {metrics['validation']}; best epoch {metrics['best_epoch']} of {metrics['epochs']}")
+    screen.print(f"Next: modaloom recommend {bundle} --user ID")
+
+
+def print_recommendations(
+    recommender: Recommender, answers: Sequence[Recommendation], language: str, *, as_json: bool
+) -> None:
+    """Prints a table with a reason per line, or JSON."""
+    if as_json:
+        print(json.dumps([answer.to_dict() for answer in answers], indent=2, ensure_ascii=False))
+        return
+    table = Table(header_style="bold", title=recommender.heading(language), title_justify="left")
+    for heading in recommender.column_names(language):
+        table.add_column(heading, overflow="fold")
+    for number, answer in enumerate(answers, start=1):
+        price = "" if answer.price is None else f"{answer.price:,.2f}"
+        table.add_row(str(number), answer.item_id, answer.title, price, "; ".join(answer.why))
+    console.print(table)
