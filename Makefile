@@ -53,14 +53,14 @@ clean:
 
 # The stamps say what is installed; a changed pyproject.toml makes them stale.
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --editable '.[all,dev]'
+	$(BIN)/python -m pip install -qq --editable '.[all,dev]'
 	@touch $@
 
 # PyTorch comes first and alone, so that its pin decides and nothing else drags in another build.
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	@echo "installing into $(VENV), which takes a few minutes the first time"
-	$(BIN)/python -m pip install --quiet $(TORCH)
-	$(BIN)/python -m pip install --quiet --editable '.[all]'
+	$(BIN)/python -m pip install -qq $(TORCH)
+	$(BIN)/python -m pip install -qq --editable '.[all]'
 	@touch $@
 
 $(BIN)/python:

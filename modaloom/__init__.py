@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from modaloom.data.shop import Shop, load_shop
     from modaloom.errors import ModaloomError
     from modaloom.models.fusion import MultimodalFusionModel
+    from modaloom.recommend.bundle import load_bundle
+    from modaloom.recommend.pipeline import Recommender
     from modaloom.types import Event, Histories, Interaction, Item, Snapshot, Tokens
 
 __version__ = "0.1.0"
@@ -25,10 +27,12 @@ __all__ = [
     "Modaloom",
     "ModaloomError",
     "MultimodalFusionModel",
+    "Recommender",
     "Settings",
     "Shop",
     "Snapshot",
     "Tokens",
+    "load_bundle",
     "load_settings",
     "load_shop",
 ]
@@ -42,10 +46,12 @@ _HOMES = {
     "Modaloom": "build",
     "ModaloomError": "errors",
     "MultimodalFusionModel": "models.fusion",
+    "Recommender": "recommend.pipeline",
     "Settings": "config",
     "Shop": "data.shop",
     "Snapshot": "types",
     "Tokens": "types",
+    "load_bundle": "recommend.bundle",
     "load_settings": "config",
     "load_shop": "data.shop",
 }

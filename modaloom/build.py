@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Self
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
-from modaloom.data.splits import Split, earlier_splits, held_out_split
+from modaloom import __version__
+from modaloom.config import Settings
+from modaloom.data.shop import Shop
+from modaloom.data.splits import Split, earlier_splits, held_out_split, take_snapshot
+from modaloom.encoders.attributes import AttributeEncoder
+from modaloom.encoders.catalogue import encode_items
 from modaloom.errors import EvaluationError, TrainingError
 from modaloom.evaluation.protocol import Factory
+from modaloom.export import export_towers
 from modaloom.models.baselines import BASELINES
 from modaloom.models.linear import MAX_DENSE_ROWS
 from modaloom.numerics import Whitening
-from modaloom.recommend.blend import choose_weights, prepare_exam
+from modaloom.recommend.blend import choose_weights, prepare_exam, validation_figures
+from modaloom.recommend.bundle import FORMAT, ranker_arrays, refuse_foreign, save_arrays, write_bundle
 from modaloom.recommend.demand import Demand, Features
 from modaloom.recommend.parts import ContentKernel, Linear, Part, Repurchase, Variants
 from modaloom.recommend.ranker import FUSION, Ranker
+from modaloom.training.checkpoint import load_checkpoint, save_checkpoint
+from modaloom.training.curves import write_curves
 from modaloom.training.fitting import FittedFusion, FusionConfig, fit_fusion, whiten
 from modaloom.training.loop import AfterEpoch, LoopConfig, Resume
 from modaloom.types import FloatArray, Histories, Snapshot, Tokens
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+
+    from modaloom.models.recommender import FusionRecommender
+    from modaloom.training.loop import Progress as TrainingProgress
 
 SIZES = {"small": 32, "base": 64, "large": 128}
 """The one dial for size: width of every token."""
@@ -32,9 +52,14 @@ PRIOR_WEIGHTS = {
 }  # fmt: skip
 """Where the search for the blend begins."""
 Tell = Callable[[str], None]
+Progress = Callable[[str, int, int], None]
 
 
 def _silent(message: str) -> None:
+    """Says nothing."""
+
+
+def no_progress(what: str, done: int, total: int) -> None:
     """Says nothing."""
 
 
@@ -47,7 +72,7 @@ class LearnOptions:
     attention: str = "scaled_dot"
     sequence: str = "kernel"
     modalities: tuple[str, ...] = ("image", "text", "attributes", "behaviour")
-    epochs: int = 6
+    epochs: int = 5
     seed: int = 0
 
     def fusion_config(self) -> FusionConfig:
@@ -140,6 +165,30 @@ class Modaloom:
         assert self.ranker is not None, "fit() comes first"
         return self.ranker.score(histories)
 
+    def metrics(self) -> dict[str, object]:
+        """What was found while learning: the blend, validation, losses, and where attention went."""
+        assert self.ranker is not None
+        assert self.fusion is not None
+        progress, table = self.fusion.progress, self.ranker.table
+        weights = table.weights.mean(axis=0).tolist() if table is not None else []
+        names = table.modalities if table is not None else ()
+        return {
+            "blend": dict(self.ranker.weights),
+            "validation": self.validation,
+            "epochs": progress.epoch,
+            "best_epoch": progress.best_epoch,
+            "losses": progress.losses,
+            "fusion_validation": progress.validation,
+            "attention": dict(zip(names, weights, strict=True)),
+        }
+
+    def whitening_arrays(self) -> dict[str, FloatArray]:
+        """Maps from encoders' vectors to tokens, as ``whitening.npz`` holds them."""
+        maps = {key[0]: whitening for key, (whitening, _) in self.memory.whitenings.items()}
+        if self.fusion is not None and self.fusion.behaviour_whitening is not None:
+            maps["behaviour"] = self.fusion.behaviour_whitening
+        return {f"{name}.{part}": getattr(made, part) for name, made in maps.items() for part in ("mean", "axes")}
+
     def _parts(self, snapshot: Snapshot) -> list[Part]:
         parts: list[Part] = [Demand(seen=self.memory.demand)]
         if not snapshot.exclude_seen:
@@ -160,7 +209,9 @@ class Modaloom:
             fused = Ranker({FUSION: 1.0}, (), self.fusion.table(split.snapshot), self.fusion.tower)
             scores[FUSION] = fused.raw(histories)[FUSION]
             exams.append(prepare_exam(scores, split.snapshot.may_be_shown(histories), split.truth))
-        return choose_weights(exams, PRIOR_WEIGHTS)
+        weights = choose_weights(exams, PRIOR_WEIGHTS)
+        self.validation = validation_figures(exams, weights, 20)
+        return weights
 
 
 def model_factories(names: Sequence[str], options: LearnOptions) -> dict[str, Factory]:
@@ -193,3 +244,113 @@ def validation_splits(snapshot: Snapshot, *, seed: int = 0) -> list[Split]:
     days = max((last - first) // 86_400, 1)
     window_days = int(min(MAX_WINDOW_DAYS, max(days // 10, 1)))
     return earlier_splits(snapshot, windows=VALIDATION_WINDOWS, window_days=window_days)
+
+
+def train_bundle(
+    shop: Shop,
+    out: Path,
+    options: LearnOptions,
+    *,
+    settings: Settings,
+    resume: bool = False,
+    tell: Progress = no_progress,
+) -> dict[str, object]:
+    """Learns from the whole shop and writes a bundle; gives what ``metrics.json`` holds.
+
+    Every epoch is kept beside the bundle (``BUNDLE.training``) until the bundle is complete, so that a killed
+    run goes on with ``resume`` and ends as if it had never been killed.
+
+    Raises:
+        TrainingError: there is nothing to learn from, or the checkpoint belongs to other data or options.
+        BundleError: the bundle cannot be written.
+    """
+    refuse_foreign(out)
+    options.fusion_config()
+    tokens = encode_items(shop, settings=settings, modalities=options.modalities, progress=tell)
+    snapshot = take_snapshot(shop, tokens)
+    checkpoints = out.with_name(out.name + ".training")
+    key = hashlib.blake2b(f"{shop.fingerprint()} {options}".encode(), digest_size=12).hexdigest()
+    if not resume:
+        shutil.rmtree(checkpoints, ignore_errors=True)
+
+    def keep(model: FusionRecommender, optimizer: Optimizer, progress: TrainingProgress) -> None:
+        save_checkpoint(checkpoints, model, optimizer, progress, key=key)
+        tell(f"epoch {progress.epoch}: loss {progress.losses[-1]:.3f}", progress.epoch, options.epochs)
+
+    learner = Modaloom(
+        options,
+        tell=lambda message: tell(message, 0, 0),
+        after_epoch=keep,
+        resume=load_checkpoint(checkpoints, key=key) if resume else None,
+    ).fit(snapshot)
+    metrics = learner.metrics()
+    tell("writing the bundle", 0, 0)
+    write_bundle(out, lambda folder: _write(folder, shop, snapshot, learner, metrics))
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return metrics
+
+
+def _write(folder: Path, shop: Shop, snapshot: Snapshot, learner: Modaloom, metrics: dict[str, object]) -> None:
+    """Fills a bundle's folder."""
+    assert learner.ranker is not None
+    assert learner.fusion is not None
+    ranker, fusion = learner.ranker, learner.fusion
+    save_arrays(folder / "tables.npz", ranker_arrays(ranker, snapshot.catalogue))
+    for part in ranker.parts:
+        save_arrays(folder / f"part-{part.name}.npz", part.state())
+    save_arrays(folder / "whitening.npz", learner.whitening_arrays())
+    attributes = AttributeEncoder().fit(shop.items).state()
+    save_arrays(folder / "attributes.npz", {"axes": attributes.pop("axes")})
+    write_json(folder / "attributes.json", attributes)
+    if ranker.table is not None:
+        export_towers(fusion.model, folder)
+    write_curves(fusion.progress, folder / "curves.png")
+    snapshot.items.write_parquet(folder / "items.parquet")
+    snapshot.users.write_parquet(folder / "users.parquet")
+    snapshot.interactions.write_parquet(folder / "interactions.parquet")
+    config = {
+        "format": FORMAT,
+        "modaloom": __version__,
+        "shop": {"name": shop.name, "language": shop.language, "root": str(shop.root.resolve())},
+        "options": asdict(learner.options),
+        "modalities": list(fusion.model.config.modalities),
+        "dim": fusion.model.config.dim,
+        "encoders": {name: made.encoder_id for name, made in snapshot.tokens.items()},
+        "blend": dict(ranker.weights),
+        "parts": [part.name for part in ranker.parts],
+        "now": snapshot.now,
+        "target_events": [int(event) for event in snapshot.target_events],
+        "exclude_seen": snapshot.exclude_seen,
+    }
+    write_json(folder / "config.json", config)
+    write_json(folder / "metrics.json", metrics)
+    (folder / "README.md").write_text(model_card(config, metrics, snapshot), encoding="utf-8")
+
+
+def write_json(file: Path, content: object) -> None:
+    """Writes JSON that people can read."""
+    file.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def model_card(config: dict[str, Any], metrics: dict[str, Any], snapshot: Snapshot) -> str:
+    """What a stranger should know about a bundle."""
+    blend = "\n".join(f"| {name} | {weight:.2f} |" for name, weight in metrics["blend"].items())
+    attention = ", ".join(f"{name} {weight:.2f}" for name, weight in metrics["attention"].items())
+    figures = ", ".join(f"{name} {value:.4g}" for name, value in metrics["validation"].items())
+    day = datetime.fromtimestamp(snapshot.now, tz=UTC).date() if snapshot.now else "a log without times"
+    return f"""# {config["shop"]["name"]}
+
+Made by Modaloom {config["modaloom"]} from {snapshot.n_items:,} items, {snapshot.n_users:,} shoppers and
+{snapshot.interactions.height:,} interactions, as of {day}.
+
+- Recommends clothes to known shoppers, from lists of garments, from photos and from words.
+- On validation, which the blend was chosen on: {figures or "no validation was possible"}.
+  Figures on data that nothing was chosen on come from `modaloom evaluate`.
+- Mean attention over the modalities of an item: {attention or "no fusion in the blend"}.
+- Encoders: {", ".join(f"{name}: {made}" for name, made in config["encoders"].items())}.
+- It holds the pasts of shoppers (`interactions.parquet`): treat the folder as personal data.
+
+| part | weight |
+| --- | --- |
+{blend}
+"""

@@ -72,7 +72,7 @@ def train(
     modalities: Annotated[
         str, typer.Option("--modalities", help="Comma-separated.")
     ] = "image,text,attributes,behaviour",
-    epochs: Annotated[int, typer.Option("--epochs", min=1, max=1000)] = 6,
+    epochs: Annotated[int, typer.Option("--epochs", min=1, max=1000)] = 5,
     seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a killed run stopped.")] = False,
 ) -> None:
@@ -103,7 +103,7 @@ def evaluate(
     json: JsonOption = None,
     html: HtmlOption = None,
     size: Annotated[str, typer.Option("--size", help="Of our own model: small, base or large.")] = "base",
-    epochs: Annotated[int, typer.Option("--epochs", min=1, max=1000, help="Of our own model.")] = 6,
+    epochs: Annotated[int, typer.Option("--epochs", min=1, max=1000, help="Of our own model.")] = 5,
 ) -> None:
     """Measure models on honest cuts of a shop's log, side by side."""
     from modaloom.build import LearnOptions, model_factories

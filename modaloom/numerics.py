@@ -91,7 +91,9 @@ class Whitening:
         """Learns the map from the rows (n, d) that ``mask`` marks."""
         mean, axes, spread = principal_axes(unit_rows(vectors), mask, dim)
         scaled = np.zeros((dim, vectors.shape[1]), dtype=np.float32)
-        scaled[: len(axes)] = axes / np.maximum(spread, LEAST_SPREAD * max(float(spread.max(initial=0.0)), EPSILON))[:, None]
+        scaled[: len(axes)] = (
+            axes / np.maximum(spread, LEAST_SPREAD * max(float(spread.max(initial=0.0)), EPSILON))[:, None]
+        )
         return cls(mean, scaled)
 
     def apply(self, vectors: FloatArray, mask: BoolArray | None = None) -> FloatArray:

@@ -45,7 +45,7 @@ def test_environment_before_file_before_default(monkeypatch: pytest.MonkeyPatch)
 
 def test_an_unknown_field_is_refused() -> None:
     Path("modaloom.toml").write_text("bach_size = 8\n", encoding="utf-8")
-    with pytest.raises(SettingsError, match="bach_size.*See docs/settings.md"):
+    with pytest.raises(SettingsError, match=r"bach_size.*See docs/settings\.md"):
         load_settings()
 
 

@@ -15,7 +15,7 @@ from modaloom.models.behaviour import history_matrix, interaction_matrix
 from modaloom.types import FloatArray, Histories, IntArray, Snapshot
 
 MAX_DENSE_ROWS = 30_000
-COLUMNS_AT_ONCE = 2_048
+COLUMNS_AT_ONCE = 256
 NEGLIGIBLE = 1e-5
 """Weights smaller than this change no ranking worth having."""
 

@@ -90,7 +90,7 @@ class FusionRecommender(nn.Module):
         """
         queries, log_weights = self.sequence(keys, mask, event, age_days)
         share = torch.softmax(log_weights, dim=1)[..., None]
-        views = (queries * share).sum(dim=1).view(len(keys), -1, self.config.dim)
+        views = (queries * share).sum(dim=1).view(keys.shape[0], -1, self.config.dim)
         size = (queries.view(*queries.shape[:2], -1, self.config.dim).norm(dim=-1) * share).sum(dim=1)
         coherence = views.norm(dim=-1) / (size + 1e-6)  # (b, m + 1), 1 when all past items agree
         weights = torch.softmax(self.preference + self.coherence * coherence, dim=-1) * coherence.shape[1]

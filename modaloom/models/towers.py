@@ -17,6 +17,7 @@ DAY_S = 86_400
 ABSENT = -1e4
 """Log weight of a place in the past that is empty."""
 SERVED_HISTORY = 50
+SMALLEST = 1e-30
 """Scores look at no more than this many of the newest events of a shopper."""
 
 
@@ -66,7 +67,7 @@ class ItemTable:
 
 
 def gather_past(log: tuple[IntArray, IntArray, IntArray], span: tuple[IntArray, IntArray], now: IntArray) -> Past:
-    """Stretches ``span`` (starts, stops) of a log (items, events, timestamps) as padded rows, seen from ``now`` (b,)."""
+    """Stretches (starts, stops) of a log (items, events, timestamps) as padded rows, seen from ``now`` (b,)."""
     starts, stops = span
     width = max(int((stops - starts).max(initial=0)), 1)
     places = starts[:, None] + np.arange(width)
@@ -102,9 +103,12 @@ def score_queries(queries: Queries, table: ItemTable) -> FloatArray:
     for row, (own, log_weights) in enumerate(zip(queries.queries, queries.log_weights, strict=True)):
         there = log_weights > ABSENT / 2
         if there.any():
-            similar = own[there] @ table.keys.T + log_weights[there, None]
-            top = similar.max(axis=0)
-            out[row] = top + np.log(np.exp(similar - top).sum(axis=0))
+            similar = own[there] @ table.keys.T
+            similar += log_weights[there, None]
+            top = similar.max()
+            similar -= top
+            np.exp(similar, out=similar)
+            out[row] = top + np.log(similar.sum(axis=0) + SMALLEST)
     return out + table.bias
 
 

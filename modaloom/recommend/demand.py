@@ -24,7 +24,7 @@ FRONT_KNOTS = np.linspace(-0.3, 0.3, 31)
 """Places relative to the front of sales, in shares of the catalogue ordered by release."""
 KNOT_WIDTH = 0.02
 CONTENT_TEMPERATURE = 0.2
-MAX_DENSITY_ITEMS = 2_000
+MAX_DENSITY_ITEMS = 1_000
 SEEN_LIMIT = 64
 
 Features = npt.NDArray[np.float64]

@@ -98,7 +98,7 @@ class Ranker:
 
 
 def normalise_like(scores: FloatArray, reference: FloatArray) -> FloatArray:
-    """:func:`~modaloom.numerics.squashed_zscore` of scores, each row centred by itself but in the reference's spread."""
+    """:func:`~modaloom.numerics.squashed_zscore` of scores, centred by row but in the reference's spread."""
     spread = reference.std(axis=1, keepdims=True)
     result: FloatArray = np.arcsinh((scores - scores.mean(axis=1, keepdims=True)) / (spread + 1e-9)).astype(np.float32)
     return result

@@ -75,7 +75,8 @@ class Examples:
     def _has_past(self) -> BoolArray:
         if not self._timed:  # then the past is what else they had, and there must be something else
             pairs = np.unique(np.stack([self._users, self._items]), axis=1)
-            return (np.bincount(pairs[0]) > 1)[self._users]
+            different: IntArray = np.bincount(pairs[0])[self._users]
+            return different > 1
         return self._times > self._times[self._first]
 
     def epoch(

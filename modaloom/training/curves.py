@@ -51,7 +51,7 @@ def _draw(axes: Axes, epochs: range, values: list[float], colour: str, title: st
         return
     axes.plot(epochs, values, color=colour, linewidth=2, marker="o", markersize=4.5, markeredgecolor="white")
     if len(values) == 1:
-        axes.set_xlim(epochs[0] - 1, epochs[0] + 1)
+        axes.set_xticks([epochs[0]])
 
 
 def _mark_best(axes: Axes, progress: Progress) -> None:

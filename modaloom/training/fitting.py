@@ -18,7 +18,7 @@ from modaloom.numerics import Whitening
 from modaloom.training.loop import AfterEpoch, LoopConfig, Progress, Resume, learn
 from modaloom.types import BoolArray, FloatArray, IntArray, Snapshot, Tokens
 
-VALIDATION_USERS = 400
+VALIDATION_USERS = 200
 LEAST_BEHAVIOUR_ITEMS = 32
 
 

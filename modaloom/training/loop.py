@@ -25,7 +25,7 @@ from modaloom.types import Snapshot, Tokens
 class LoopConfig:
     """How to learn. ``half_life_days`` and ``max_gap_days`` are about the examples, see :class:`Examples`."""
 
-    epochs: int = 6
+    epochs: int = 5
     batch_size: int = 256
     examples_per_epoch: int = 6_144
     negatives: int = 512
@@ -193,7 +193,7 @@ def batch_loss(model: FusionRecommender, catalogue: tuple[Tensor, Tensor], batch
 
 
 def _rows(matrix: Tensor, rows: Tensor) -> Tensor:
-    """``matrix[rows]``, whose gradient is summed in a fixed order: threads that race would make no two runs the same."""
+    """``matrix[rows]``, but its gradient is summed in a fixed order: no two runs would be the same otherwise."""
     return F.embedding(rows, matrix)
 
 

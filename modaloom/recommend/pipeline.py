@@ -1,0 +1,255 @@
+"""Answers: a known shopper, a list of garments, a photo or words in; recommendations with reasons out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from modaloom.config import Settings
+from modaloom.data.numbering import Numbering
+from modaloom.encoders.load import load_encoder
+from modaloom.errors import QueryError
+from modaloom.messages import messages
+from modaloom.metrics import top_n
+from modaloom.models.towers import Queries, pad_histories, score_queries
+from modaloom.recommend.bundle import Bundle
+from modaloom.recommend.explain import explain, in_words, item_name, new_items
+from modaloom.recommend.parts import ContentKernel
+from modaloom.recommend.ranker import FUSION, sum_up
+from modaloom.recommend.words import word_scores
+from modaloom.types import LANGUAGES, BoolArray, Event, FloatArray, Histories, IntArray, Reason, Scored
+
+PHOTO_WEIGHTS = {"image": 1.0, FUSION: 0.3, "demand": 0.1}
+"""A photo asks for what looks like it; demand only settles ties."""
+TEXT_WEIGHTS = {"words": 1.0, "text": 1.0, FUSION: 0.3, "demand": 0.1}
+MAX_N = 1_000
+
+
+@dataclass(frozen=True)
+class Query:
+    """What to recommend for: exactly one of the four."""
+
+    user: str | None = None
+    items: tuple[str, ...] | None = None
+    photo: Path | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """One answer, ready to be shown."""
+
+    item_id: str
+    title: str
+    price: float | None
+    image: str | None
+    scored: Scored
+    why: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return {
+            "item_id": self.item_id,
+            "title": self.title,
+            "price": self.price,
+            "image": self.image,
+            "score": round(self.scored.score, 4),
+            "why": list(self.why),
+            "reasons": [
+                {"kind": reason.kind, "subject": reason.subject, "contribution": round(reason.contribution, 4)}
+                for reason in self.scored.reasons
+            ],
+        }
+
+
+class Recommender:
+    """A bundle that answers. Needs no torch."""
+
+    def __init__(self, bundle: Bundle, settings: Settings):
+        self.bundle = bundle
+        self.settings = settings
+        self.snapshot = bundle.snapshot
+        self.ranker = bundle.ranker
+
+    def language(self, wanted: str | None) -> str:
+        """The language to answer in: the one asked for, else the shop's own.
+
+        Raises:
+            QueryError: it is not one of ours.
+        """
+        chosen = wanted or str(self.bundle.config["shop"]["language"])
+        if chosen not in LANGUAGES:
+            raise QueryError(f"unknown language {chosen!r}", hint=f"Choose {' or '.join(LANGUAGES)}")
+        return chosen
+
+    def heading(self, language: str) -> str:
+        """What stands above a list."""
+        return str(messages(language)["title"].format(shop=self.bundle.config["shop"]["name"]))
+
+    def column_names(self, language: str) -> list[str]:
+        """What stands above the columns of a list: number, id, title, price, reasons."""
+        return list(messages(language)["columns"])
+
+    def recommend(self, query: Query, *, n: int = 20, language: str = "en") -> list[Recommendation]:
+        """The best ``n`` items with reasons.
+
+        Raises:
+            QueryError: an id is unknown, the words are empty, or the bundle can't answer this kind of query.
+            PictureError: the photo cannot be opened.
+        """
+        if not 1 <= n <= MAX_N:
+            raise QueryError(f"n must be from 1 to {MAX_N:,}, not {n}")
+        if query.user is not None:
+            answers = self.for_user(query.user, n)
+        elif query.items is not None:
+            answers = self.for_items(query.items, n)
+        elif query.photo is not None:
+            answers = self.for_photo(query.photo, n)
+        elif query.text is not None:
+            answers = self.for_text(query.text, n)
+        else:
+            raise QueryError("the query is empty", hint="Give a user, items, a photo or words")
+        return [self._show(scored, language) for scored in answers]
+
+    def for_user(self, user_id: str, n: int) -> list[Scored]:
+        """For a known shopper, from their past; for one without a past, what sells."""
+        num = self._users.of([user_id], "user")
+        return self._for_history(self.snapshot.histories(num), n)
+
+    def for_items(self, item_ids: tuple[str, ...], n: int) -> list[Scored]:
+        """For somebody who has these garments."""
+        if not item_ids:
+            raise QueryError("the list of items is empty", hint="Give ids separated by commas")
+        nums = self._items.of(list(item_ids), "item")
+        histories = Histories.from_lists([nums.tolist()], now=self.snapshot.now, event=self.snapshot.target_events[0])
+        return self._for_history(histories, n)
+
+    def for_photo(self, photo: Path, n: int) -> list[Scored]:
+        """For what is on a picture."""
+        vector = self._whitened("image", photo)
+        raw = self._content_scores("image", vector)
+        total = sum_up(raw, PHOTO_WEIGHTS)
+        picks = self._best(total, self.snapshot.catalogue[None, :], n)
+        return [
+            Scored(self._id(item), float(total[0, item]), (Reason("photo", "", float(raw["image"][0, item])),))
+            for item in picks.tolist()
+        ]
+
+    def for_text(self, text: str, n: int) -> list[Scored]:
+        """For what words say and mean."""
+        if not text.strip():
+            raise QueryError("the words are empty", hint="Say what you are looking for")
+        said_scores, said = word_scores(self.snapshot.items, text)
+        raw: dict[str, FloatArray] = {}
+        if "text" in self.bundle.whitenings:
+            raw = self._content_scores("text", self._whitened("text", text))
+        if said_scores.any():
+            raw["words"] = said_scores[None, :]
+        if not set(raw) - {"demand"}:
+            raise QueryError("no item says this, and the bundle has no text encoder", hint="Try other words")
+        total = sum_up(raw, TEXT_WEIGHTS)
+        answers = []
+        for item in self._best(total, self.snapshot.catalogue[None, :], n).tolist():
+            reasons = [Reason("words", " ".join(said[item]), float(said_scores[item]))] if said[item] else []
+            reasons += [Reason("meaning", "", 0.0)] if not reasons else []
+            answers.append(Scored(self._id(item), float(total[0, item]), tuple(reasons)))
+        return answers
+
+    def _for_history(self, histories: Histories, n: int) -> list[Scored]:
+        scores = self.ranker.score(histories)
+        picks = self._best(scores, self.snapshot.may_be_shown(histories), n)
+        reasons = explain(self.ranker, self.snapshot, histories, scores, picks)
+        return [
+            Scored(self._id(item), float(scores[0, item]), why)
+            for item, why in zip(picks.tolist(), reasons, strict=True)
+        ]
+
+    def _best(self, scores: FloatArray, allowed: BoolArray, n: int) -> IntArray:
+        best = top_n(scores, n, allowed)[0]
+        return best[best >= 0]
+
+    def _whitened(self, modality: str, content: Path | str) -> FloatArray:
+        """One content as a whitened unit vector (d,)."""
+        whitening = self.bundle.whitenings.get(modality)
+        made_by = str(self.bundle.config["encoders"].get(modality, ""))
+        if whitening is None or made_by.startswith("shop:"):
+            raise QueryError(
+                f"this bundle was trained without an encoder for the modality {modality!r}",
+                hint=f"Train it with --modalities {modality},... on a shop that has {modality}s",
+            )
+        name = self.settings.image_encoder if modality == "image" else self.settings.text_encoder
+        encoder = load_encoder(name, self.settings)
+        if encoder.encoder_id != made_by:
+            raise QueryError(
+                f"the bundle was trained with the encoder {made_by!r}, but the settings name {encoder.encoder_id!r}",
+                hint=f"Set MODALOOM_{modality.upper()}_ENCODER to the one it was trained with",
+            )
+        vector: FloatArray = whitening.apply(encoder.encode([content]))[0]
+        return vector
+
+    def _content_scores(self, modality: str, vector: FloatArray) -> dict[str, FloatArray]:
+        """Raw scores (1, n) of the parts that can read one vector of one modality."""
+        raw: dict[str, FloatArray] = {}
+        kernel = self.ranker.part(modality)
+        if isinstance(kernel, ContentKernel):
+            raw[modality] = kernel.score_vector(vector)[None, :]
+        if (
+            self.bundle.item_tower is not None
+            and self.ranker.table is not None
+            and modality in self.ranker.table.modalities
+        ):
+            raw[FUSION] = self._fusion_scores(modality, vector)
+        if not raw:
+            raise QueryError(
+                f"this bundle knows nothing of the modality {modality!r}", hint="Train it with that modality"
+            )
+        demand = self.ranker.part("demand")
+        if demand is not None:
+            raw["demand"] = demand.score(Histories.from_lists([[]], now=0))
+        return raw
+
+    def _fusion_scores(self, modality: str, vector: FloatArray) -> FloatArray:
+        """Scores (1, n) as if the shopper's past were one garment of which only this modality is known."""
+        table, tower = self.ranker.table, self.ranker.tower
+        assert table is not None
+        assert tower is not None
+        assert self.bundle.item_tower is not None
+        place = table.modalities.index(modality)
+        tokens = np.zeros((1, len(table.modalities), table.dim), dtype=np.float32)
+        mask = np.zeros(tokens.shape[:2], dtype=bool)
+        tokens[0, place], mask[0, place] = vector, True
+        keys, _, _ = self.bundle.item_tower(tokens, mask)
+        past = pad_histories(Histories.from_lists([[0]], now=self.snapshot.now, event=Event.PURCHASE))
+        queries: Queries = tower(keys[:, None, :], past.mask, past.event, past.age_days)
+        return score_queries(queries, table)
+
+    def _show(self, scored: Scored, language: str) -> Recommendation:
+        row = self.snapshot.items.row(int(self._items.of([scored.item_id], "item")[0]), named=True)
+        why = tuple(in_words(scored.reasons, self.snapshot, language))
+        title = item_name(self.snapshot, scored.item_id, language)
+        image = str(self.bundle.pictures_root / row["images"][0]) if row["images"] else None
+        return Recommendation(scored.item_id, title, row["price"], image, scored, why)
+
+    def _id(self, item: int) -> str:
+        return str(self.snapshot.items["item_id"][item])
+
+    @cached_property
+    def _items(self) -> Numbering:
+        return Numbering(self.snapshot.items["item_id"])
+
+    @cached_property
+    def _users(self) -> Numbering:
+        return Numbering(self.snapshot.users["user_id"])
+
+    @cached_property
+    def new(self) -> BoolArray:
+        """Items (n,) that are new."""
+        return new_items(self.snapshot)
+
+    def users(self) -> pl.Series:
+        """Ids of known shoppers."""
+        return self.snapshot.users["user_id"]

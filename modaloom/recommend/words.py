@@ -1,0 +1,58 @@
+"""Words as words: which items say what the shopper typed, beside what encoders think it means."""
+
+from __future__ import annotations
+
+import logging
+import re
+import unicodedata
+from functools import cache
+
+import jieba
+import numpy as np
+import polars as pl
+
+from modaloom.types import ATTRIBUTE_PREFIX, FloatArray
+
+TEXT_COLUMNS = ("title", "title_zh", "title_en", "description", "description_zh", "description_en")
+ENGLISH_STOP_WORDS = ("a", "an", "and", "for", "from", "in", "is", "it", "me", "of", "on", "or", "the", "to", "with")
+CHINESE_STOP_WORDS = ("一件", "一条", "一双", "的", "了", "我", "想", "要", "找", "给", "和", "件", "条", "双")
+STOP_WORDS = frozenset((*ENGLISH_STOP_WORDS, *CHINESE_STOP_WORDS))
+_LATIN = re.compile(r"[a-z0-9][a-z0-9'-]*")
+_CHINESE = re.compile(r"[\u4e00-\u9fff]+")
+
+
+def terms(text: str) -> list[str]:
+    """Words of a text worth looking for: English ones without a plural s, Chinese ones cut by jieba."""
+    plain = unicodedata.normalize("NFKC", text).lower()
+    found = [_singular(word) for word in _LATIN.findall(plain)]
+    for stretch in _CHINESE.findall(plain):
+        found += [word.strip() for word in _cutter().cut_for_search(stretch)]
+    return [word for word in dict.fromkeys(found) if word and word not in STOP_WORDS]
+
+
+def _singular(word: str) -> str:
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+
+
+@cache
+def _cutter() -> jieba.Tokenizer:
+    jieba.setLogLevel(logging.WARNING)
+    return jieba.Tokenizer()
+
+
+def word_scores(items: pl.DataFrame, text: str) -> tuple[FloatArray, list[list[str]]]:
+    """How much of the text each item (n,) says, rare words counting more, and which words."""
+    columns = [name for name in items.columns if name in TEXT_COLUMNS or name.startswith(ATTRIBUTE_PREFIX)]
+    joined = items.select(pl.concat_str(columns, separator=" ", ignore_nulls=True).str.to_lowercase())[columns[0]]
+    scores = np.zeros(items.height, dtype=np.float32)
+    said: list[list[str]] = [[] for _ in range(items.height)]
+    for term in terms(text):
+        latin = bool(_LATIN.fullmatch(term))
+        pattern = rf"\b{re.escape(term)}(?:s|es)?\b" if latin else re.escape(term)
+        there = joined.str.contains(pattern).to_numpy()
+        number = int(there.sum())
+        if 0 < number < items.height:
+            scores[there] += np.log(1 + items.height / number)
+            for row in np.flatnonzero(there).tolist():
+                said[row].append(term)
+    return scores, said

@@ -1,0 +1,203 @@
+"""The whole learner, in worlds where the right answer is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from modaloom.build import PRIOR_WEIGHTS, LearnOptions, Memory, Modaloom, model_factories, validation_splits
+from modaloom.data.splits import DAY_S
+from modaloom.errors import EvaluationError, TrainingError
+from modaloom.metrics import ranking_metrics, top_n
+from modaloom.testing import ScorerSuite, checkerboard_world, taste_world
+from modaloom.testing.worlds import Truth
+from modaloom.types import Event, FloatArray, Snapshot
+
+torch.set_num_threads(1)
+OPTIONS = LearnOptions(size="small", epochs=2)
+WORLDS = ("image", "text", "attributes", "behaviour")
+N = 5
+
+
+def quality(snapshot: Snapshot, truth: Truth, scores: FloatArray) -> float:
+    """Precision of the first five."""
+    allowed = snapshot.may_be_shown(snapshot.histories(np.arange(snapshot.n_users)))
+    return float(ranking_metrics(top_n(scores, N, allowed), truth)["precision"].mean())
+
+
+def chance(snapshot: Snapshot, truth: Truth) -> float:
+    """Precision of a list drawn by lot."""
+    allowed = snapshot.may_be_shown(snapshot.histories(np.arange(snapshot.n_users)))
+    shares = [allowed[user, items].sum() / allowed[user].sum() for user, items in enumerate(truth)]
+    return float(np.mean(shares))
+
+
+def timeless(snapshot: Snapshot) -> Snapshot:
+    """The same shop without any time."""
+    blank = pl.lit(None, dtype=pl.Int64)
+    return replace(
+        snapshot,
+        interactions=snapshot.interactions.with_columns(timestamp=pl.lit(0, dtype=pl.Int64)),
+        items=snapshot.items.with_columns(released_at=blank, release_rank=pl.lit(None, dtype=pl.Float64)),
+        now=0,
+    )
+
+
+@pytest.fixture(scope="module", params=WORLDS)
+def taught(request: pytest.FixtureRequest) -> tuple[str, Snapshot, Truth, Modaloom]:
+    """A world, and a learner that has seen it."""
+    snapshot, truth = taste_world(request.param)
+    return request.param, snapshot, truth, Modaloom(OPTIONS).fit(snapshot)
+
+
+def test_it_finds_the_taste_wherever_it_lives(taught: tuple[str, Snapshot, Truth, Modaloom]) -> None:
+    _, snapshot, truth, learner = taught
+    by_lot = chance(snapshot, truth)
+    assert by_lot < 0.3
+    reached = quality(snapshot, truth, learner.score(snapshot.histories(np.arange(snapshot.n_users))))
+    assert reached > 2 * by_lot
+    assert reached > 0.55
+
+
+def test_the_planted_modality_is_missed_most(taught: tuple[str, Snapshot, Truth, Modaloom]) -> None:
+    planted, snapshot, truth, learner = taught
+    assert learner.ranker is not None
+    histories = snapshot.histories(np.arange(snapshot.n_users))
+    without = {
+        name: quality(snapshot, truth, learner.ranker.without(histories, name)) for name in learner.ranker.modalities
+    }
+    assert min(without, key=lambda name: without[name]) == planted
+    assert without[planted] < 0.35
+    full = learner.score(histories)
+    gave = {}
+    for name in learner.ranker.modalities:
+        drop = full - learner.ranker.without(histories, name)
+        gave[name] = np.mean([drop[user, items].mean() for user, items in enumerate(truth)])
+    assert max(gave, key=lambda name: gave[name]) == planted, "the reason given is not the reason"
+
+
+def test_it_says_what_it_found(taught: tuple[str, Snapshot, Truth, Modaloom]) -> None:
+    _, _, _, learner = taught
+    found = learner.metrics()
+    assert isinstance(found["blend"], dict)
+    assert isinstance(found["losses"], list)
+    assert found["blend"]
+    assert len(found["losses"]) == found["epochs"]
+    maps = learner.whitening_arrays()
+    assert {name.partition(".")[0] for name in maps} == set(WORLDS)
+    assert all(np.isfinite(values).all() for values in maps.values())
+
+
+@pytest.mark.parametrize("modality", ["text", "behaviour"])
+def test_a_log_without_times_is_enough(modality: str) -> None:
+    snapshot, truth = taste_world(modality)
+    bare = timeless(snapshot)
+    learner = Modaloom(OPTIONS).fit(bare)
+    reached = quality(bare, truth, learner.score(bare.histories(np.arange(bare.n_users))))
+    assert reached > 2 * chance(bare, truth)
+
+
+@pytest.mark.parametrize("modality", WORLDS)
+def test_one_modality_is_enough(modality: str) -> None:
+    snapshot, truth = taste_world(modality)
+    learner = Modaloom(replace(OPTIONS, modalities=(modality,))).fit(snapshot)
+    assert learner.ranker is not None
+    assert learner.ranker.modalities == (modality,)
+    reached = quality(snapshot, truth, learner.score(snapshot.histories(np.arange(snapshot.n_users))))
+    assert reached > 2 * chance(snapshot, truth)
+
+
+def test_content_alone_is_enough() -> None:
+    """Nobody has bought enough for behaviour to be a modality."""
+    snapshot, truth = taste_world("image")
+    few = replace(snapshot, interactions=snapshot.interactions.head(16))
+    learner = Modaloom(OPTIONS).fit(few)
+    assert learner.fusion is not None
+    assert "behaviour" not in learner.fusion.model.config.modalities
+    reached = quality(few, truth, learner.score(snapshot.histories(np.arange(snapshot.n_users))))
+    assert reached > 2 * chance(few, truth)
+
+
+def test_behaviour_alone_reads_the_board() -> None:
+    snapshot, truth = checkerboard_world()
+    learner = Modaloom(OPTIONS).fit(snapshot)
+    histories = snapshot.histories(np.arange(snapshot.n_users))
+    assert quality(snapshot, truth, learner.score(histories)) > 0.95
+
+
+@pytest.mark.parametrize("keep", [0, 1])
+def test_an_empty_log_is_said(keep: int) -> None:
+    snapshot, _ = taste_world("text")
+    with pytest.raises(TrainingError, match="no shopper has two events"):
+        Modaloom(OPTIONS).fit(replace(snapshot, interactions=snapshot.interactions.head(keep)))
+
+
+def test_unknown_sizes_and_models_are_said() -> None:
+    with pytest.raises(TrainingError, match=r"unknown size 'huge'.*small, base, large"):
+        LearnOptions(size="huge").fusion_config()
+    with pytest.raises(EvaluationError, match=r"oracle.*modaloom"):
+        model_factories(["oracle", "modaloom"], OPTIONS)
+    assert list(model_factories(["modaloom"], OPTIONS)) == ["modaloom"]
+    assert "modaloom" in model_factories(["all"], OPTIONS)
+
+
+def test_a_shared_memory_changes_nothing() -> None:
+    snapshot, _ = taste_world("text")
+    memory = Memory()
+    histories = snapshot.histories(np.arange(9))
+    first, second, alone = (
+        Modaloom(OPTIONS, memory=made).fit(snapshot).score(histories) for made in (memory, memory, Memory())
+    )
+    assert (first == second).all()
+    assert (first == alone).all()
+
+
+def test_the_seed_matters_and_repeats() -> None:
+    snapshot, _ = checkerboard_world()
+    histories = snapshot.histories(np.arange(9))
+    first, same, other = (
+        Modaloom(replace(OPTIONS, seed=seed, fusion="gated", sequence="gru")).fit(snapshot).score(histories)
+        for seed in (1, 1, 2)
+    )
+    assert (first == same).all()
+    assert (first != other).any()
+
+
+def test_validation_comes_before_the_end_and_never_sees_its_own_future() -> None:
+    snapshot, _ = taste_world("behaviour")
+    splits = validation_splits(snapshot)
+    assert 1 <= len(splits) <= 4
+    for split in splits:
+        assert split.snapshot.now < snapshot.now
+        assert split.snapshot.interactions["timestamp"].to_numpy().max() < split.snapshot.now
+        histories = split.snapshot.histories(split.user_nums)
+        for row, items in enumerate(split.truth):
+            assert not set(items.tolist()) & set(histories.of(row).tolist())
+    assert np.all(np.diff([split.snapshot.now for split in splits]) >= DAY_S)
+    (hidden,) = validation_splits(timeless(snapshot))
+    assert hidden.snapshot.interactions.height < snapshot.interactions.height
+    assert not validation_splits(replace(snapshot, interactions=snapshot.interactions.clear()))
+
+
+def test_every_part_has_a_place_in_the_prior() -> None:
+    snapshot, _ = taste_world("behaviour")
+    groups = snapshot.items.with_columns(group_id=pl.lit("a"))
+    learner = Modaloom(OPTIONS).fit(replace(snapshot, exclude_seen=False, items=groups))
+    assert learner.ranker is not None
+    assert set(learner.ranker.weights) <= set(PRIOR_WEIGHTS)
+
+
+def test_where_things_are_bought_again_the_past_may_be_shown() -> None:
+    snapshot, _ = taste_world("behaviour")
+    again = replace(snapshot, exclude_seen=False, target_events=(Event.PURCHASE,))
+    scores = Modaloom(OPTIONS).fit(again).score(again.histories(np.arange(3)))
+    assert np.isfinite(scores).all()
+
+
+class TestModaloom(ScorerSuite):
+    def make_scorer(self) -> Modaloom:
+        return Modaloom(replace(OPTIONS, epochs=1))

@@ -1,0 +1,106 @@
+"""The documents say what is: every setting, every link, every command, every decision in its form."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from modaloom.config import Settings, load_settings
+from modaloom.errors import SettingsError
+from modaloom.evaluation.protocol import PROTOCOLS, RANKING
+
+ROOT = Path(__file__).parents[1]
+DOCS = [
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "benchmarks" / "LOG.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+OURS = re.compile(r"(?:modaloom|tests|docs|examples|benchmarks)/[\w./*-]+")
+
+
+def read(name: str) -> str:
+    return (ROOT / "docs" / name).read_text(encoding="utf-8")
+
+
+def settings_rows() -> dict[str, list[str]]:
+    """Cells of the settings table by field."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in read("settings.md").splitlines()]
+    return {row[0].strip("`"): row for row in rows if len(row) == 5 and row[0].startswith("`")}
+
+
+def test_every_setting_is_documented_and_no_other() -> None:
+    assert list(settings_rows()) == list(Settings.model_fields)
+
+
+@pytest.mark.parametrize("field", Settings.model_fields)
+def test_a_setting_is_documented_rightly(field: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, variable, _, _, default = settings_rows()[field]
+    assert variable == f"`MODALOOM_{field.upper()}`"
+    declared = Settings.model_fields[field]
+    if declared.default_factory is None:
+        value = str(declared.default)
+        assert default == f"`{value.lower() if isinstance(declared.default, bool) else value}`"
+    monkeypatch.setenv(variable.strip("`"), "nonsense")
+    if declared.annotation in (str, Path):
+        assert str(getattr(load_settings(), field)) == "nonsense"
+    else:
+        with pytest.raises(SettingsError, match=field):
+            load_settings()
+
+
+def test_the_settings_example_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = re.search(r"```toml\n(.*?)```", read("settings.md"), re.DOTALL)
+    assert found
+    (tmp_path / "modaloom.toml").write_text(found[1], encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings()
+    assert {name: getattr(settings, name) for name in tomllib.loads(found[1])} == tomllib.loads(found[1])
+
+
+def test_every_protocol_and_metric_is_documented() -> None:
+    text = read("evaluation.md")
+    cells = {found[1] for found in re.finditer(r"^\| `([\w-]+)` \|", text, re.MULTILINE)}
+    assert set(PROTOCOLS) | set(RANKING) <= cells
+
+
+def test_decisions_keep_their_form() -> None:
+    entries = re.split(r"^### ", read("decisions.md"), flags=re.MULTILINE)[1:]
+    assert entries
+    dates = []
+    for entry in entries:
+        title, *lines = entry.strip().splitlines()
+        assert [line.split(":")[0] for line in lines] == ["- Date", "- Choice", "- Rejected", "- Why"], title
+        assert re.fullmatch(r"- Date: \d{4}-\d\d-\d\d", lines[0]), title
+        dates.append(lines[0])
+    assert dates == sorted(dates), "newest last"
+
+
+@pytest.mark.parametrize("file", DOCS, ids=lambda file: file.name)
+def test_links_lead_somewhere(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    targets = [found[1] for found in re.finditer(r"\]\(([^)#\s]+)[^)]*\)", text)]
+    local = [target for target in targets if not re.match(r"https?:|mailto:", target)]
+    assert not [target for target in local if not (file.parent / target).exists()]
+
+
+@pytest.mark.parametrize("file", DOCS, ids=lambda file: file.name)
+def test_files_in_backticks_exist(file: Path) -> None:
+    """Words in backticks that look like a path of ours, patterns included; decisions also name what was rejected."""
+    text = "\n".join(line for line in file.read_text(encoding="utf-8").splitlines() if "- Rejected" not in line)
+    named = [found[1] for found in re.finditer(r"`([^`\s]+)`", text) if OURS.fullmatch(found[1])]
+    assert not [name for name in named if "*" not in name and not (ROOT / name).exists()]
+
+
+def test_commands_in_the_documents_exist() -> None:
+    from typer.main import get_command
+
+    from modaloom.cli import app
+
+    known = set(getattr(get_command(app), "commands", {}))
+    for file in DOCS:
+        for found in re.finditer(r"(?:`|^\$ )modaloom ([a-z][a-z-]*)", file.read_text(encoding="utf-8"), re.MULTILINE):
+            assert found[1] in known, f"{file.name} speaks of 'modaloom {found[1]}'"
