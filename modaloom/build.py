@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -20,24 +19,26 @@ from modaloom.encoders.catalogue import encode_items
 from modaloom.errors import EvaluationError, TrainingError
 from modaloom.evaluation.protocol import Factory
 from modaloom.export import export_towers
+from modaloom.models.attention import SCORE_FUNCTIONS
 from modaloom.models.baselines import BASELINES
+from modaloom.models.fusion import FUSION_KINDS
 from modaloom.models.linear import MAX_DENSE_ROWS
+from modaloom.models.sequence import SEQUENCE_KINDS
 from modaloom.numerics import Whitening
 from modaloom.recommend.blend import choose_weights, prepare_exam, validation_figures
 from modaloom.recommend.bundle import FORMAT, ranker_arrays, refuse_foreign, save_arrays, write_bundle
-from modaloom.recommend.demand import Demand, Features
+from modaloom.recommend.demand import Cut, Demand, Features
 from modaloom.recommend.parts import ContentKernel, Linear, Part, Repurchase, Variants
 from modaloom.recommend.ranker import FUSION, Ranker
-from modaloom.training.checkpoint import load_checkpoint, save_checkpoint
+from modaloom.training.checkpoint import clear_checkpoints, load_checkpoint, save_checkpoint
 from modaloom.training.curves import write_curves
 from modaloom.training.fitting import FittedFusion, FusionConfig, fit_fusion, whiten
 from modaloom.training.loop import AfterEpoch, LoopConfig, Resume
-from modaloom.types import FloatArray, Histories, Snapshot, Tokens
+from modaloom.types import MODALITIES, FloatArray, Histories, Snapshot, Tokens
 
 if TYPE_CHECKING:
-    from torch.optim import Optimizer
-
     from modaloom.models.recommender import FusionRecommender
+    from modaloom.training.loop import Optimizer
     from modaloom.training.loop import Progress as TrainingProgress
 
 SIZES = {"small": 32, "base": 64, "large": 128}
@@ -46,6 +47,8 @@ VALIDATION_WINDOWS = 4
 MAX_WINDOW_DAYS = 28
 VALIDATION_USERS = 1_000
 """Shoppers per validation window that the blend is chosen on."""
+ANSWERING = ("image", "text")
+"""Parts that are kept even if the blend does without: they answer photos and words."""
 PRIOR_WEIGHTS = {
     "demand": 1.0, FUSION: 0.4, "text": 0.3, "attributes": 0.3, "image": 0.2,
     "linear": 0.1, "variants": 0.1, "repurchase": 0.05,
@@ -75,10 +78,20 @@ class LearnOptions:
     epochs: int = 5
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        for what, chosen, known in (
+            ("size", (self.size,), tuple(SIZES)),
+            ("fusion", (self.fusion,), FUSION_KINDS),
+            ("attention", (self.attention,), SCORE_FUNCTIONS),
+            ("sequence", (self.sequence,), SEQUENCE_KINDS),
+            ("modalities", self.modalities, MODALITIES),
+        ):
+            unknown = [name for name in chosen if name not in known]
+            if unknown or not chosen:
+                raise TrainingError(f"unknown {what} {', '.join(unknown)!r}", hint=f"Choose from {', '.join(known)}")
+
     def fusion_config(self) -> FusionConfig:
         """The same for the learner."""
-        if self.size not in SIZES:
-            raise TrainingError(f"unknown size {self.size!r}", hint=f"Choose {', '.join(SIZES)}")
         return FusionConfig(
             modalities=self.modalities,
             dim=SIZES[self.size],
@@ -93,14 +106,14 @@ class LearnOptions:
 class Memory:
     """What fitting several cuts of one log may share: none of it depends on anything later than its own cut."""
 
-    whitenings: dict[tuple[str, str, int], tuple[Whitening, Tokens]] = field(default_factory=dict)
-    demand: dict[tuple[int, int, int], Features] = field(default_factory=dict)
+    whitenings: dict[tuple[str, str, int, float], tuple[Whitening, Tokens]] = field(default_factory=dict)
+    demand: dict[Cut, Features] = field(default_factory=dict)
 
     def whitened(self, tokens: Mapping[str, Tokens], dim: int) -> dict[str, Tokens]:
         """Content tokens after whitening; the map depends on the catalogue's content alone."""
         made = {}
         for name, raw in tokens.items():
-            key = (name, raw.encoder_id, dim)
+            key = (name, raw.encoder_id, dim, float(raw.vectors.sum()) + float(raw.mask.sum()))
             if key not in self.whitenings:
                 whitening = Whitening.fit(raw.vectors, raw.mask, dim)
                 self.whitenings[key] = (whitening, whiten(raw, whitening))
@@ -152,7 +165,8 @@ class Modaloom:
         )
         self._tell("choosing the blend on validation")
         weights = self._choose(validation) if validation else dict(PRIOR_WEIGHTS)
-        parts = tuple(part.fit(snapshot) for part in self._parts(snapshot) if part.name in weights)
+        wanted = {*weights, *ANSWERING}
+        parts = tuple(part.fit(snapshot) for part in self._parts(snapshot) if part.name in wanted)
         table = self.fusion.table(snapshot) if FUSION in weights else None
         known = {part.name for part in parts} | ({FUSION} if table else set())
         self.ranker = Ranker(
@@ -269,9 +283,10 @@ def train_bundle(
     tokens = encode_items(shop, settings=settings, modalities=options.modalities, progress=tell)
     snapshot = take_snapshot(shop, tokens)
     checkpoints = out.with_name(out.name + ".training")
-    key = hashlib.blake2b(f"{shop.fingerprint()} {options}".encode(), digest_size=12).hexdigest()
+    encoders = sorted((name, made.encoder_id) for name, made in tokens.items())
+    key = hashlib.blake2b(f"{shop.fingerprint()} {options} {encoders}".encode(), digest_size=12).hexdigest()
     if not resume:
-        shutil.rmtree(checkpoints, ignore_errors=True)
+        clear_checkpoints(checkpoints)
 
     def keep(model: FusionRecommender, optimizer: Optimizer, progress: TrainingProgress) -> None:
         save_checkpoint(checkpoints, model, optimizer, progress, key=key)
@@ -286,7 +301,7 @@ def train_bundle(
     metrics = learner.metrics()
     tell("writing the bundle", 0, 0)
     write_bundle(out, lambda folder: _write(folder, shop, snapshot, learner, metrics))
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    clear_checkpoints(checkpoints)
     return metrics
 
 

@@ -33,11 +33,11 @@ def sample(
 ) -> None:
     """Draw and write the built-in shop, whose truth is known."""
     from modaloom.samples.write import write_sample
-    from modaloom.terminal import bars, console
+    from modaloom.terminal import bars, say
 
     with bars() as tell:
         write_sample(folder, items=items, users=users, seed=seed, progress=tell)
-    console.print(f"{folder}: a shop with {items:,} garments and {users:,} shoppers. Next: modaloom check {folder}")
+    say(f"{folder}: a shop with {items:,} garments and {users:,} shoppers. Next: modaloom check {folder}")
 
 
 @app.command()
@@ -119,7 +119,7 @@ def evaluate(
     settings, opened = open_shop(shop, root)
     with bars() as tell:
         tokens = encode_items(opened, settings=settings, progress=tell)
-        result = run(opened, tokens, how, factories, tolerant=models == "all", tell=tell)
+        result = run(opened, tokens, how, factories, tolerant=_names(models) == ("all",), tell=tell)
     print_report(result, console)
     if json:
         write_figures(result, json)
@@ -179,23 +179,20 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in _names(text))
-    except ValueError as error:
-        raise QueryError(f"not a list of whole numbers: {text!r}", hint="Write for example --seeds 0,1,2") from error
+    names = _names(text)
+    if not names or not all(name.isascii() and name.isdecimal() for name in names):
+        raise QueryError(f"not a list of whole numbers: {text!r}", hint="Write for example --seeds 0,1,2")
+    return tuple(dict.fromkeys(int(name) for name in names))
 
 
 def main() -> None:
-    """Entry point: prints what went wrong on one line and exits with 2."""
+    """Entry point: prints what went wrong on one line and exits with 2; with 130 where it was interrupted."""
     try:
         app(standalone_mode=True)
     except ModaloomError as error:
         _fail(str(error))
     except OSError as error:
         _fail(f"{error.filename or 'file system'}: {error.strerror or error}.")
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        raise SystemExit(130) from None
 
 
 def _fail(message: str) -> None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from modaloom.config import Settings, load_settings
 from modaloom.data.shop import Shop, load_shop
+from modaloom.errors import SettingsError
 
 if TYPE_CHECKING:
     from modaloom.recommend.pipeline import Recommendation, Recommender
@@ -26,13 +29,22 @@ Tell = Callable[[str, int, int], None]
 
 
 def read_settings() -> Settings:
-    """The settings of this run."""
-    return load_settings()
+    """The settings of this run.
+
+    Raises:
+        SettingsError: a field is unknown or wrong, or ``modaloom.toml`` is no TOML.
+    """
+    try:
+        return load_settings()
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"not valid TOML: {error}", where="modaloom.toml", hint="Mend it or move it away"
+        ) from error
 
 
 def open_shop(shop: Path, root: Path | None) -> tuple[Settings, Shop]:
     """Settings and shop; what was skipped while reading is said on standard error."""
-    settings = load_settings()
+    settings = read_settings()
     opened = load_shop(shop, root=root, settings=settings)
     if opened.problems.total:
         kinds = ", ".join(f"{number:,} x {kind}" for kind, number in opened.problems.counts.most_common(4))
@@ -57,7 +69,7 @@ class _Bars:
 
     def __init__(self, progress: Progress):
         self._progress = progress
-        self._task: int | None = None
+        self._task: TaskID | None = None
         self._kind = ""
         self._started = time.perf_counter()
 
@@ -65,12 +77,12 @@ class _Bars:
         kind = what.split(":")[0] if total <= 0 else what if ":" not in what else ""
         if self._task is None or kind != self._kind:
             if self._task is not None:
-                self._progress.remove_task(self._task)  # type: ignore[arg-type]
+                self._progress.remove_task(self._task)
             self._task, self._kind = self._progress.add_task(what, total=total or None, rate=""), kind
             self._started = time.perf_counter()
         rate = done / max(time.perf_counter() - self._started, 1e-3)
         self._progress.update(
-            self._task,  # type: ignore[arg-type]
+            self._task,
             description=what,
             completed=done,
             total=total or None,
@@ -102,19 +114,27 @@ def write_json(file: Path, content: object) -> None:
     file.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def say(line: str, screen: Console = console) -> None:
+    """Prints a line as it is: neither broken, nor are brackets in it taken for markup."""
+    screen.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 def print_trained(metrics: Mapping[str, object], bundle: Path, screen: Console) -> None:
     """Prints what training found: the blend, and how it did on validation."""
     weights = metrics["blend"]
     assert isinstance(weights, dict)
-    table = Table(title=f"{bundle}: blend chosen on validation", title_justify="left", header_style="bold")
+    table = Table(title=escape(f"{bundle}: blend chosen on validation"), title_justify="left", header_style="bold")
     table.add_column("part")
     table.add_column("weight", justify="right")
     table.add_column("")
     for name, weight in sorted(weights.items(), key=lambda pair: -pair[1]):
         table.add_row(name, f"{weight:.2f}", "█" * round(weight * 20))
     screen.print(table)
-    screen.print(f"validation: {metrics['validation']}; best epoch {metrics['best_epoch']} of {metrics['epochs']}")
-    screen.print(f"Next: modaloom recommend {bundle} --user ID")
+    figures = metrics["validation"]
+    assert isinstance(figures, dict)
+    reached = ", ".join(f"{name} {value:.4g}" for name, value in figures.items()) or "the log is too short for any"
+    say(f"validation: {reached}; best epoch {metrics['best_epoch']} of {metrics['epochs']}", screen)
+    say(f"Next: modaloom recommend {bundle} --user ID", screen)
 
 
 def print_recommendations(
@@ -124,10 +144,11 @@ def print_recommendations(
     if as_json:
         print(json.dumps([answer.to_dict() for answer in answers], indent=2, ensure_ascii=False))
         return
-    table = Table(header_style="bold", title=recommender.heading(language), title_justify="left")
+    table = Table(header_style="bold", title=escape(recommender.heading(language)), title_justify="left")
     for heading in recommender.column_names(language):
         table.add_column(heading, overflow="fold")
     for number, answer in enumerate(answers, start=1):
         price = "" if answer.price is None else f"{answer.price:,.2f}"
-        table.add_row(str(number), answer.item_id, answer.title, price, "; ".join(answer.why))
+        cells = (answer.item_id, answer.title, price, "; ".join(answer.why))
+        table.add_row(str(number), *(escape(cell) for cell in cells))  # a title may say [new]
     console.print(table)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -51,14 +51,17 @@ class Protocol:
             raise EvaluationError(f"unknown protocol {self.name!r}", hint=f"Choose {', '.join(PROTOCOLS)}")
         if self.name == "file" and self.test_file is None:
             raise EvaluationError("the protocol 'file' needs a file", hint="Give --test FILE")
+        if self.test_file is not None and not self.test_file.is_file():
+            raise EvaluationError("no such file", where=self.test_file, hint="Check --test")
         if min(self.n, self.windows, self.window_days) < 1 or not self.seeds:
             raise EvaluationError("n, windows, window_days and the number of seeds must be at least 1")
 
     def splits(self, shop: Shop, tokens: Mapping[str, Tokens]) -> Iterator[tuple[Split, tuple[int, ...]]]:
         """The questions, each with the seeds that it is asked with."""
         if self.name == "random":
-            for seed in self.seeds:
-                yield random_split(shop, tokens, seed=seed), (seed,)
+            for seed in self.seeds:  # each seed asks other shoppers for other things, so each is a question of its own
+                split = random_split(shop, tokens, seed=seed)
+                yield replace(split, name=f"{split.name}, seed {seed}"), (seed,)
         elif self.name == "rolling":
             for split in rolling_splits(shop, tokens, windows=self.windows, window_days=self.window_days):
                 yield split, self.seeds
@@ -144,6 +147,7 @@ def evaluate(
                 if not tolerant:
                     raise
                 result.skipped[name] = str(error)
+                result.rounds[name].clear()  # means over other windows than everybody else's are no comparison
     if tell:
         tell("done", total, total)
     if not any(result.rounds.values()):

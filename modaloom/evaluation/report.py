@@ -11,6 +11,7 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from modaloom.evaluation.protocol import Evaluation
@@ -23,7 +24,7 @@ def print_report(evaluation: Evaluation, console: Console | None = None) -> None
     """Prints one line per model, the best recall first, and why models were left out."""
     console = console or Console()
     summary = evaluation.summary()
-    table = Table(title=heading(evaluation), title_justify="left", header_style="bold")
+    table = Table(title=escape(heading(evaluation)), title_justify="left", header_style="bold")
     table.add_column("model", no_wrap=True)
     for column in (*COLUMNS[:4], "cold recall", "warm recall", "coverage", "fit s", "ask s"):
         table.add_column(column, justify="right")
@@ -75,7 +76,7 @@ def write_json(evaluation: Evaluation, file: Path) -> None:
         "window_days": protocol.window_days if protocol.name == "rolling" else None,
         "seeds": list(protocol.seeds),
     }
-    content = {name: {**_without_nan(row), "protocol": how} for name, row in evaluation.summary().items()}
+    content = {name: _without_nan({**row, "protocol": how}) for name, row in evaluation.summary().items()}
     write_text(file, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 

@@ -20,6 +20,8 @@ GRID = (0.0, 0.1, 0.2, 0.3, 0.45, 0.65, 1.0, 1.4, 2.0)
 CANDIDATES_PER_PART = 150
 CAUTION = 1.5
 """How many standard errors a gain on validation must reach before a weight moves."""
+LEAST_SHOPPERS = 50
+"""With fewer shoppers on validation the weights stay where they began."""
 DROP_GAIN = 1.002
 """A part goes when leaving it out is better by this much."""
 Values = npt.NDArray[np.float64]
@@ -101,6 +103,9 @@ def choose_weights(
         return np.concatenate([np.add(*exam_values(exam, candidate, n)) for exam in exams])
 
     best = values(weights)
+    if len(best) < LEAST_SHOPPERS or not weights.any():
+        kept = weights if weights.any() else np.ones(len(names), dtype=np.float32)
+        return _named(names, kept)
     for _ in range(rounds):
         moved = False
         for place in range(len(names)):
@@ -113,10 +118,17 @@ def choose_weights(
             break
     for place in np.argsort(weights):
         trial = _with(weights, int(place), 0.0)
-        if weights[place] and trial.any() and (reached_without := values(trial)).mean() >= best.mean() * DROP_GAIN:
+        if not weights[place] or not trial.any():
+            continue
+        reached_without = values(trial)
+        if best.mean() > 0 and reached_without.mean() >= best.mean() * DROP_GAIN:
             best, weights = reached_without, trial
-    weights = weights / weights.max()
-    return {name: float(weight) for name, weight in zip(names, weights, strict=True) if weight > 0}
+    return _named(names, weights)
+
+
+def _named(names: Sequence[str], weights: npt.NDArray[np.float32]) -> dict[str, float]:
+    shares = weights / weights.max()
+    return {name: float(weight) for name, weight in zip(names, shares, strict=True) if weight > 0}
 
 
 def _with(weights: npt.NDArray[np.float32], place: int, value: float) -> npt.NDArray[np.float32]:

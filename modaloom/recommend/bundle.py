@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -38,6 +39,10 @@ from modaloom.types import MODALITIES, BoolArray, Event, FloatArray, IntArray, S
 
 FORMAT = 1
 CHECKSUMS = "checksums.json"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""The system's ways to say that there is no more room."""
+PATIENCE = 100
+"""How many times a bundle is read again that is being replaced at this moment."""
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
@@ -115,6 +120,7 @@ def write_bundle(folder: Path, write: Callable[[Path], None]) -> None:
         BundleError: the place is taken by something else, or the disk is full.
     """
     refuse_foreign(folder)
+    folder = folder.resolve()  # behind a link, what the link points to is replaced
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -126,32 +132,69 @@ def write_bundle(folder: Path, write: Callable[[Path], None]) -> None:
         for path in temporary.iterdir():
             _sync(path)
         _swap(temporary, folder)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            free = shutil.disk_usage(folder.parent).free
-            raise BundleError(
-                f"the disk is full ({free // 2**20:,} MB free)",
-                where=folder,
-                hint="Nothing was written there; free some space and run the same command with --resume",
-            ) from error
-        raise BundleError(f"cannot write the bundle ({error.strerror or error})", where=folder) from error
+    except (OSError, pl.exceptions.PolarsError, RuntimeError) as error:  # not every library raises OSError here
+        if fault := _cannot_write(folder, error):
+            raise fault from error
+        raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _cannot_write(folder: Path, error: Exception) -> BundleError | None:
+    """What to say of a failed write; None of an error that has nothing to do with the disk."""
+    if (isinstance(error, OSError) and error.errno in FULL) or any(os.strerror(code) in str(error) for code in FULL):
+        free = shutil.disk_usage(folder.parent).free
+        return BundleError(
+            f"the disk is full ({free // 2**20:,} MB free)",
+            where=folder,
+            hint="Nothing was written there; free some space and run the same command with --resume",
+        )
+    if isinstance(error, OSError):
+        return BundleError(
+            f"cannot write the bundle ({error.strerror or error})",
+            where=folder,
+            hint="Check the permissions of the folder above it, or give --out another name",
+        )
+    return None
+
+
 def refuse_foreign(folder: Path) -> None:
-    """Raises BundleError where a folder has files that are not a bundle's."""
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / CHECKSUMS).is_file():
-        raise BundleError("the folder is not empty and not a bundle", where=folder, hint="Give --out another name")
-    if folder.exists() and not folder.is_dir():
+    """Raises BundleError where something stands that is not a bundle, or a bundle with strangers' files in it."""
+    if not folder.resolve().name:
+        raise BundleError("this is the root of the file system", hint="Give --out the name of a folder")
+    if not folder.exists():
+        return
+    if not folder.is_dir():
         raise BundleError("this is a file", where=folder, hint="Give --out the name of a folder")
+    there = {path.name for path in folder.iterdir()}
+    if not there:
+        return
+    try:
+        own = {*json.loads((folder / CHECKSUMS).read_text(encoding="utf-8")), CHECKSUMS}
+    except (OSError, ValueError, TypeError):
+        own = set()
+    if "config.json" not in own:
+        raise BundleError("the folder is not empty and not a bundle", where=folder, hint="Give --out another name")
+    if strange := sorted(there - own):
+        raise BundleError(
+            f"beside a bundle the folder holds {', '.join(strange[:3])}, which would be lost",
+            where=folder,
+            hint="Move that away, or give --out another name",
+        )
 
 
 def _swap(temporary: Path, folder: Path) -> None:
+    """Two renames; what was there before comes back if the second one fails."""
     old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    if folder.exists():
+    there = folder.exists()
+    if there:
         folder.rename(old)
-    temporary.rename(folder)
+    try:
+        temporary.rename(folder)
+    except OSError:
+        if there:
+            old.rename(folder)
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -173,6 +216,35 @@ def load_bundle(folder: str | Path) -> Bundle:
         ChecksumError: a file is missing or not the one that was written.
     """
     folder = Path(folder)
+    for _ in range(PATIENCE):
+        stamp = _stamp(folder)
+        try:
+            bundle = _load(folder)
+        except (BundleError, OSError):
+            if _stamp(folder) == stamp and not _between(folder):
+                raise
+        else:
+            if _stamp(folder) == stamp:
+                return bundle
+        time.sleep(0.02)  # somebody is putting a new bundle in its place: read that one
+    return _load(folder)
+
+
+def _stamp(folder: Path) -> bytes | None:
+    """Tells one bundle from the next."""
+    try:
+        return (folder / CHECKSUMS).read_bytes()
+    except OSError:
+        return None
+
+
+def _between(folder: Path) -> bool:
+    """Whether the old bundle has just been moved away and the new one is still to come."""
+    where = folder.resolve()
+    return not where.exists() and any(where.parent.glob(f".{where.name}.*.old"))
+
+
+def _load(folder: Path) -> Bundle:
     verify(folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if config.get("format") != FORMAT:

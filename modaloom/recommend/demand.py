@@ -28,6 +28,8 @@ MAX_DENSITY_ITEMS = 1_000
 SEEN_LIMIT = 64
 
 Features = npt.NDArray[np.float64]
+Cut = tuple[int, int, int, tuple[tuple[str, int, int], ...]]
+"""What tells two cuts apart: the moment, the log, and the tokens."""
 
 
 class Demand:
@@ -48,7 +50,7 @@ class Demand:
         windows: int = 4,
         window_days: int = 28,
         ridge: float = 3.0,
-        seen: dict[tuple[int, int, int], Features] | None = None,
+        seen: dict[Cut, Features] | None = None,
     ):
         self.windows = windows
         self.window_days = window_days
@@ -104,11 +106,9 @@ class Demand:
 
     def _features(self, snapshot: Snapshot) -> Features:
         log = snapshot.interactions
-        key = (
-            snapshot.now,
-            log.height,
-            int(log.select(pl.col("user_num").cast(pl.Int64).dot(pl.col("item_num").cast(pl.Int64))).item() or 0),
-        )
+        pairs = pl.col("user_num").cast(pl.Int64).dot(pl.col("item_num").cast(pl.Int64))
+        tokens = tuple((name, made.dim, int(made.mask.sum())) for name, made in sorted(snapshot.tokens.items()))
+        key = (snapshot.now, log.height, int(log.select(pairs).item() or 0), tokens)
         if key not in self._seen:
             while len(self._seen) >= SEEN_LIMIT:
                 self._seen.pop(next(iter(self._seen)))

@@ -62,7 +62,8 @@ def explain(
     demand = _demand(ranker, len(scores[0]))
     fresh = new_items(snapshot)
     ids = snapshot.items["item_id"]
-    had = set(histories.item_nums.tolist())
+    targets = np.isin(histories.events, [int(event) for event in snapshot.target_events])
+    had = set(histories.item_nums[targets].tolist())  # to have looked at something is not to have had it
     reasons = []
     for item in picks.tolist():
         found = [
@@ -102,7 +103,7 @@ def new_items(snapshot: Snapshot) -> BoolArray:
     released = snapshot.items["released_at"]
     if released.null_count() == snapshot.n_items:
         return ~sold
-    recent = (released >= snapshot.now - NEW_DAYS * 86_400).fill_null(False).to_numpy()
+    recent: BoolArray = (released >= snapshot.now - NEW_DAYS * 86_400).fill_null(False).to_numpy()
     return ~sold & recent
 
 

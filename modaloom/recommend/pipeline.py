@@ -20,7 +20,7 @@ from modaloom.recommend.bundle import Bundle
 from modaloom.recommend.explain import explain, in_words, item_name, new_items
 from modaloom.recommend.parts import ContentKernel
 from modaloom.recommend.ranker import FUSION, sum_up
-from modaloom.recommend.words import word_scores
+from modaloom.recommend.words import longest, word_scores
 from modaloom.types import LANGUAGES, BoolArray, Event, FloatArray, Histories, IntArray, Reason, Scored
 
 PHOTO_WEIGHTS = {"image": 1.0, FUSION: 0.3, "demand": 0.1}
@@ -130,12 +130,13 @@ class Recommender:
 
     def for_photo(self, photo: Path, n: int) -> list[Scored]:
         """For what is on a picture."""
-        vector = self._whitened("image", photo)
-        raw = self._content_scores("image", vector)
+        raw = self._content_scores("image", self._whitened("image", photo))
         total = sum_up(raw, PHOTO_WEIGHTS)
+        without = {name: scores for name, scores in raw.items() if name == "demand"}
+        gain = total - sum_up(without, PHOTO_WEIGHTS) if without else total
         picks = self._best(total, self.snapshot.catalogue[None, :], n)
         return [
-            Scored(self._id(item), float(total[0, item]), (Reason("photo", "", float(raw["image"][0, item])),))
+            Scored(self._id(item), float(total[0, item]), (Reason("photo", "", float(gain[0, item])),))
             for item in picks.tolist()
         ]
 
@@ -145,18 +146,22 @@ class Recommender:
             raise QueryError("the words are empty", hint="Say what you are looking for")
         said_scores, said = word_scores(self.snapshot.items, text)
         raw: dict[str, FloatArray] = {}
-        if "text" in self.bundle.whitenings:
+        if self._reads("text"):
             raw = self._content_scores("text", self._whitened("text", text))
         if said_scores.any():
-            raw["words"] = said_scores[None, :]
+            raw = {"words": said_scores[None, :], **(raw or self._demand())}
         if not set(raw) - {"demand"}:
             raise QueryError("no item says this, and the bundle has no text encoder", hint="Try other words")
         total = sum_up(raw, TEXT_WEIGHTS)
+        by_kind = {name: sum_up({name: scores}, TEXT_WEIGHTS)[0] for name, scores in raw.items() if name != "demand"}
+        by_words = by_kind.pop("words", np.zeros(self.snapshot.n_items, dtype=np.float32))
+        by_meaning = np.sum(list(by_kind.values()), axis=0) if by_kind else np.zeros_like(by_words)
         answers = []
         for item in self._best(total, self.snapshot.catalogue[None, :], n).tolist():
-            reasons = [Reason("words", " ".join(said[item]), float(said_scores[item]))] if said[item] else []
-            reasons += [Reason("meaning", "", 0.0)] if not reasons else []
-            answers.append(Scored(self._id(item), float(total[0, item]), tuple(reasons)))
+            reason = Reason("meaning", "", float(by_meaning[item]))
+            if said[item]:
+                reason = Reason("words", " ".join(longest(said[item])), float(by_words[item]))
+            answers.append(Scored(self._id(item), float(total[0, item]), (reason,)))
         return answers
 
     def _for_history(self, histories: Histories, n: int) -> list[Scored]:
@@ -169,26 +174,29 @@ class Recommender:
         ]
 
     def _best(self, scores: FloatArray, allowed: BoolArray, n: int) -> IntArray:
-        best = top_n(scores, n, allowed)[0]
+        best: IntArray = top_n(scores, n, allowed)[0]
         return best[best >= 0]
+
+    def _reads(self, modality: str) -> bool:
+        """Whether there are an encoder and a map for new content: a shop's own vectors cannot be made again."""
+        made_by = str(self.bundle.config["encoders"].get(modality, "shop:"))
+        return modality in self.bundle.whitenings and not made_by.startswith("shop:")
 
     def _whitened(self, modality: str, content: Path | str) -> FloatArray:
         """One content as a whitened unit vector (d,)."""
-        whitening = self.bundle.whitenings.get(modality)
-        made_by = str(self.bundle.config["encoders"].get(modality, ""))
-        if whitening is None or made_by.startswith("shop:"):
+        if not self._reads(modality):
             raise QueryError(
                 f"this bundle was trained without an encoder for the modality {modality!r}",
                 hint=f"Train it with --modalities {modality},... on a shop that has {modality}s",
             )
         name = self.settings.image_encoder if modality == "image" else self.settings.text_encoder
-        encoder = load_encoder(name, self.settings)
+        encoder, made_by = load_encoder(name, self.settings, modality), self.bundle.config["encoders"][modality]
         if encoder.encoder_id != made_by:
             raise QueryError(
                 f"the bundle was trained with the encoder {made_by!r}, but the settings name {encoder.encoder_id!r}",
                 hint=f"Set MODALOOM_{modality.upper()}_ENCODER to the one it was trained with",
             )
-        vector: FloatArray = whitening.apply(encoder.encode([content]))[0]
+        vector: FloatArray = self.bundle.whitenings[modality].apply(encoder.encode([content]))[0]
         return vector
 
     def _content_scores(self, modality: str, vector: FloatArray) -> dict[str, FloatArray]:
@@ -207,10 +215,12 @@ class Recommender:
             raise QueryError(
                 f"this bundle knows nothing of the modality {modality!r}", hint="Train it with that modality"
             )
+        return raw | self._demand()
+
+    def _demand(self) -> dict[str, FloatArray]:
+        """Raw scores (1, n) of what sells, to settle ties."""
         demand = self.ranker.part("demand")
-        if demand is not None:
-            raw["demand"] = demand.score(Histories.from_lists([[]], now=0))
-        return raw
+        return {} if demand is None else {"demand": demand.score(Histories.from_lists([[]], now=0))}
 
     def _fusion_scores(self, modality: str, vector: FloatArray) -> FloatArray:
         """Scores (1, n) as if the shopper's past were one garment of which only this modality is known."""
@@ -227,9 +237,17 @@ class Recommender:
         queries: Queries = tower(keys[:, None, :], past.mask, past.event, past.age_days)
         return score_queries(queries, table)
 
+    def show(self, item_id: str, language: str) -> Recommendation:
+        """One item of the catalogue, as recommendations show it.
+
+        Raises:
+            QueryError: the id is unknown.
+        """
+        return self._show(Scored(item_id, 0.0), language)
+
     def _show(self, scored: Scored, language: str) -> Recommendation:
         row = self.snapshot.items.row(int(self._items.of([scored.item_id], "item")[0]), named=True)
-        why = tuple(in_words(scored.reasons, self.snapshot, language))
+        why = tuple(in_words(scored.reasons, self.snapshot, language)) if scored.reasons else ()
         title = item_name(self.snapshot, scored.item_id, language)
         image = str(self.bundle.pictures_root / row["images"][0]) if row["images"] else None
         return Recommendation(scored.item_id, title, row["price"], image, scored, why)

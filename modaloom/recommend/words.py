@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import cache
 
 import jieba
@@ -22,7 +23,7 @@ _CHINESE = re.compile(r"[\u4e00-\u9fff]+")
 
 
 def terms(text: str) -> list[str]:
-    """Words of a text worth looking for: English ones without a plural s, Chinese ones cut by jieba."""
+    """Words of a text worth looking for: English ones without a plural, Chinese ones cut by jieba."""
     plain = unicodedata.normalize("NFKC", text).lower()
     found = [_singular(word) for word in _LATIN.findall(plain)]
     for stretch in _CHINESE.findall(plain):
@@ -31,7 +32,21 @@ def terms(text: str) -> list[str]:
 
 
 def _singular(word: str) -> str:
+    """English plurals by their endings: dresses, watches, shirts, shoes; "ies" is left to the search."""
+    if len(word) > 4 and word.endswith(("sses", "shes", "ches", "xes")):
+        return word[:-2]
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+
+
+def _pattern(term: str) -> str:
+    """A regular expression for a term in lower-case text; English words may stand in the plural."""
+    if not _LATIN.fullmatch(term):
+        return re.escape(term)
+    if len(term) > 3 and term.endswith("y"):
+        return rf"\b{re.escape(term[:-1])}(?:y|ys|ies)\b"
+    return rf"\b{re.escape(term)}(?:s|es)?\b"
 
 
 @cache
@@ -47,12 +62,17 @@ def word_scores(items: pl.DataFrame, text: str) -> tuple[FloatArray, list[list[s
     scores = np.zeros(items.height, dtype=np.float32)
     said: list[list[str]] = [[] for _ in range(items.height)]
     for term in terms(text):
-        latin = bool(_LATIN.fullmatch(term))
-        pattern = rf"\b{re.escape(term)}(?:s|es)?\b" if latin else re.escape(term)
-        there = joined.str.contains(pattern).to_numpy()
+        there = joined.str.contains(_pattern(term)).to_numpy()
         number = int(there.sum())
         if 0 < number < items.height:
             scores[there] += np.log(1 + items.height / number)
             for row in np.flatnonzero(there).tolist():
                 said[row].append(term)
     return scores, said
+
+
+def longest(found: Sequence[str]) -> list[str]:
+    """The terms less those that are only a part of a longer Chinese one: a 连衣裙 was asked for, not a 衣裙."""
+    return [
+        term for term in found if _LATIN.fullmatch(term) or not any(term != other and term in other for other in found)
+    ]

@@ -225,3 +225,14 @@ def _cannot_write(folder: Path, error: OSError) -> TrainingError:
         where=error.filename or folder,
         hint="Check the permissions of the folder, or use another --out",
     )
+
+
+def clear_checkpoints(folder: Path) -> None:
+    """Removes the checkpoints in a folder, and the folder if nothing else is in it."""
+    if not folder.is_dir():
+        return
+    for file in folder.iterdir():
+        if file.name.lstrip(".").startswith(STEM):
+            file.unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()

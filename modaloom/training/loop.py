@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +60,7 @@ class Progress:
         return self.epoch - self.best_epoch
 
 
+Optimizer = torch.optim.Optimizer
 Validate = Callable[[FusionRecommender], float]
 Resume = tuple[dict[str, Tensor], dict[str, Any], Progress]
 """State of the model, state of the optimizer, and where the loop was."""
@@ -89,21 +90,11 @@ def learn(
     Raises:
         TrainingError: there is nothing to learn from, or the loss is no longer a number.
     """
-    examples = Examples(
-        snapshot,
-        history_length=config.history_length,
-        half_life_days=config.half_life_days,
-        max_gap_days=config.max_gap_days,
-    )
-    if not len(examples):
-        raise TrainingError(
-            "no shopper has two events to learn from", hint="Check target_events in shop.toml, or give a longer log"
-        )
-    optimizer, progress = make_optimizer(model, config), Progress()
+    examples = _examples(snapshot, config)
+    optimizer, progress = make_optimizer(model, config), resume[2] if resume else Progress()
     if resume:
         model.load_state_dict(resume[0])
         optimizer.load_state_dict(resume[1])
-        progress = resume[2]
     else:
         _validate(model, progress, validate)  # the untrained model is the first candidate
     content = Content(model, tokens, crossfit)
@@ -111,24 +102,15 @@ def learn(
     while progress.epoch < config.epochs and progress.stale <= config.patience:
         rng = np.random.default_rng([config.seed, progress.epoch])
         torch.manual_seed(int(rng.integers(2**31)))
-        model.train()
-        total, count = 0.0, 0
-        for batch in examples.epoch(
+        batches = examples.epoch(
             rng,
             batch_size=config.batch_size,
             negatives=config.negatives,
             limit=config.examples_per_epoch,
             fold_of_user=folds,
-        ):
-            loss = batch_loss(model, content.of_fold(batch.fold), batch, config)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-            optimizer.step()
-            size = len(batch.positives)
-            total, count = total + float(loss.detach()) * size, count + size
+        )
+        progress.losses.append(_train_epoch(model, optimizer, content, batches, config))
         progress.epoch += 1
-        progress.losses.append(total / count)
         if not math.isfinite(progress.losses[-1]):
             raise TrainingError(
                 f"the loss is {progress.losses[-1]} after epoch {progress.epoch}", hint="Lower learning_rate"
@@ -140,6 +122,41 @@ def learn(
         model.load_state_dict(progress.best)
     model.eval()
     return progress
+
+
+def _examples(snapshot: Snapshot, config: LoopConfig) -> Examples:
+    examples = Examples(
+        snapshot,
+        history_length=config.history_length,
+        half_life_days=config.half_life_days,
+        max_gap_days=config.max_gap_days,
+    )
+    if not len(examples):
+        raise TrainingError(
+            "no shopper has two events to learn from", hint="Check target_events in shop.toml, or give a longer log"
+        )
+    return examples
+
+
+def _train_epoch(
+    model: FusionRecommender,
+    optimizer: torch.optim.Optimizer,
+    content: Content,
+    batches: Iterable[Batch],
+    config: LoopConfig,
+) -> float:
+    """The mean loss over all examples."""
+    model.train()
+    total, count = 0.0, 0
+    for batch in batches:
+        loss = batch_loss(model, content.of_fold(batch.fold), batch, config)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        optimizer.step()
+        size = len(batch.positives)
+        total, count = total + float(loss.detach()) * size, count + size
+    return total / count
 
 
 class Content:
