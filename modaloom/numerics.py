@@ -98,7 +98,8 @@ class Whitening:
 
     def apply(self, vectors: FloatArray, mask: BoolArray | None = None) -> FloatArray:
         """Whitened unit rows (n, dim) of vectors (n, d); zero where ``mask`` is False."""
-        reduced = unit_rows((unit_rows(vectors) - self.mean) @ self.axes.T)
+        turned = np.asarray((unit_rows(vectors) - self.mean) @ self.axes.T, dtype=np.float32)
+        reduced = unit_rows(turned)
         if mask is not None:
             reduced[~mask] = 0.0
         return reduced

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
+
+try:
+    import fcntl
+except ImportError:  # Windows has none; without parallel test processes none is needed
+    fcntl = None  # type: ignore[assignment]
 
 hypothesis.settings.register_profile("modaloom", deadline=None)
 hypothesis.settings.load_profile("modaloom")
@@ -21,3 +29,68 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MODALOOM_CACHE_DIR", str(tmp_path_factory.mktemp("modaloom-cache")))
         yield
+
+
+@pytest.fixture(scope="session")
+def sample_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built-in shop with 56 garments and 80 shoppers, for reading only; drawn once for all test processes."""
+    from modaloom.samples.write import write_sample
+
+    return _once(tmp_path_factory, "sample-shop", lambda folder: write_sample(folder, items=56, users=80))
+
+
+@pytest.fixture(scope="session")
+def sample_bundle(sample_shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small bundle of that shop, for reading only; trained once for all test processes."""
+    from modaloom.build import LearnOptions, train_bundle
+    from modaloom.config import load_settings
+    from modaloom.data.shop import load_shop
+
+    settings = load_settings()
+    options = LearnOptions(size="small", epochs=1)
+    return _once(
+        tmp_path_factory,
+        "sample-bundle",
+        lambda folder: train_bundle(load_shop(sample_shop, settings=settings), folder, options, settings=settings),
+    )
+
+
+@pytest.fixture
+def own_bundle(sample_bundle: Path, tmp_path: Path) -> Path:
+    """A copy of that bundle, to be spoilt."""
+    return Path(shutil.copytree(sample_bundle, tmp_path / "bundle"))
+
+
+@pytest.fixture
+def own_shop(sample_shop: Path, tmp_path: Path) -> Path:
+    """A copy of that shop, to be spoilt."""
+    return Path(shutil.copytree(sample_shop, tmp_path / "shop"))
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
+    """Runs ``modaloom`` in this process; gives the exit code, standard output and standard error."""
+    from modaloom.cli import main
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["modaloom", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main()
+        code = stop.value.code
+        return code if isinstance(code, int) else int(code is not None), *capsys.readouterr()
+
+    return run
+
+
+def _once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that the first test process makes and the others wait for."""
+    base = factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, lock = base / name, base / f"{name}.lock"
+    with lock.open("w") as held:
+        if fcntl is not None:
+            fcntl.flock(held, fcntl.LOCK_EX)
+        if not folder.exists():
+            make(folder)
+    return folder

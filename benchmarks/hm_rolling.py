@@ -1,0 +1,60 @@
+"""Ours against every baseline on H&M: the last six windows of 28 days, each fitted on its past only.
+
+Needs the H&M files (articles.csv, customers.csv, transactions_train.csv, images/); prints a table and writes
+results/hm_rolling.json. Everything is chosen on windows before each cut; the six windows are looked at once.
+
+    python benchmarks/hm_rolling.py --root PATH [--seeds 0,1,2]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import resource
+import time
+from pathlib import Path
+
+from modaloom.build import LearnOptions, model_factories
+from modaloom.config import load_settings
+from modaloom.data.shop import load_shop
+from modaloom.encoders.catalogue import encode_items
+from modaloom.evaluation.protocol import Protocol, evaluate
+from modaloom.evaluation.report import print_report, write_json
+
+HERE = Path(__file__).parent
+RESULT = HERE / "results" / "hm_rolling.json"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", type=Path, required=True, help="folder with the H&M files")
+    parser.add_argument("--seeds", default="0")
+    parser.add_argument("--models", default="all")
+    parser.add_argument("--out", type=Path, default=RESULT)
+    arguments = parser.parse_args()
+    started = time.perf_counter()
+    settings = load_settings()
+    shop = load_shop(HERE.parent / "examples" / "shops" / "hm.toml", root=arguments.root, settings=settings)
+    tokens = encode_items(shop, settings=settings)
+    encoded = time.perf_counter()
+    protocol = Protocol("rolling", seeds=tuple(int(seed) for seed in arguments.seeds.split(",")))
+    factories = model_factories(tuple(arguments.models.split(",")), LearnOptions())
+    result = evaluate(
+        shop, tokens, protocol, factories, tolerant=True, tell=lambda what, done, total: print(f"{done}/{total} {what}")
+    )
+    print_report(result)
+    write_json(result, arguments.out)
+    content = json.loads(arguments.out.read_text(encoding="utf-8"))
+    run = {
+        "encode_s": round(encoded - started, 1),
+        "total_s": round(time.perf_counter() - started, 1),
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "machine": f"{platform.machine()}, {settings.threads} cores, Python {platform.python_version()}",
+    }
+    arguments.out.write_text(json.dumps({"run": run, "models": content}, indent=2) + "\n", encoding="utf-8")
+    print(run)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+"""Reasons are measurements: what a score loses when something is left out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from modaloom.recommend.bundle import Bundle, load_bundle
+from modaloom.recommend.explain import (
+    LEAST_CONTRIBUTION,
+    MAX_LEFT_OUT,
+    explain,
+    in_words,
+    item_contributions,
+    item_name,
+    leave_out,
+    modality_contributions,
+    new_items,
+)
+from modaloom.recommend.ranker import Ranker
+from modaloom.types import Event, Histories, Reason, Snapshot
+
+
+@pytest.fixture(scope="module")
+def bundle(sample_bundle: Path) -> Bundle:
+    return load_bundle(sample_bundle)
+
+
+@pytest.fixture(scope="module")
+def shopper(bundle: Bundle) -> Histories:
+    """Somebody with a past of several things."""
+    counts = bundle.snapshot.targets()["user_num"].value_counts(sort=True)
+    return bundle.snapshot.histories(counts["user_num"].to_numpy()[:1])
+
+
+def test_a_past_item_gave_what_rescoring_without_it_says(bundle: Bundle, shopper: Histories) -> None:
+    ranker, full = bundle.ranker, bundle.ranker.score(shopper)
+    drops = item_contributions(ranker, shopper, full)
+    assert 2 <= len(drops) <= MAX_LEFT_OUT
+    for item, drop in drops.items():
+        keep = [place for place, num in enumerate(shopper.item_nums.tolist()) if num != item]
+        by_hand = Histories(
+            user_nums=shopper.user_nums,
+            offsets=np.array([0, len(keep)]),
+            item_nums=shopper.item_nums[keep],
+            events=shopper.events[keep],
+            timestamps=shopper.timestamps[keep],
+            now=shopper.now,
+        )
+        np.testing.assert_allclose(drop, full[0] - ranker.score(by_hand)[0], atol=1e-5)
+        assert item not in leave_out(shopper, item).item_nums
+    assert max(np.abs(drop).max() for drop in drops.values()) > LEAST_CONTRIBUTION
+
+
+def test_a_modality_gave_what_its_parts_gave(bundle: Bundle, shopper: Histories) -> None:
+    """Without the fusion, leaving out a modality is leaving out its parts and nothing else."""
+    parts = {name: 0.5 for name in ("demand", "image", "text", "linear") if bundle.ranker.part(name)}
+    ranker = Ranker(parts, bundle.ranker.parts)
+    full = ranker.score(shopper)
+    drops = modality_contributions(ranker, shopper, full)
+    modality_of = {"image": "image", "text": "text", "linear": "behaviour"}
+    assert set(drops) == {modality_of[name] for name in parts if name != "demand"}
+    for part, modality in modality_of.items():
+        if part in parts:
+            rest = Ranker({name: weight for name, weight in parts.items() if name != part}, bundle.ranker.parts)
+            np.testing.assert_allclose(drops[modality], full - rest.score(shopper), atol=1e-5)
+
+
+def test_reasons_are_the_contributions_the_weightiest_first(bundle: Bundle, shopper: Histories) -> None:
+    ranker, full = bundle.ranker, bundle.ranker.score(shopper)
+    picks = np.argsort(-full[0])[:10]
+    by_modality = modality_contributions(ranker, shopper, full)
+    by_item = item_contributions(ranker, shopper, full)
+    ids = bundle.snapshot.items["item_id"].to_list()
+    found = explain(ranker, bundle.snapshot, shopper, full, picks)
+    assert len(found) == 10
+    for item, reasons in zip(picks.tolist(), found, strict=True):
+        sizes = [reason.contribution for reason in reasons]
+        assert sizes == sorted(sizes, reverse=True)
+        assert all(size > LEAST_CONTRIBUTION for size in sizes)
+        for reason in reasons:
+            if reason.kind == "modality":
+                assert reason.contribution == pytest.approx(float(by_modality[reason.subject][0, item]))
+            if reason.kind == "item":
+                drops = {ids[num]: float(drop[item]) for num, drop in by_item.items() if num != item}
+                assert reason.contribution == pytest.approx(max(drops.values()))
+                assert drops[reason.subject] == max(drops.values())
+    assert {reason.kind for reasons in found for reason in reasons} >= {"modality", "item"}
+
+
+def past_of(event: Event, snapshot: Snapshot) -> Histories:
+    return Histories.from_lists([[3, 4]], now=snapshot.now, event=event)
+
+
+def test_you_had_it_before_is_said_of_purchases_only(bundle: Bundle) -> None:
+    """To have looked at something is not to have had it."""
+    picks = np.array([3, 4, 5])
+    for event, expected in ((Event.PURCHASE, {3, 4}), (Event.VIEW, set()), (Event.CART, set())):
+        past = past_of(event, bundle.snapshot)
+        found = explain(bundle.ranker, bundle.snapshot, past, bundle.ranker.score(past), picks)
+        had = {
+            item
+            for item, reasons in zip(picks.tolist(), found, strict=True)
+            if any(reason.kind == "repurchase" for reason in reasons)
+        }
+        assert had == expected, event
+    wide = replace(bundle.snapshot, target_events=(Event.VIEW,))
+    past = past_of(Event.VIEW, wide)
+    found = explain(bundle.ranker, wide, past, bundle.ranker.score(past), picks)
+    assert any(reason.kind == "repurchase" for reason in found[0]), "where views are the target, they count"
+
+
+def test_an_empty_past_has_only_demand_to_tell(bundle: Bundle) -> None:
+    nobody = Histories.from_lists([[]], now=bundle.snapshot.now)
+    full = bundle.ranker.score(nobody)
+    assert item_contributions(bundle.ranker, nobody, full) == {}
+    kinds = {
+        reason.kind
+        for reasons in explain(bundle.ranker, bundle.snapshot, nobody, full, np.argsort(-full[0])[:10])
+        for reason in reasons
+    }
+    assert "item" not in kinds
+    assert kinds & {"popular", "new"}
+
+
+def test_without_demand_nothing_is_popular(bundle: Bundle, shopper: Histories) -> None:
+    ranker = Ranker({"text": 1.0}, bundle.ranker.parts)
+    full = ranker.score(shopper)
+    found = explain(ranker, bundle.snapshot, shopper, full, np.argsort(-full[0])[:10])
+    assert not {reason.kind for reasons in found for reason in reasons} & {"popular", "new"}
+
+
+def test_new_is_never_sold_and_released_lately(bundle: Bundle) -> None:
+    snapshot = bundle.snapshot
+    fresh = new_items(snapshot)
+    sold = np.zeros(snapshot.n_items, dtype=bool)
+    sold[snapshot.targets()["item_num"].to_numpy()] = True
+    assert not (fresh & sold).any()
+    undated = replace(snapshot, items=snapshot.items.with_columns(released_at=None).cast({"released_at": int}))
+    assert (new_items(undated) == ~sold).all(), "without dates all that was never sold is new"
+    just_now = replace(
+        snapshot,
+        items=snapshot.items.with_columns(released_at=snapshot.now - 86_400),
+        interactions=snapshot.interactions.clear(),
+    )
+    assert new_items(just_now).all()
+
+
+@pytest.mark.parametrize(
+    ("reasons", "english"),
+    [
+        ([("modality", "image"), ("item", "M00003")], ["looks like “{title}”"]),
+        (
+            [("modality", "text"), ("modality", "image"), ("item", "M00003")],
+            ["is described like “{title}”", "looks like what you choose"],
+        ),
+        ([("modality", "behaviour")], ["shoppers with your taste choose it"]),
+        ([("item", "M00003"), ("popular", "")], ["because you chose “{title}”", "sells well now"]),
+        ([("repurchase", "M00003"), ("new", ""), ("popular", "")], ["you had it before", "new in the shop"]),
+        ([("photo", "")], ["looks like your photo"]),
+        ([("words", "red dress")], ["matches “red dress”"]),
+        ([("meaning", "")], ["means what you asked for"]),
+        ([], ["sells well now"]),
+    ],
+)
+def test_in_words(bundle: Bundle, reasons: list[tuple[str, str]], english: list[str]) -> None:
+    given = [Reason(kind, subject, 1.0 - place / 10) for place, (kind, subject) in enumerate(reasons)]
+    title = item_name(bundle.snapshot, "M00003", "en")
+    assert in_words(given, bundle.snapshot, "en") == [line.format(title=title) for line in english]
+    chinese = in_words(given, bundle.snapshot, "zh")
+    assert len(chinese) == len(english)
+    assert all(any("\u4e00" <= letter <= "\u9fff" for letter in line) for line in chinese)
+
+
+def test_a_name_is_the_title_in_the_language_or_any_or_the_id(bundle: Bundle) -> None:
+    items = bundle.snapshot.items.head(3).with_columns(
+        title_zh=None, title_en=None, title=None
+    ).cast({"title_zh": str, "title_en": str, "title": str})  # fmt: skip
+    bare = replace(bundle.snapshot, items=items)
+    first = items["item_id"][0]
+    assert item_name(bare, first, "zh") == first
+    titled = replace(bundle.snapshot, items=items.with_columns(title=items["item_id"] + "!"))
+    assert item_name(titled, first, "zh") == f"{first}!"
