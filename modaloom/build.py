@@ -25,9 +25,9 @@ from modaloom.models.fusion import FUSION_KINDS
 from modaloom.models.linear import MAX_DENSE_ROWS
 from modaloom.models.sequence import SEQUENCE_KINDS
 from modaloom.numerics import Whitening
-from modaloom.recommend.blend import choose_weights, prepare_exam, validation_figures
+from modaloom.recommend.blend import Exam, choose_weights, prepare_exam, validation_figures
 from modaloom.recommend.bundle import FORMAT, ranker_arrays, refuse_foreign, save_arrays, write_bundle
-from modaloom.recommend.demand import Cut, Demand, Features
+from modaloom.recommend.demand import Cut, Demand, Features, cut_of
 from modaloom.recommend.parts import ContentKernel, Linear, Part, Repurchase, Variants
 from modaloom.recommend.ranker import FUSION, Ranker
 from modaloom.training.checkpoint import clear_checkpoints, load_checkpoint, save_checkpoint
@@ -108,6 +108,17 @@ class Memory:
 
     whitenings: dict[tuple[str, str, int, float], tuple[Whitening, Tokens]] = field(default_factory=dict)
     demand: dict[Cut, Features] = field(default_factory=dict)
+
+    part_scores: dict[Cut, dict[str, FloatArray]] = field(default_factory=dict)
+
+    def scores_at(self, split: Split, fit: Callable[[], dict[str, FloatArray]]) -> dict[str, FloatArray]:
+        """Raw scores of the closed-form parts on a validation question, which consecutive cuts share."""
+        key = cut_of(split.snapshot)
+        if key not in self.part_scores:
+            while len(self.part_scores) >= VALIDATION_WINDOWS:
+                self.part_scores.pop(next(iter(self.part_scores)))
+            self.part_scores[key] = fit()
+        return self.part_scores[key]
 
     def whitened(self, tokens: Mapping[str, Tokens], dim: int) -> dict[str, Tokens]:
         """Content tokens after whitening; the map depends on the catalogue's content alone."""
@@ -213,16 +224,21 @@ class Modaloom:
             parts.append(Linear())
         return parts + [ContentKernel(modality) for modality in snapshot.tokens]
 
+    def _part_scores(self, split: Split, histories: Histories) -> dict[str, FloatArray]:
+        return {part.name: part.fit(split.snapshot).score(histories) for part in self._parts(split.snapshot)}
+
+    def _exam(self, split: Split, fusion: FittedFusion) -> Exam:
+        histories = split.snapshot.histories(split.user_nums)
+        fused = Ranker({FUSION: 1.0}, (), fusion.table(split.snapshot), fusion.tower)
+        scores = {
+            **self.memory.scores_at(split, lambda: self._part_scores(split, histories)),
+            **fused.raw(histories),
+        }
+        return prepare_exam(scores, split.snapshot.may_be_shown(histories), split.truth)
+
     def _choose(self, validation: Sequence[Split]) -> dict[str, float]:
         assert self.fusion is not None
-        exams = []
-        for full in validation:
-            split = full.take(VALIDATION_USERS)
-            histories = split.snapshot.histories(split.user_nums)
-            scores = {part.name: part.fit(split.snapshot).score(histories) for part in self._parts(split.snapshot)}
-            fused = Ranker({FUSION: 1.0}, (), self.fusion.table(split.snapshot), self.fusion.tower)
-            scores[FUSION] = fused.raw(histories)[FUSION]
-            exams.append(prepare_exam(scores, split.snapshot.may_be_shown(histories), split.truth))
+        exams = [self._exam(split.take(VALIDATION_USERS), self.fusion) for split in validation]
         weights = choose_weights(exams, PRIOR_WEIGHTS)
         self.validation = validation_figures(exams, weights, 20)
         return weights

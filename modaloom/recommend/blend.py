@@ -20,7 +20,7 @@ GRID = (0.0, 0.1, 0.2, 0.3, 0.45, 0.65, 1.0, 1.4, 2.0)
 CANDIDATES_PER_PART = 150
 CAUTION = 1.5
 """How many standard errors a gain on validation must reach before a weight moves."""
-LEAST_SHOPPERS = 50
+LEAST_SHOPPERS = 20
 """With fewer shoppers on validation the weights stay where they began."""
 DROP_GAIN = 1.002
 """A part goes when leaving it out is better by this much."""

@@ -105,15 +105,19 @@ class Demand:
         return cases
 
     def _features(self, snapshot: Snapshot) -> Features:
-        log = snapshot.interactions
-        pairs = pl.col("user_num").cast(pl.Int64).dot(pl.col("item_num").cast(pl.Int64))
-        tokens = tuple((name, made.dim, int(made.mask.sum())) for name, made in sorted(snapshot.tokens.items()))
-        key = (snapshot.now, log.height, int(log.select(pairs).item() or 0), tokens)
+        key = cut_of(snapshot)
         if key not in self._seen:
             while len(self._seen) >= SEEN_LIMIT:
                 self._seen.pop(next(iter(self._seen)))
             self._seen[key] = item_features(snapshot)
         return self._seen[key]
+
+
+def cut_of(snapshot: Snapshot) -> Cut:
+    """What tells a snapshot from another one of the same shop."""
+    pairs = pl.col("user_num").cast(pl.Int64).dot(pl.col("item_num").cast(pl.Int64))
+    tokens = tuple((name, made.dim, int(made.mask.sum())) for name, made in sorted(snapshot.tokens.items()))
+    return snapshot.now, snapshot.interactions.height, int(snapshot.interactions.select(pairs).item() or 0), tokens
 
 
 def item_features(snapshot: Snapshot) -> Features:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from modaloom.metrics import top_n
 from modaloom.recommend.bundle import Bundle, load_bundle
 from modaloom.recommend.explain import (
     LEAST_CONTRIBUTION,
@@ -71,7 +72,7 @@ def test_a_modality_gave_what_its_parts_gave(bundle: Bundle, shopper: Histories)
 
 def test_reasons_are_the_contributions_the_weightiest_first(bundle: Bundle, shopper: Histories) -> None:
     ranker, full = bundle.ranker, bundle.ranker.score(shopper)
-    picks = np.argsort(-full[0])[:10]
+    picks = top_n(full, 10, bundle.snapshot.may_be_shown(shopper))[0]
     by_modality = modality_contributions(ranker, shopper, full)
     by_item = item_contributions(ranker, shopper, full)
     ids = bundle.snapshot.items["item_id"].to_list()
