@@ -121,14 +121,18 @@ def _columns_over_shoppers(active: sp.csc_matrix, ridge: float) -> Iterator[Floa
 
 
 def _inverse(gram: FloatArray) -> FloatArray:
-    """Inverse of a positive definite matrix by its Cholesky factor: half the work of a general inverse."""
-    factor, info = scipy.linalg.lapack.spotrf(gram, lower=True, overwrite_a=True)
+    """Inverse of a positive definite matrix, in its own memory, by its Cholesky factor."""
+    factor, info = scipy.linalg.lapack.spotrf(gram.T, lower=True, overwrite_a=True)
     if info:
         raise TrainingError("the item-item matrix is not positive definite", hint="Use a larger ridge")
+    inverse: FloatArray
     inverse, _ = scipy.linalg.lapack.spotri(factor, lower=True, overwrite_c=True)
-    inverse = np.tril(inverse)
-    result: FloatArray = inverse + np.tril(inverse, -1).T
-    return result
+    for start in range(0, len(inverse), COLUMNS_AT_ONCE):  # only the lower triangle was filled
+        stop = min(start + COLUMNS_AT_ONCE, len(inverse))
+        block = inverse[start:stop, start:stop]
+        block[:] = np.tril(block) + np.tril(block, -1).T
+        inverse[start:stop, stop:] = inverse[stop:, start:stop].T
+    return inverse
 
 
 def _largest_per_column(block: FloatArray, keep: int) -> sp.csc_matrix:

@@ -21,6 +21,11 @@ from modaloom.models.fusion import CrossModalImputer, make_fusion
 from modaloom.models.sequence import make_sequence
 from modaloom.types import Tokens
 
+FIRST_SLOPE = 4.0
+"""How strongly a shopper's weights follow coherence before anything is learned."""
+SAME_ITEM = 1e-4
+"""Keys whose squared distance is a smaller share of their squared lengths belong to one item."""
+
 
 @dataclass(frozen=True)
 class RecommenderConfig:
@@ -62,7 +67,7 @@ class FusionRecommender(nn.Module):
         self.sequence = make_sequence(config.sequence, (m + 1) * d, num_heads=config.num_heads)
         self.log_scale = nn.Parameter(torch.tensor(2.3))
         self.preference = nn.Parameter(torch.zeros(m + 1))
-        self.coherence = nn.Parameter(torch.full((m + 1,), 1.0))
+        self.coherence = nn.Parameter(torch.full((m + 1,), FIRST_SLOPE))
 
     def items(self, reduced: Tensor, mask: Tensor) -> ItemKeys:
         """Keys of items with whitened tokens (n, m, d) of which mask (n, m) says which are there."""
@@ -89,13 +94,24 @@ class FusionRecommender(nn.Module):
             age_days: (b, t).
         """
         queries, log_weights = self.sequence(keys, mask, event, age_days)
-        share = torch.softmax(log_weights, dim=1)[..., None]
-        views = (queries * share).sum(dim=1).view(keys.shape[0], -1, self.config.dim)
-        size = (queries.view(*queries.shape[:2], -1, self.config.dim).norm(dim=-1) * share).sum(dim=1)
-        coherence = views.norm(dim=-1) / (size + 1e-6)  # (b, m + 1), 1 when all past items agree
-        weights = torch.softmax(self.preference + self.coherence * coherence, dim=-1) * coherence.shape[1]
+        agreement = self._coherence(keys, mask, self.sequence.past_weights(event, age_days, mask))
+        weights = torch.softmax(self.preference + self.coherence * agreement, dim=-1) * agreement.shape[1]
         spread = weights.repeat_interleave(self.config.dim, dim=1)
         return queries * spread[:, None] * self.log_scale.exp(), log_weights, weights
+
+    def _coherence(self, keys: Tensor, mask: Tensor, log_weights: Tensor) -> Tensor:
+        """Mean cosine (b, m + 1) of two different past items in each view; zero where there are no two.
+
+        An item that was seen, then bought, agrees with itself in every view: such pairs say nothing.
+        """
+        share = torch.softmax(log_weights, dim=1) * mask
+        views = F.normalize(keys.view(*keys.shape[:2], -1, self.config.dim), dim=-1, eps=1e-6).transpose(1, 2)
+        alike = views @ views.transpose(-1, -2)
+        inner = keys @ keys.transpose(-1, -2)
+        size = (keys**2).sum(dim=-1)
+        size = size[:, :, None] + size[:, None]
+        pairs = share[:, :, None] * share[:, None] * (size - 2 * inner > SAME_ITEM * size)
+        return (alike * pairs[:, None]).sum(dim=(2, 3)) / (pairs.sum(dim=(1, 2))[:, None] + 1e-6)
 
 
 def scores(queries: Tensor, log_weights: Tensor, keys: Tensor, bias: Tensor) -> Tensor:

@@ -39,6 +39,8 @@ from modaloom.types import MODALITIES, BoolArray, Event, FloatArray, IntArray, S
 
 FORMAT = 1
 CHECKSUMS = "checksums.json"
+ALWAYS = {"config.json", "metrics.json", "items.parquet", "users.parquet", "interactions.parquet", "tables.npz"}
+"""Files without which there is no bundle."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """The system's ways to say that there is no more room."""
 PATIENCE = 100
@@ -291,6 +293,10 @@ def verify(folder: Path) -> None:
         raise BundleError("the folder has no checksums.json: it is not a bundle", where=folder) from error
     except ValueError as error:
         raise ChecksumError("checksums.json is damaged", where=folder, hint="Train the bundle again") from error
+    if not isinstance(sums, dict) or not sums.keys() >= ALWAYS:
+        raise ChecksumError(
+            "checksums.json does not name every file of a bundle", where=folder, hint="Train the bundle again"
+        )
     missing = [name for name in sums if not (folder / name).is_file()]
     changed = [name for name in sums if name not in missing and _checksum(folder / name) != sums[name]]
     if missing or changed:

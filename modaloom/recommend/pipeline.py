@@ -21,7 +21,7 @@ from modaloom.recommend.explain import explain, in_words, item_name, new_items
 from modaloom.recommend.parts import ContentKernel
 from modaloom.recommend.ranker import FUSION, sum_up
 from modaloom.recommend.words import longest, word_scores
-from modaloom.types import LANGUAGES, BoolArray, Event, FloatArray, Histories, IntArray, Reason, Scored
+from modaloom.types import LANGUAGES, BoolArray, Encoder, Event, FloatArray, Histories, IntArray, Reason, Scored
 
 PHOTO_WEIGHTS = {"image": 1.0, FUSION: 0.3, "demand": 0.1}
 """A photo asks for what looks like it; demand only settles ties."""
@@ -74,6 +74,7 @@ class Recommender:
         self.settings = settings
         self.snapshot = bundle.snapshot
         self.ranker = bundle.ranker
+        self._encoders: dict[str, Encoder] = {}
 
     def language(self, wanted: str | None) -> str:
         """The language to answer in: the one asked for, else the shop's own.
@@ -189,8 +190,7 @@ class Recommender:
                 f"this bundle was trained without an encoder for the modality {modality!r}",
                 hint=f"Train it with --modalities {modality},... on a shop that has {modality}s",
             )
-        name = self.settings.image_encoder if modality == "image" else self.settings.text_encoder
-        encoder, made_by = load_encoder(name, self.settings, modality), self.bundle.config["encoders"][modality]
+        encoder, made_by = self._encoder(modality), self.bundle.config["encoders"][modality]
         if encoder.encoder_id != made_by:
             raise QueryError(
                 f"the bundle was trained with the encoder {made_by!r}, but the settings name {encoder.encoder_id!r}",
@@ -198,6 +198,13 @@ class Recommender:
             )
         vector: FloatArray = self.bundle.whitenings[modality].apply(encoder.encode([content]))[0]
         return vector
+
+    def _encoder(self, modality: str) -> Encoder:
+        """The settings' encoder of a modality, loaded on first use and kept."""
+        if modality not in self._encoders:
+            name = self.settings.image_encoder if modality == "image" else self.settings.text_encoder
+            self._encoders[modality] = load_encoder(name, self.settings, modality)
+        return self._encoders[modality]
 
     def _content_scores(self, modality: str, vector: FloatArray) -> dict[str, FloatArray]:
         """Raw scores (1, n) of the parts that can read one vector of one modality."""

@@ -15,7 +15,7 @@ from modaloom.models.towers import (
     score_queries,
     without_modality,
 )
-from modaloom.numerics import squashed_zscore
+from modaloom.numerics import EPSILON, squashed_zscore
 from modaloom.recommend.parts import Part
 from modaloom.types import FloatArray, Histories
 
@@ -98,9 +98,14 @@ class Ranker:
 
 
 def normalise_like(scores: FloatArray, reference: FloatArray) -> FloatArray:
-    """:func:`~modaloom.numerics.squashed_zscore` of scores, centred by row but in the reference's spread."""
+    """:func:`~modaloom.numerics.squashed_zscore` of scores, centred by row but in the reference's spread.
+
+    Where the reference says nothing (for a shopper without a past, say), this says nothing either.
+    """
     spread = reference.std(axis=1, keepdims=True)
-    result: FloatArray = np.arcsinh((scores - scores.mean(axis=1, keepdims=True)) / (spread + 1e-9)).astype(np.float32)
+    flat = (reference.max(axis=1, keepdims=True) == reference.min(axis=1, keepdims=True)) | (spread < EPSILON)
+    centred = scores - scores.mean(axis=1, keepdims=True)
+    result: FloatArray = np.where(flat, 0.0, np.arcsinh(centred / (spread + EPSILON))).astype(np.float32)
     return result
 
 

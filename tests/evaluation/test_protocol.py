@@ -183,7 +183,7 @@ def test_what_cannot_work_is_left_out_where_everything_was_asked_for(sample: Sho
     assert said[-1] == ("done", len(BASELINES), len(BASELINES))
     with pytest.raises((TrainingError, MissingExtraError), match="image"):
         run(sample, protocol, knn=BASELINES["content-knn-image"])
-    with pytest.raises(EvaluationError, match="knn: .*Try other --models"):
+    with pytest.raises(EvaluationError, match=r"knn: .*Try other --models"):
         evaluate(sample, {}, protocol, {"knn": BASELINES["content-knn-image"]}, tolerant=True)
 
 

@@ -88,14 +88,17 @@ def test_every_missing_file_is_noticed(own_bundle: Path) -> None:
 
 
 def test_what_is_no_bundle_is_refused(tmp_path: Path, own_bundle: Path) -> None:
-    with pytest.raises(BundleError, match="no such bundle. Run 'modaloom train SHOP --out BUNDLE' first"):
+    with pytest.raises(BundleError, match=r"no such bundle\. Run 'modaloom train SHOP --out BUNDLE' first"):
         load_bundle(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     with pytest.raises(BundleError, match=r"no checksums\.json: it is not a bundle"):
         load_bundle(tmp_path / "empty")
-    for content in ("{", "[]", "3"):
+    (own_bundle / CHECKSUMS).write_text("{")
+    with pytest.raises(ChecksumError, match=r"checksums\.json is damaged"):
+        load_bundle(own_bundle)
+    for content in ("[]", "3", "{}", '{"config.json": "0"}'):
         (own_bundle / CHECKSUMS).write_text(content)
-        with pytest.raises(BundleError):
+        with pytest.raises(ChecksumError, match=r"checksums\.json does not name every file of a bundle"):
             load_bundle(own_bundle)
 
 
@@ -130,7 +133,7 @@ def test_nothing_of_a_stranger_is_replaced(tmp_path: Path, own_bundle: Path) -> 
     photos = tmp_path / "photos"
     photos.mkdir()
     (photos / "me.jpg").write_bytes(b"x")
-    with pytest.raises(BundleError, match="the folder is not empty and not a bundle. Give --out another name"):
+    with pytest.raises(BundleError, match=r"the folder is not empty and not a bundle\. Give --out another name"):
         write_bundle(photos, write)
     (photos / CHECKSUMS).write_text('{"me.jpg": "0"}')
     with pytest.raises(BundleError, match="not a bundle"):
@@ -174,7 +177,7 @@ def test_a_new_bundle_takes_the_place_of_the_old(tmp_path: Path, sample_bundle: 
         (RuntimeError("write failed: No space left on device"), "the disk is full"),
         (OSError(errno.EACCES, "Permission denied"), r"cannot write the bundle \(Permission denied\)"),
         (RuntimeError("something else"), "something else"),
-        (KeyboardInterrupt(), ""),
+        (KeyboardInterrupt("stopped"), "stopped"),
     ],
 )
 def test_a_failed_write_leaves_the_old_bundle(own_bundle: Path, error: BaseException, message: str) -> None:

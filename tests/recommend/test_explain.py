@@ -34,7 +34,7 @@ def bundle(sample_bundle: Path) -> Bundle:
 def shopper(bundle: Bundle) -> Histories:
     """Somebody with a past of several things."""
     counts = bundle.snapshot.targets()["user_num"].value_counts(sort=True)
-    return bundle.snapshot.histories(counts["user_num"].to_numpy()[:1])
+    return bundle.snapshot.histories(counts["user_num"].to_numpy()[1:2])
 
 
 def test_a_past_item_gave_what_rescoring_without_it_says(bundle: Bundle, shopper: Histories) -> None:
