@@ -82,8 +82,9 @@ def train(
 
     options = LearnOptions(size, fusion, attention, sequence, _names(modalities), epochs, seed)
     settings, opened = open_shop(shop, root)
+    place = out if out.name not in ("", "..") else out.resolve()  # what lies beside it needs a name
     with bars() as tell:
-        metrics = train_bundle(opened, out, options, settings=settings, resume=resume, tell=tell)
+        metrics = train_bundle(opened, place, options, settings=settings, resume=resume, tell=tell)
     print_trained(metrics, out, console)
 
 
