@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -24,23 +25,29 @@ def print_report(evaluation: Evaluation, console: Console | None = None) -> None
     """Prints one line per model, the best recall first, and why models were left out."""
     console = console or Console()
     summary = evaluation.summary()
-    table = Table(title=escape(heading(evaluation)), title_justify="left", header_style="bold")
+    table = Table(
+        title=escape(heading(evaluation)),
+        title_justify="left",
+        header_style="bold",
+        box=SIMPLE_HEAD,
+        padding=0,
+    )
     table.add_column("model", no_wrap=True)
-    for column in (*COLUMNS[:4], "cold recall", "warm recall", "coverage", "fit s", "ask s"):
-        table.add_column(column, justify="right")
+    for column in ("recall", "interval", "ndcg", "cold", "warm", "cover", "fit s", "ask s"):
+        table.add_column(column, justify="right", no_wrap=True)
     for name in ranked(evaluation):
         row = summary[name]
         low, high = _interval(row, "recall")
-        cells = [f"{_number(row, 'recall'):.4f} [{low:.4f}, {high:.4f}]"]
-        cells += [f"{_number(row, column):.4f}" for column in COLUMNS[1:4]]
-        cells += [_figure(_number(row[group], "recall")) for group in ("cold", "warm")]
+        cells = [_short(_number(row, "recall")), f"{_short(low)}-{_short(high)}", _short(_number(row, "ndcg"))]
+        cells += [_short(_number(row[group], "recall")) for group in ("cold", "warm")]
         cells += [
-            f"{_number(row, 'coverage'):.3f}",
-            f"{_number(row, 'fit_s'):.1f}",
-            f"{_number(row, 'recommend_s'):.2f}",
+            _short(_number(row, "coverage"), 3),
+            *(f"{_number(row, column):.1f}" for column in ("fit_s", "recommend_s")),
         ]
         table.add_row(name, *cells, style="bold green" if name == OURS else None)
     console.print(table)
+    note = "cold, warm: recall of never-sold and of other items; cover: share of the catalogue shown"
+    console.print(note, style="dim", highlight=False)
     for name, reason in evaluation.skipped.items():
         console.print(f"left out: {name}: {reason}", style="dim", markup=False, highlight=False)
 
@@ -191,6 +198,11 @@ def _interval(row: object, metric: str) -> tuple[float, float]:
 
 def _figure(value: float, digits: int = 4) -> str:
     return "–" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _short(value: float, digits: int = 4) -> str:
+    """Without the leading zero: nine columns fit on a terminal of 80."""
+    return _figure(value, digits).replace("0.", ".", 1) if value < 1 else _figure(value, digits)
 
 
 def _without_nan(value: object) -> object:

@@ -52,7 +52,7 @@ def test_the_table_has_the_best_first_and_says_who_was_left_out(evaluation: Eval
     text = shown(evaluation)
     assert "R&D [/b] <Shop>: rolling, 2 windows of 28 days, top 10, seeds 0, 1; 95 % intervals over shoppers" in text
     assert text.index("modaloom") < text.index("popularity")
-    assert "0.4500 [" in text, "the mean over windows of the mean over seeds"
+    assert " .4500 " in text, "the mean over windows of the mean over seeds"
     assert "left out: newest: no [dates] & <none>" in text
     assert ranked(evaluation) == ["modaloom", "popularity"]
 
