@@ -12,7 +12,6 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from modaloom.evaluation.protocol import Evaluation
@@ -25,13 +24,8 @@ def print_report(evaluation: Evaluation, console: Console | None = None) -> None
     """Prints one line per model, the best recall first, and why models were left out."""
     console = console or Console()
     summary = evaluation.summary()
-    table = Table(
-        title=escape(heading(evaluation)),
-        title_justify="left",
-        header_style="bold",
-        box=SIMPLE_HEAD,
-        padding=0,
-    )
+    console.print(heading(evaluation), style="italic", markup=False, highlight=False, soft_wrap=True)
+    table = Table(header_style="bold", box=SIMPLE_HEAD, padding=0)
     table.add_column("model", no_wrap=True)
     for column in ("recall", "interval", "ndcg", "cold", "warm", "cover", "fit s", "ask s"):
         table.add_column(column, justify="right", no_wrap=True)
