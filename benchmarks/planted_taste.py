@@ -1,6 +1,6 @@
 """Do the learned weights find where each shopper's taste lives?
 
-    python benchmarks/planted_taste.py [--shop DIR] [--seeds 0] [--folds 4] [--epochs 20] [--out FILE]
+    python benchmarks/planted_taste.py [--shop DIR] [--seeds 0] [--folds 4] [--epochs 15] [--out FILE]
 
 A third of the shoppers of the built-in shop buys by picture, a third by words, a third like their community. The
 log's (shopper, item) purchases are put into folds. For each fold a fusion is learned from the log without any event on
@@ -27,6 +27,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -148,13 +149,13 @@ def above_mean(queries: Queries, table: ItemTable) -> Figures:
     return centred
 
 
-def study(snapshot: Snapshot, config: FusionConfig, number: int, what: str) -> dict[str, Sums]:
-    """Contributions of all purchases, by kind of behaviour vectors."""
+def study(snapshot: Snapshot, config: FusionConfig, number: int, what: str, first: int) -> dict[str, Sums]:
+    """Contributions of the purchases of the ``first`` folds, by kind of behaviour vectors."""
     seed = config.loop.seed
     empty = np.zeros((snapshot.n_users, 3)), np.zeros(snapshot.n_users)
     kinds = {"cross-fitted": Sums(*empty), "served": Sums(*empty)}
     started = time.monotonic()
-    for split in folds(snapshot, number, seed):
+    for split in islice(folds(snapshot, number, seed), first):
         fitted = fit_fusion(split.snapshot, config)
         for kind, sums in kinds.items():
             made = contributions(fitted, split, cross_fitted=kind == "cross-fitted", seed=seed)
@@ -237,14 +238,14 @@ def table(results: Mapping[str, Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def run(snapshot: Snapshot, truth: Truth, config: FusionConfig, number: int) -> dict[str, dict[str, Any]]:
+def run(snapshot: Snapshot, truth: Truth, config: FusionConfig, number: int, control: int) -> dict[str, dict[str, Any]]:
     """Everything for one seed: the study, the control, the limits."""
     seed = config.loop.seed
     results: dict[str, dict[str, Any]] = {}
-    for kind, sums in study(snapshot, config, number, "planted").items():
+    for kind, sums in study(snapshot, config, number, "planted", number).items():
         results[f"{kind}, seed {seed}"] = judge_sums(sums, truth)
         print(table({kind: results[f"{kind}, seed {seed}"]}), flush=True)
-    for kind, sums in study(shuffled(snapshot, seed), config, number, "purchases shuffled").items():
+    for kind, sums in study(shuffled(snapshot, seed), config, number, "purchases shuffled", control).items():
         results[f"purchases shuffled, {kind}, seed {seed}"] = judge_sums(sums, truth)
     return results
 
@@ -255,8 +256,9 @@ def main() -> None:
     parser.add_argument("--shop", type=Path, help="folder of the built-in shop; drawn where it is not given")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--folds", type=int, default=4)
-    parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--learning-rate", type=float, default=1e-2)
+    parser.add_argument("--control-folds", type=int, default=1, help="folds to learn from shuffled purchases")
+    parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--learning-rate", type=float, default=2.5e-2)
     parser.add_argument("--dim", type=int, default=64)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "planted_taste.json")
     asked = parser.parse_args()
@@ -273,11 +275,11 @@ def main() -> None:
     results: dict[str, dict[str, Any]] = {}
     for seed in asked.seeds:
         loop = LoopConfig(epochs=asked.epochs, learning_rate=asked.learning_rate, seed=seed)
-        results |= run(snapshot, truth, FusionConfig(dim=asked.dim, loop=loop), asked.folds)
+        results |= run(snapshot, truth, FusionConfig(dim=asked.dim, loop=loop), asked.folds, asked.control_folds)
     results |= {f"limit: {name}": made for name, made in limits(snapshot, truth).items()}
     print(table(results))
     asked.out.parent.mkdir(parents=True, exist_ok=True)
-    how = {name: getattr(asked, name) for name in ("seeds", "folds", "epochs", "learning_rate", "dim")}
+    how = {name: getattr(asked, name) for name in ("seeds", "folds", "control_folds", "epochs", "learning_rate", "dim")}
     asked.out.write_text(json.dumps({**how, "results": results}, indent=2) + "\n", encoding="utf-8")
 
 

@@ -78,13 +78,14 @@ def train(
 ) -> None:
     """Learn from a shop and write a bundle that recommends."""
     from modaloom.build import LearnOptions, train_bundle
-    from modaloom.terminal import bars, console, open_shop, print_trained
+    from modaloom.terminal import bars, console, note_pictures, open_shop, print_trained
 
     options = LearnOptions(size, fusion, attention, sequence, _names(modalities), epochs, seed)
     settings, opened = open_shop(shop, root)
     place = out if out.name not in ("", "..") else out.resolve()  # what lies beside it needs a name
     with bars() as tell:
         metrics = train_bundle(opened, place, options, settings=settings, resume=resume, tell=tell)
+    note_pictures(opened)
     print_trained(metrics, out, console)
 
 
@@ -113,7 +114,7 @@ def evaluate(
     from modaloom.evaluation.protocol import evaluate as run
     from modaloom.evaluation.report import print_report, write_html
     from modaloom.evaluation.report import write_json as write_figures
-    from modaloom.terminal import bars, console, open_shop
+    from modaloom.terminal import bars, console, note_pictures, open_shop
 
     how = Protocol(protocol, n, windows, window_days, _numbers(seeds), test)
     factories = model_factories(_names(models), LearnOptions(size=size, epochs=epochs))
@@ -121,6 +122,7 @@ def evaluate(
     with bars() as tell:
         tokens = encode_items(opened, settings=settings, progress=tell)
         result = run(opened, tokens, how, factories, tolerant=_names(models) == ("all",), tell=tell)
+    note_pictures(opened)
     print_report(result, console)
     if json:
         write_figures(result, json)

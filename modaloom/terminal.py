@@ -52,6 +52,14 @@ def open_shop(shop: Path, root: Path | None) -> tuple[Settings, Shop]:
     return settings, opened
 
 
+def note_pictures(shop: Shop) -> None:
+    """Says on standard error how many pictures turned out to be broken when they were needed."""
+    number = shop.problems.counts["broken picture"]
+    if number:
+        what = "1 picture" if number == 1 else f"{number:,} pictures"
+        print(f"note: {what} could not be used; 'modaloom check' lists them", file=sys.stderr)
+
+
 @contextmanager
 def bars() -> Iterator[Tell]:
     """Progress as ``tell(what, done, total)``: bars with items per second on a terminal, plain lines elsewhere."""
@@ -123,7 +131,8 @@ def print_trained(metrics: Mapping[str, object], bundle: Path, screen: Console) 
     """Prints what training found: the blend, and how it did on validation."""
     weights = metrics["blend"]
     assert isinstance(weights, dict)
-    table = Table(title=escape(f"{bundle}: blend chosen on validation"), title_justify="left", header_style="bold")
+    say(f"{bundle}: blend chosen on validation", screen)
+    table = Table(header_style="bold")
     table.add_column("part")
     table.add_column("weight", justify="right")
     table.add_column("")

@@ -41,18 +41,32 @@ def sample_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def sample_bundle(sample_shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small bundle of that shop, for reading only; trained once for all test processes."""
-    from modaloom.build import LearnOptions, train_bundle
+    """A small bundle of that shop, for reading only; trained once for all test processes.
+
+    ``sample-scores.npy`` beside it has what the learner in memory said of every shopper.
+    """
+    import numpy as np
+
+    from modaloom import build
     from modaloom.config import load_settings
     from modaloom.data.shop import load_shop
+    from modaloom.types import Snapshot
 
-    settings = load_settings()
-    options = LearnOptions(size="small", epochs=1)
-    return _once(
-        tmp_path_factory,
-        "sample-bundle",
-        lambda folder: train_bundle(load_shop(sample_shop, settings=settings), folder, options, settings=settings),
-    )
+    def make(folder: Path) -> None:
+        class Remembering(build.Modaloom):
+            def fit(self, snapshot: Snapshot) -> Remembering:
+                super().fit(snapshot)
+                scores = self.score(snapshot.histories(np.arange(snapshot.n_users)))
+                np.save(folder.with_name("sample-scores.npy"), scores)
+                return self
+
+        settings = load_settings()
+        options = build.LearnOptions(size="small", epochs=1)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(build, "Modaloom", Remembering)
+            build.train_bundle(load_shop(sample_shop, settings=settings), folder, options, settings=settings)
+
+    return _once(tmp_path_factory, "sample-bundle", make)
 
 
 @pytest.fixture

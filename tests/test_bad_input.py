@@ -107,9 +107,7 @@ def test_ids_without_an_item_are_counted_and_the_run_goes_on(own_shop: Path, com
     (own_shop / "events.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     code, out, err = command("evaluate", own_shop, "--protocol", "last-out", "--models", "popularity", "-n", "5")
     assert code == 0
-    assert err.splitlines()[0] == (
-        f"note: skipped while reading: {number} x unknown item; 'modaloom check' lists them"
-    )
+    assert err.splitlines()[0] == (f"note: skipped while reading: {number} x unknown item; 'modaloom check' lists them")
     assert "popularity" in out
 
 
@@ -127,9 +125,9 @@ def test_broken_and_huge_pictures_are_counted_and_the_run_goes_on(
     report = (tmp_path / "report.json").read_text(encoding="utf-8")
     assert "10000 x 10000 pixels, more than the limit of 50,000,000" in report
     assert photos[0].name in report
-    code, out, err = command("train", own_shop, "--out", tmp_path / "b", *QUICK[:-1], "image")
+    code, out, err = command("evaluate", own_shop, "--protocol", "last-out", "--models", "content-knn-image", "-n", "5")
     assert code == 0, err
-    assert "blend chosen on validation" in out
+    assert "content-knn-image" in out
     assert "note: 4 pictures could not be used; 'modaloom check' lists them" in err
 
 
@@ -206,7 +204,9 @@ def test_unknown_names_are_said_before_any_work(arguments: str, message: str, co
         ),
     ],
 )
-def test_settings(content: str, message: str, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings(
+    content: str, message: str, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("modaloom.toml").write_text(content)
     assert refused(command("check", "nowhere")) == message
@@ -233,7 +233,7 @@ import modaloom.build as build
 from modaloom.cli import main
 write = build.write_bundle
 def write_on_a_full_disk(folder, fill):
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, 4_000))
     return write(folder, fill)
 build.write_bundle = write_on_a_full_disk
 sys.argv = ["modaloom", *sys.argv[1:]]
@@ -243,7 +243,7 @@ main()
 
 @pytest.mark.skipif(os.name != "posix", reason="only POSIX can limit the size of files")
 def test_a_full_disk_leaves_the_old_bundle(sample_shop: Path, own_bundle: Path) -> None:
-    """From the moment on that the bundle is written, no file may be larger than 20 kB."""
+    """From the moment on that the bundle is written, no file may be larger than 4 kB."""
     done = subprocess.run(
         [sys.executable, "-c", DISK_FULL, "train", sample_shop, "--out", own_bundle, *QUICK],
         capture_output=True,
@@ -319,9 +319,8 @@ def test_no_bundle(tmp_path: Path, command: Command) -> None:
     )
 
 
-def test_a_folder_that_nobody_may_write(sample_bundle: Path, tmp_path: Path, command: Command) -> None:
+def test_a_folder_that_nobody_can_make(tmp_path: Path, command: Command) -> None:
     """A file stands where a folder is needed."""
     (tmp_path / "file").write_text("")
     line = refused(command("sample", tmp_path / "file" / "shop", "--items", "36", "--users", "6"))
-    assert line.startswith(f"{tmp_path}/file")
-    assert line.endswith("Not a directory.")
+    assert line == f"{tmp_path}/file: File exists."

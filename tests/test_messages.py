@@ -14,7 +14,7 @@ from modaloom.types import LANGUAGES, MODALITIES
 
 
 def flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    out = {}
+    out: dict[str, str] = {}
     for name, value in table.items():
         if isinstance(value, Mapping):
             out |= flat(value, f"{prefix}{name}.")

@@ -163,7 +163,7 @@ def _cannot_write(folder: Path, error: Exception) -> BundleError | None:
 def refuse_foreign(folder: Path) -> None:
     """Raises BundleError where something stands that is not a bundle, or a bundle with strangers' files in it."""
     if not folder.resolve().name:
-        raise BundleError("this is the root of the file system", hint="Give --out the name of a folder")
+        raise BundleError("this is the root of the file system", where=folder, hint="Give --out the name of a folder")
     if not folder.exists():
         return
     if not folder.is_dir():

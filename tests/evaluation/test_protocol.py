@@ -119,8 +119,9 @@ def test_the_summary_has_every_figure(hand_made: Shop) -> None:
         "novelty", "coverage", "fit_s", "recommend_s", "warm", "cold", "intervals", "windows",
     }  # fmt: skip
     for group in ("warm", "cold"):
-        assert isinstance(row[group], dict)
-        assert set(row[group]) == figures | {"intervals"}
+        part = row[group]
+        assert isinstance(part, dict)
+        assert set(part) == figures | {"intervals"}
     assert isinstance(row["intervals"], dict)
     assert isinstance(row["windows"], list)
     low, high = row["intervals"]["recall"]

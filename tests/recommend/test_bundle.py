@@ -244,7 +244,7 @@ def test_a_bundle_without_fusion_needs_no_tower(own_bundle: Path) -> None:
     config = json.loads((own_bundle / "config.json").read_text(encoding="utf-8"))
     config["blend"].pop("fusion", None)
     (own_bundle / "config.json").write_text(json.dumps(config))
-    with np.load(own_bundle / "tables.npz") as tables:
+    with np.load(own_bundle / "tables.npz", allow_pickle=False) as tables:
         catalogue = tables["catalogue"]
     save_arrays(own_bundle / "tables.npz", {"catalogue": catalogue})
     for tower in own_bundle.glob("*.onnx"):
