@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from pathlib import Path
 from typing import Annotated
 
@@ -55,10 +56,14 @@ def load_settings(**overrides: object) -> Settings:
     """Reads the settings.
 
     Raises:
-        SettingsError: names every field that is unknown or wrong, not just the first.
+        SettingsError: names every field that is unknown or wrong, not just the first; or the file is no TOML.
     """
     try:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise SettingsError(faults, where="settings", hint="See docs/settings.md for every field") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"not valid TOML: {error}", where="modaloom.toml", hint="Mend it or move it away"
+        ) from error

@@ -10,6 +10,8 @@ import numpy as np
 from modaloom.types import BoolArray, FloatArray
 
 EPSILON = 1e-9
+DEPENDENT = 1e-11
+"""Directions with less than this share of the largest eigenvalue are rounding."""
 LEAST_SPREAD = 1e-3
 """Axes with less than this share of the largest spread are not blown up any further."""
 
@@ -48,10 +50,10 @@ def randomised_svd(
     rank = min(rank, *matrix.shape)
     width = min(rank + 12, *matrix.shape)
     start = np.random.default_rng(seed).standard_normal((matrix.shape[1], width)).astype(np.float32)
-    basis, _ = np.linalg.qr(matrix @ start)
+    basis = _orthonormal(matrix @ start)
     for _ in range(rounds):
-        basis, _ = np.linalg.qr(matrix.T @ basis)
-        basis, _ = np.linalg.qr(matrix @ basis)
+        basis = _orthonormal(matrix.T @ basis)
+        basis = _orthonormal(matrix @ basis)
     small = np.asarray(matrix.T @ basis).T
     left, values, right = np.linalg.svd(small, full_matrices=False)
     signs = np.sign(right[np.arange(len(right)), np.abs(right).argmax(axis=1)])
@@ -62,6 +64,19 @@ def randomised_svd(
         np.ascontiguousarray(values[:rank], dtype=np.float32),
         np.ascontiguousarray(right[:rank], dtype=np.float32),
     )
+
+
+def _orthonormal(tall: FloatArray) -> FloatArray:
+    """An orthonormal basis (n, r) of the columns of a tall matrix; zero columns where they depend on each other.
+
+    By the eigenvectors of the small Gram matrix: on a busy machine many times faster than a threaded QR.
+    """
+    columns = np.asarray(tall, dtype=np.float64)
+    values, vectors = np.linalg.eigh(columns.T @ columns)
+    independent = values > DEPENDENT * max(float(values[-1]), EPSILON)
+    scale = np.where(independent, 1.0 / np.sqrt(np.where(independent, values, 1.0)), 0.0)
+    basis: FloatArray = (columns @ (vectors * scale)).astype(np.float32)
+    return basis
 
 
 def principal_axes(vectors: FloatArray, mask: BoolArray, dim: int) -> tuple[FloatArray, FloatArray, FloatArray]:

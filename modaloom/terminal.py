@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,6 @@ from rich.table import Table
 
 from modaloom.config import Settings, load_settings
 from modaloom.data.shop import Shop, load_shop
-from modaloom.errors import SettingsError
 
 if TYPE_CHECKING:
     from modaloom.recommend.pipeline import Recommendation, Recommender
@@ -34,12 +32,7 @@ def read_settings() -> Settings:
     Raises:
         SettingsError: a field is unknown or wrong, or ``modaloom.toml`` is no TOML.
     """
-    try:
-        return load_settings()
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"not valid TOML: {error}", where="modaloom.toml", hint="Mend it or move it away"
-        ) from error
+    return load_settings()
 
 
 def open_shop(shop: Path, root: Path | None) -> tuple[Settings, Shop]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -197,8 +198,11 @@ class _Factors:
         """
         seen = interaction_matrix(snapshot)
         self._n_items = snapshot.n_items
-        self._model = self._make()
-        self._model.fit(seen, show_progress=False)
+        with warnings.catch_warnings():
+            # The package advises environment variables that a library has no business to set.
+            warnings.filterwarnings("ignore", message="OpenBLAS is configured", category=RuntimeWarning)
+            self._model = self._make()
+            self._model.fit(seen, show_progress=False)
         return self
 
     def _user_factors(self, histories: Histories) -> FloatArray:

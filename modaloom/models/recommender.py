@@ -21,14 +21,6 @@ from modaloom.models.fusion import CrossModalImputer, make_fusion
 from modaloom.models.sequence import make_sequence
 from modaloom.types import Tokens
 
-FIRST_SLOPE = 3.0
-"""How strongly a shopper's weights follow coherence before anything is learned."""
-FEW_SHOPPERS = 10.0
-FEW_PAIRS = 0.1
-"""Draws the coherence of shoppers with few past items to the typical one (two items of one weight have 0.5)."""
-SAME_ITEM = 1e-4
-"""Keys whose squared distance is a smaller share of their squared lengths belong to one item."""
-
 
 @dataclass(frozen=True)
 class RecommenderConfig:
@@ -70,9 +62,7 @@ class FusionRecommender(nn.Module):
         self.sequence = make_sequence(config.sequence, (m + 1) * d, num_heads=config.num_heads)
         self.log_scale = nn.Parameter(torch.tensor(2.3))
         self.preference = nn.Parameter(torch.zeros(m + 1))
-        self.coherence = nn.Parameter(torch.full((m + 1,), FIRST_SLOPE))
-        self.typical: Tensor
-        self.register_buffer("typical", torch.zeros(m + 1))
+        self.coherence = nn.Parameter(torch.full((m + 1,), 1.0))
 
     def items(self, reduced: Tensor, mask: Tensor) -> ItemKeys:
         """Keys of items with whitened tokens (n, m, d) of which mask (n, m) says which are there."""
@@ -99,34 +89,13 @@ class FusionRecommender(nn.Module):
             age_days: (b, t).
         """
         queries, log_weights = self.sequence(keys, mask, event, age_days)
-        alike, pairs = self.agreement(keys, mask, event, age_days)
-        # The mean of a batch while learning, as in batch normalisation; afterwards that of the shoppers of the log.
-        typical = mean_agreement(alike, pairs) if self.training else self.typical
-        coherence = (alike - pairs * typical) / (pairs + FEW_PAIRS)
+        share = torch.softmax(log_weights, dim=1)[..., None]
+        views = (queries * share).sum(dim=1).view(keys.shape[0], -1, self.config.dim)
+        size = (queries.view(*queries.shape[:2], -1, self.config.dim).norm(dim=-1) * share).sum(dim=1)
+        coherence = views.norm(dim=-1) / (size + 1e-6)  # (b, m + 1), 1 when all past items agree
         weights = torch.softmax(self.preference + self.coherence * coherence, dim=-1) * coherence.shape[1]
         spread = weights.repeat_interleave(self.config.dim, dim=1)
         return queries * spread[:, None] * self.log_scale.exp(), log_weights, weights
-
-    def agreement(self, keys: Tensor, mask: Tensor, event: Tensor, age_days: Tensor) -> tuple[Tensor, Tensor]:
-        """How alike two different past items are in each view: summed cosines (b, m + 1), and sum of weights (b, 1).
-
-        An item that was seen, then bought, agrees with itself in every view: such pairs say nothing.
-        """
-        share = torch.softmax(self.sequence.past_weights(event, age_days, mask), dim=1) * mask
-        views = F.normalize(keys.view(*keys.shape[:2], -1, self.config.dim), dim=-1, eps=1e-6).transpose(1, 2)
-        size = (keys**2).sum(dim=-1)
-        size = size[:, :, None] + size[:, None]
-        apart = size - 2 * keys @ keys.transpose(-1, -2) > SAME_ITEM * size
-        pairs = share[:, :, None] * share[:, None] * apart
-        return (views @ views.transpose(-1, -2) * pairs[:, None]).sum(dim=(2, 3)), pairs.sum(dim=(1, 2))[:, None]
-
-
-def mean_agreement(alike: Tensor, pairs: Tensor) -> Tensor:
-    """Mean cosine (m + 1,) over the pairs of all shoppers, from :meth:`FusionRecommender.agreement`.
-
-    It is drawn to zero where there are few shoppers: what two people have in common is not typical of anybody.
-    """
-    return alike.sum(dim=0) / (pairs.sum(dim=0) + FEW_SHOPPERS)
 
 
 def scores(queries: Tensor, log_weights: Tensor, keys: Tensor, bias: Tensor) -> Tensor:

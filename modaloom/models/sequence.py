@@ -34,18 +34,7 @@ class EventWeights(nn.Module):
         return weight.masked_fill(~mask, ABSENT)
 
 
-class Sequence(nn.Module):
-    """Base of all kinds: ``forward`` gives the queries, :meth:`past_weights` what each past event counts."""
-
-    weights: EventWeights
-    """Not set where a kind has those of its mean."""
-
-    def past_weights(self, event: Tensor, age_days: Tensor, mask: Tensor) -> Tensor:
-        """Log weights (b, t); see :class:`EventWeights`."""
-        return cast(Tensor, self.weights(event, age_days, mask))
-
-
-class Kernel(Sequence):
+class Kernel(nn.Module):
     """One query per past item: attention of the candidate over the history, with a learned temperature."""
 
     def __init__(self, dim: int):
@@ -57,7 +46,7 @@ class Kernel(Sequence):
         return keys, self.weights(event, age_days, mask)
 
 
-class Mean(Sequence):
+class Mean(nn.Module):
     """The weighted mean of the past as one query."""
 
     def __init__(self, dim: int):
@@ -71,7 +60,7 @@ class Mean(Sequence):
         return query, query.new_zeros(query.shape[:2])
 
 
-class GruSequence(Sequence):
+class GruSequence(nn.Module):
     """A GRU over the past, newest last, added to the weighted mean.
 
     Source: Hidasi et al., "Session-based Recommendations with Recurrent Neural Networks", 2016.
@@ -93,12 +82,8 @@ class GruSequence(Sequence):
         query, weight = self.mean(keys, mask, event, age_days)
         return query + self.out(state)[:, None], weight
 
-    def past_weights(self, event: Tensor, age_days: Tensor, mask: Tensor) -> Tensor:
-        """Those of the mean."""
-        return self.mean.past_weights(event, age_days, mask)
 
-
-class TransformerSequence(Sequence):
+class TransformerSequence(nn.Module):
     """One Transformer block over the past, pooled by the events' weights.
 
     Source: Kang & McAuley, "Self-Attentive Sequential Recommendation", 2018 (ages instead of positions).
@@ -128,12 +113,8 @@ class TransformerSequence(Sequence):
         mixed = self.out((weights @ v).transpose(1, 2).reshape(b, t, d))
         return cast(tuple[Tensor, Tensor], self.mean(keys + mixed, mask, event, age_days))
 
-    def past_weights(self, event: Tensor, age_days: Tensor, mask: Tensor) -> Tensor:
-        """Those of the mean."""
-        return self.mean.past_weights(event, age_days, mask)
 
-
-def make_sequence(kind: str, dim: int, *, num_heads: int = 4) -> Sequence:
+def make_sequence(kind: str, dim: int, *, num_heads: int = 4) -> nn.Module:
     """A sequence model by its kind.
 
     Raises:

@@ -6,22 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import polars as pl
 import torch
 
 from modaloom.data.splits import Split
 from modaloom.errors import TrainingError
 from modaloom.metrics import ranking_metrics, top_n
 from modaloom.models.behaviour import CrossFit, behaviour_tokens, cross_fit, turn_to
-from modaloom.models.recommender import FusionRecommender, RecommenderConfig, mean_agreement, stack_tokens
-from modaloom.models.towers import ItemTable, Queries, pad_histories, past_queries, score_queries
+from modaloom.models.recommender import FusionRecommender, RecommenderConfig, stack_tokens
+from modaloom.models.towers import ItemTable, Queries, past_queries, score_queries
 from modaloom.numerics import Whitening
 from modaloom.training.loop import AfterEpoch, LoopConfig, Progress, Resume, learn
-from modaloom.types import BoolArray, FloatArray, Histories, IntArray, Snapshot, Tokens
+from modaloom.types import BoolArray, FloatArray, IntArray, Snapshot, Tokens
 
 VALIDATION_USERS = 200
-TYPICAL_USERS = 500
-"""Shoppers that say how alike a shopper's past items typically are."""
 LEAST_BEHAVIOUR_ITEMS = 32
 
 
@@ -119,12 +116,6 @@ def fit_fusion(
     fitted = FittedFusion(model, behaviour, whitening, Progress())
     tokens = {name: made for name, made in fitted.tokens_at(snapshot).items() if name in names}
     exams = [(split, fitted.tokens_at(split.snapshot)) for split in _some_users(validation)]
-    some = _some_histories(snapshot, config.loop.seed)
-
-    def validate(learner: FusionRecommender) -> float:
-        settle(learner, tokens, some)
-        return _validate(learner, exams)
-
     fitted.progress = learn(
         model,
         snapshot,
@@ -132,30 +123,10 @@ def fit_fusion(
         config.loop,
         crossfit=crossfit,
         resume=resume,
-        validate=validate if exams else None,
+        validate=(lambda learner: _validate(learner, exams)) if exams else None,
         after_epoch=after_epoch,
     )
-    if not exams:
-        settle(model, tokens, some)
     return fitted
-
-
-def settle(model: FusionRecommender, tokens: Mapping[str, Tokens], histories: Histories) -> None:
-    """Tells the model how alike past items typically are in each view of the catalogue that it will serve.
-
-    While learning, behaviour vectors never saw the shoppers they are used for; served ones did, which draws the
-    past of *everybody* together. Weighed against what is typical of the served ones, that says nothing.
-    """
-    table, past = item_table(model, tokens), pad_histories(histories)
-    arrays = (table.keys[past.items], past.mask, past.event, past.age_days)
-    with torch.no_grad():
-        model.typical.copy_(mean_agreement(*model.agreement(*(torch.from_numpy(part) for part in arrays))))
-
-
-def _some_histories(snapshot: Snapshot, seed: int) -> Histories:
-    """Pasts of a random lot of shoppers who have one."""
-    users = snapshot.interactions.filter(pl.col("item_num").is_not_null())["user_num"].unique().sort().to_numpy()
-    return snapshot.histories(np.random.default_rng(seed).permutation(users)[:TYPICAL_USERS])
 
 
 def _behaviour(snapshot: Snapshot, config: FusionConfig) -> tuple[Tokens | None, Whitening | None, CrossFit | None]:

@@ -14,7 +14,7 @@ from modaloom.errors import TrainingError
 from modaloom.models.behaviour import behaviour_tokens, cross_fit, turn_to
 from modaloom.models.towers import past_queries, score_queries
 from modaloom.numerics import unit_rows
-from modaloom.training.fitting import FittedFusion, FusionConfig, fit_fusion, item_table, settle, whiten
+from modaloom.training.fitting import FittedFusion, FusionConfig, fit_fusion, item_table
 from modaloom.training.loop import LoopConfig
 from modaloom.types import FloatArray, Histories, Snapshot, Tokens
 
@@ -88,25 +88,6 @@ def test_items_and_shoppers_without_anything_are_scored(text_world: Snapshot, fi
     histories = Histories.from_lists([[], [0], [0, 1, 2], [10, 20]], now=snapshot.now)
     assert np.isfinite(score(fit_fusion(snapshot, CONFIG), snapshot, histories)).all()
     assert np.isfinite(score(fitted, replace(snapshot, tokens={"image": tokens["image"]}), histories)).all()
-
-
-def test_typical_agreement_is_that_of_served_vectors(text_world: Snapshot, fitted: FittedFusion) -> None:
-    """A shopper's own events draw the behaviour of their past together; the folds of learning never saw them."""
-    model = fitted.model
-    place = model.config.modalities.index("behaviour")
-    served = model.typical.clone()
-    settle(model, fitted.tokens_at(text_world), text_world.histories(np.arange(text_world.n_users)))
-    assert model.typical.numpy() == pytest.approx(served.numpy(), abs=0.05)
-    raw = behaviour_tokens(text_world, 16)
-    folds = cross_fit(text_world, raw)
-    assert fitted.behaviour_whitening is not None
-    unseen = []
-    for fold, made in enumerate(folds.tokens):
-        tokens = {**fitted.tokens_at(text_world), "behaviour": whiten(made, fitted.behaviour_whitening)}
-        settle(model, tokens, text_world.histories(np.flatnonzero(folds.fold_of_user == fold)))
-        unseen.append(float(model.typical[place]))
-    model.typical.copy_(served)
-    assert float(served[place]) > np.mean(unseen) + 0.02
 
 
 def test_absent_modalities_are_left_out(text_world: Snapshot) -> None:
