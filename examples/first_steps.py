@@ -1,6 +1,6 @@
 """The library in one sitting: draw a shop, learn from it, ask for recommendations with reasons.
 
-    python examples/first_steps.py FOLDER [--items 1200] [--users 800] [--epochs 5]
+python examples/first_steps.py FOLDER [--items 1200] [--users 800] [--epochs 5]
 """
 
 from __future__ import annotations
