@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from modaloom.encoders.catalogue import encode_items
 from modaloom.errors import EvaluationError, TrainingError
 from modaloom.evaluation.protocol import Factory
 from modaloom.export import export_towers
+from modaloom.files import write_json
 from modaloom.models.attention import SCORE_FUNCTIONS
 from modaloom.models.baselines import BASELINES
 from modaloom.models.fusion import FUSION_KINDS
@@ -356,11 +356,6 @@ def _write(folder: Path, shop: Shop, snapshot: Snapshot, learner: Modaloom, metr
     write_json(folder / "config.json", config)
     write_json(folder / "metrics.json", metrics)
     (folder / "README.md").write_text(model_card(config, metrics, snapshot), encoding="utf-8")
-
-
-def write_json(file: Path, content: object) -> None:
-    """Writes JSON that people can read."""
-    file.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def model_card(config: dict[str, Any], metrics: dict[str, Any], snapshot: Snapshot) -> str:

@@ -43,9 +43,10 @@ def sample(
 @app.command()
 def check(shop: ShopArgument, root: RootOption = None, json: JsonOption = None, html: HtmlOption = None) -> None:
     """Report on the quality of a shop's data."""
+    from modaloom.files import write_json
     from modaloom.quality.page import write_page
     from modaloom.quality.report import check_shop, print_report
-    from modaloom.terminal import bars, console, open_shop, write_json
+    from modaloom.terminal import bars, console, open_shop
 
     settings, opened = open_shop(shop, root)
     with bars() as tell:

@@ -18,7 +18,8 @@ from modaloom.config import Settings
 from modaloom.data.shop import Shop
 from modaloom.encoders.catalogue import encode_items
 from modaloom.evaluation.protocol import Evaluation, Protocol, evaluate
-from modaloom.evaluation.report import print_report, write_html, write_text
+from modaloom.evaluation.report import print_report, write_html
+from modaloom.files import write_text
 from modaloom.messages import messages
 from modaloom.quality.report import check_shop
 from modaloom.quality.report import print_report as print_quality

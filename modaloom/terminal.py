@@ -109,12 +109,6 @@ class _PlainLines:
         print(f"{what}:{count}{rate}" if ":" not in what else f"{what}{count}", file=sys.stderr, flush=True)
 
 
-def write_json(file: Path, content: object) -> None:
-    """Writes JSON, making the folder if need be."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
 def say(line: str, screen: Console = console) -> None:
     """Prints a line as it is: neither broken, nor are brackets in it taken for markup."""
     screen.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "modaloom"
 LEVELS = (
     {"errors", "types"},
-    {"config", "messages", "metrics", "numerics"},
+    {"config", "messages", "metrics", "numerics", "files"},
     {"data", "samples"},
     {"encoders", "models", "storage"},
     {"training", "evaluation", "recommend", "quality"},

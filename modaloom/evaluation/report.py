@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from modaloom.evaluation.protocol import Evaluation
+from modaloom.files import write_text
 
 OURS = "modaloom"
 COLUMNS = ("recall", "ndcg", "precision", "hit_rate", "map", "mrr", "coverage", "novelty", "diversity")
@@ -79,17 +79,6 @@ def write_json(evaluation: Evaluation, file: Path) -> None:
     }
     content = {name: _without_nan({**row, "protocol": how}) for name, row in evaluation.summary().items()}
     write_text(file, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def write_text(file: Path, text: str) -> None:
-    """Writes under a temporary name and renames, making the folder if need be."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import polars as pl
 from modaloom.messages import messages
 from modaloom.models.behaviour import event_weights
 from modaloom.models.towers import SERVED_HISTORY
+from modaloom.numerics import squashed_zscore
 from modaloom.recommend.ranker import Ranker
 from modaloom.types import BoolArray, FloatArray, Histories, IntArray, Reason, Snapshot
 
@@ -26,7 +27,8 @@ NEW_DAYS = 60
 
 def modality_contributions(ranker: Ranker, histories: Histories, full: FloatArray) -> dict[str, FloatArray]:
     """Drop (b, n) of every score when one modality is left out, by modality."""
-    return {modality: full - ranker.without(histories, modality) for modality in ranker.modalities}
+    without = ranker.without_each(histories, ranker.modalities)
+    return {modality: full - left for modality, left in without.items()}
 
 
 def item_contributions(ranker: Ranker, histories: Histories, full: FloatArray) -> dict[int, FloatArray]:
@@ -91,8 +93,8 @@ def _demand(ranker: Ranker, n_items: int) -> FloatArray:
     part, weight = ranker.part("demand"), ranker.weights.get("demand", 0.0)
     if part is None or not weight:
         return np.zeros(n_items, dtype=np.float32)
-    scores = part.score(Histories.from_lists([[]], now=0))[0]
-    result: FloatArray = weight * np.arcsinh((scores - scores.mean()) / (scores.std() + 1e-9))
+    scores = part.score(Histories.from_lists([[]], now=0))
+    result: FloatArray = weight * squashed_zscore(scores)[0]
     return result
 
 
@@ -111,10 +113,12 @@ def in_words(reasons: Sequence[Reason], snapshot: Snapshot, language: str, *, mo
     """The weightiest reasons as sentences; a modality is told together with the past item it comes from."""
     say = messages(language)
     past = next((reason for reason in reasons if reason.kind == "item"), None)
+    told = False  # which past item it comes from
     sentences: list[str] = []
     for reason in reasons:
         if reason.kind == "modality":
-            if past is not None and not any("“" in sentence for sentence in sentences):
+            if past is not None and not told:
+                told = True
                 name = item_name(snapshot, past.subject, language)
                 sentences.append(say["modality_item"][reason.subject].format(item=name))
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -69,31 +69,40 @@ class Ranker:
             if not weight:
                 continue
             if name == FUSION:
-                out[name] = self._fused(histories)[1]
+                assert self.table is not None
+                out[name] = score_queries(self._queries(histories), self.table)
             else:
                 out[name] = self._by_name[name].score(histories)
         return out
 
-    def _fused(self, histories: Histories) -> tuple[Queries, FloatArray]:
+    def _queries(self, histories: Histories) -> Queries:
         assert self.table is not None
         assert self.tower is not None
-        queries = past_queries(self.tower, self.table, histories)
-        return queries, score_queries(queries, self.table)
+        return past_queries(self.tower, self.table, histories)
 
     def without(self, histories: Histories, modality: str) -> FloatArray:
-        """Scores (b, n) with everything that speaks for one modality left out.
+        """Scores (b, n) with everything that speaks for one modality left out; see :meth:`without_each`."""
+        return self.without_each(histories, (modality,))[modality]
+
+    def without_each(self, histories: Histories, modalities: Sequence[str]) -> dict[str, FloatArray]:
+        """Scores (b, n) with one modality after the other left out.
 
         The normalisation stays that of the full scores, so that the difference is what the modality gave.
         """
         raw = self.raw(histories)
+        normal = {name: np.float32(self.weights[name]) * squashed_zscore(scores) for name, scores in raw.items()}
+        return {modality: self._left(histories, modality, raw, normal) for modality in modalities}
+
+    def _left(
+        self, histories: Histories, modality: str, raw: Mapping[str, FloatArray], normal: Mapping[str, FloatArray]
+    ) -> FloatArray:
         total = np.zeros(next(iter(raw.values())).shape, dtype=np.float32)
         for name, scores in raw.items():
             if name == FUSION and self.table is not None and modality in self.table.modalities:
-                queries, _ = self._fused(histories)
-                left = score_queries(without_modality(queries, self.table, modality), self.table)
+                left = score_queries(without_modality(self._queries(histories), self.table, modality), self.table)
                 total += np.float32(self.weights[name]) * normalise_like(left, scores)
             elif name == FUSION or self._by_name[name].modality != modality:
-                total += np.float32(self.weights[name]) * squashed_zscore(scores)
+                total += normal[name]
         return total
 
 

@@ -12,7 +12,8 @@ import pytest
 from rich.console import Console
 
 from modaloom.evaluation.protocol import Evaluation, Protocol, Round
-from modaloom.evaluation.report import heading, print_report, ranked, write_html, write_json, write_text
+from modaloom.evaluation.report import heading, print_report, ranked, write_html, write_json
+from modaloom.files import write_text
 
 FIGURES = ("recall", "precision", "f1", "ndcg", "hit_rate", "map", "mrr")
 

@@ -1,0 +1,31 @@
+"""Writes text and JSON whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+
+def write_text(file: Path, text: str) -> None:
+    """Writes under a temporary name and renames, making the folder if need be.
+
+    Raises:
+        OSError: the file cannot be written; what stood there before stays.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(file: Path, content: object) -> None:
+    """Writes JSON that people can read.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    write_text(file, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
