@@ -1,0 +1,292 @@
+"""Closed-form item-item weights for large shops: sparse, column by column, with a prior from content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import scipy.linalg
+import scipy.sparse as sp
+
+from modaloom.models.behaviour import event_weights, history_matrix, interaction_matrix
+from modaloom.numerics import unit_rows
+from modaloom.types import FloatArray, Histories, IntArray, Snapshot, Tokens
+
+NEIGHBOURS = 20
+"""Of an item in each modality."""
+STEPS = 64
+"""Neighbours of an item that a walk of two steps may start with."""
+WALK_SHRINK = 20.0
+"""Co-purchases that must be outweighed before an item passes on what it is bought with."""
+DENSE_CELLS = 16_000_000
+"""Numbers in one block of cosines: 64 MB."""
+EXACT_ITEMS = 100_000
+"""Up to here every item is compared with every other; beyond, cells are compared."""
+NEAR_CELLS = 12
+"""Cells that an item's neighbours are looked for in."""
+
+
+class SparseEase:
+    """EASE that never holds a dense matrix, and that need not start from nothing.
+
+    The weights of a candidate ``j`` solve ``(G + ridge I) b = g_j + content c_j`` over its own neighbours alone: ``G``
+    counts co-purchases and ``c_j`` holds the cosines of what looks or reads most like it. The prior is thus in pseudo
+    co-purchases; it gives way to real ones, and an item that was never sold lives by it. Walks of two steps over the
+    co-purchases are added beside the regression, which would take them for explained. They reach what a sparse log
+    never shows together. With ``user_power``, ``walk`` and ``content`` zero it is EASE.
+
+    Memory grows with items x ``keep``; columns are made ``columns_at_once``, and no result depends on how many.
+
+    Args:
+        ridge: regularisation, in purchases.
+        user_power: a shopper with d items counts ``d ** -user_power`` in each co-purchase.
+        walk: how many co-purchases one that is reached in two steps is worth; zero leaves walks out.
+        content: how many co-purchases a cosine of one is worth; zero leaves content out.
+        keep: weights of each candidate that are kept.
+        core: strongest rows of a candidate that are solved for together; the others follow from these.
+        all_events: views, carts and likes are weak co-purchases, instead of none.
+        columns_at_once: size of a block.
+
+    Source: Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", 2019 (the regression); Spisak et al.,
+    "Scalable Approximate NonSymmetric Autoencoder", 2023 (its sparse solution); Moon et al., "LLM-enhanced linear
+    autoencoders for recommendation", 2025 (the prior); Cooper, Lee, Radlinski & Vodopivec, "Random walks in recommender
+    systems", 2014 (walks).
+    """
+
+    name = "sparse-ease"
+    modality: str | None = "behaviour"
+    seeded = False
+
+    def __init__(
+        self,
+        *,
+        ridge: float = 400.0,
+        user_power: float = 0.25,
+        walk: float = 2.0,
+        content: float = 1.0,
+        keep: int = 200,
+        core: int = 64,
+        all_events: bool = False,
+        columns_at_once: int = 1024,
+    ):
+        self.ridge = ridge
+        self.user_power = user_power
+        self.walk = walk
+        self.content = content
+        self.keep = keep
+        self.core = core
+        self.all_events = all_events
+        self.columns_at_once = columns_at_once
+        self._weights = sp.csr_matrix((0, 0), dtype=np.float32)
+
+    @property
+    def weights(self) -> sp.csr_matrix:
+        """What a past item (row) says about a candidate (column), (n, n): scores are ``history @ weights``."""
+        return self._weights
+
+    def fit(self, snapshot: Snapshot) -> Self:
+        """Solves for the weights; content counts where the snapshot has tokens."""
+        seen = _all_events(snapshot) if self.all_events else interaction_matrix(snapshot)
+        per_user = np.maximum(np.diff(seen.indptr), 1).astype(np.float32)
+        halves = (sp.diags(per_user ** (-self.user_power / 2)) @ seen).tocsc().astype(np.float32)
+        diagonal = np.asarray(halves.multiply(halves).sum(axis=0), dtype=np.float32).ravel()
+        together = _stacked(self._co_purchases(halves), snapshot.n_items)
+        content = self._content(snapshot) if self.content else None
+        self._weights = _stacked(self._columns(together, diagonal, content), snapshot.n_items).tocsr()
+        return self
+
+    def score(self, histories: Histories) -> FloatArray:
+        """Scores (b, n)."""
+        past = history_matrix(histories, self._weights.shape[0])
+        return np.asarray((past @ self._weights).todense(), dtype=np.float32)
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """Everything learned, as plain arrays."""
+        return {name: getattr(self._weights, name) for name in ("indptr", "indices", "data")}
+
+    def restore(self, state: dict[str, npt.NDArray[Any]]) -> Self:
+        """Takes over what :meth:`state` gave."""
+        size = len(state["indptr"]) - 1
+        self._weights = sp.csr_matrix((state["data"], state["indices"], state["indptr"]), shape=(size, size))
+        return self
+
+    def _spans(self, n_items: int) -> Iterator[slice]:
+        for start in range(0, n_items, self.columns_at_once):
+            yield slice(start, min(start + self.columns_at_once, n_items))
+
+    def _co_purchases(self, halves: sp.csc_matrix) -> Iterator[sp.csc_matrix]:
+        """Blocks of columns of the Gram matrix without its diagonal, the largest of each column."""
+        rows = halves.T.tocsr()
+        for span in self._spans(halves.shape[1]):
+            yield largest_per_column(_without_self((rows @ halves[:, span]).tocsc(), span.start), self.keep)
+
+    def _columns(
+        self, together: sp.csc_matrix, diagonal: FloatArray, content: sp.csc_matrix | None
+    ) -> Iterator[sp.csc_matrix]:
+        """Blocks of columns of the weights: the regression, and the walks beside it."""
+        damped = diagonal + np.float32(self.ridge)
+        passing = sp.diags(1.0 / (diagonal + WALK_SHRINK)).astype(np.float32)
+        leaving = sp.diags(self.walk / damped).astype(np.float32)
+        for span in self._spans(together.shape[1]):
+            bought = together[:, span]
+            right = bought if content is None else bought + self.content * content[:, span]
+            block = _solved(largest_per_column(right.tocsc(), self.keep), together, damped, self.core)
+            if self.walk:
+                steps = largest_per_column((passing @ bought).tocsc(), STEPS)
+                block = block + _without_self((leaving @ (together @ steps)).tocsc(), span.start)
+            yield largest_per_column(block.tocsc(), self.keep)
+
+    def _content(self, snapshot: Snapshot) -> sp.csc_matrix | None:
+        """Mean over the modalities of the cosines of each item's nearest, (n, n)."""
+        made = [nearest_by_cosine(tokens, NEIGHBOURS) for tokens in snapshot.tokens.values() if tokens.mask.any()]
+        return (sum(made[1:], start=made[0]) / len(made)).tocsc() if made else None
+
+
+def _all_events(snapshot: Snapshot) -> sp.csr_matrix:
+    """Users x items with the weight of the strongest thing that was done."""
+    past = snapshot.interactions.filter(pl.col("item_num").is_not_null())
+    weighed = past.select("user_num", "item_num").with_columns(weight=event_weights(past["event"].to_numpy()))
+    best = weighed.group_by("user_num", "item_num", maintain_order=True).agg(pl.col("weight").max())
+    best = best.filter(pl.col("weight") > 0)
+    places = best["user_num"].to_numpy(), best["item_num"].to_numpy()
+    return sp.csr_matrix((best["weight"].to_numpy(), places), shape=(snapshot.n_users, snapshot.n_items))
+
+
+def nearest_by_cosine(tokens: Tokens, neighbours: int) -> sp.csc_matrix:
+    """Positive cosines (n, n) of each item (column) with the items nearest to it, by one modality around its mean.
+
+    Exact up to :data:`EXACT_ITEMS` items; beyond, an item is compared with its own and the nearest cells of a
+    coarse partition, so that time grows with the number of items to the power 1.5.
+    """
+    present = np.flatnonzero(tokens.mask)
+    size = len(tokens.mask)
+    if len(present) < 2 or neighbours < 1:
+        return sp.csc_matrix((size, size), dtype=np.float32)
+    vectors = unit_rows(tokens.vectors[present] - tokens.vectors[present].mean(axis=0))
+    rows, columns, values = [], [], []
+    for own, others in _compared(vectors):
+        cosines = vectors[own] @ vectors[others].T
+        cosines[own[:, None] == others[None, :]] = 0.0
+        width = min(neighbours, len(others))
+        best = np.sort(np.argpartition(-cosines, width - 1, axis=1)[:, :width], axis=1)
+        rows.append(present[others[best]].ravel())
+        columns.append(np.repeat(present[own], width))
+        values.append(np.maximum(np.take_along_axis(cosines, best, axis=1), 0.0).ravel())
+    places = np.concatenate(rows), np.concatenate(columns)
+    found = sp.csc_matrix((np.concatenate(values), places), shape=(size, size), dtype=np.float32)
+    found.eliminate_zeros()
+    return found
+
+
+def _compared(vectors: FloatArray) -> Iterator[tuple[IntArray, IntArray]]:
+    """Which rows to compare with which others: every row is in the first of exactly one pair."""
+    everything = np.arange(len(vectors))
+    if len(vectors) <= EXACT_ITEMS:
+        yield from ((own, everything) for own in _portions(everything, len(vectors)))
+        return
+    number = int(np.sqrt(len(vectors)))
+    centres = vectors[np.random.default_rng(0).choice(len(vectors), number, replace=False)]
+    cell = np.concatenate([(vectors[own] @ centres.T).argmax(axis=1) for own in _portions(everything, number)])
+    members = np.split(np.argsort(cell, kind="stable"), np.cumsum(np.bincount(cell, minlength=number))[:-1])
+    for centre, own in enumerate(members):
+        near = np.argsort(-(centres @ centres[centre]), kind="stable")[:NEAR_CELLS]
+        others = np.concatenate([members[cell] for cell in {centre, *near.tolist()}])
+        yield from ((portion, others) for portion in _portions(own, len(others)))
+
+
+def _portions(rows: IntArray, width: int) -> list[IntArray]:
+    """The rows in portions, so that a dense block of ``width`` columns stays small; none for no rows."""
+    at_once = max(1, DENSE_CELLS // max(width, 1))
+    return [rows[start : start + at_once] for start in range(0, len(rows), at_once)]
+
+
+def largest_per_column(block: sp.csc_matrix, keep: int) -> sp.csc_matrix:
+    """The ``keep`` entries of largest size in each column; of equal ones those of the first rows."""
+    block.sort_indices()
+    lengths = np.diff(block.indptr)
+    if lengths.max(initial=0) <= keep:
+        return block
+    size = np.abs(block.data)
+    kept = np.ones(len(size), dtype=bool)
+    for column in np.flatnonzero(lengths > keep):
+        span = slice(block.indptr[column], block.indptr[column + 1])
+        own = size[span]
+        threshold = np.partition(own, -keep)[-keep]
+        chosen = own > threshold
+        level = np.flatnonzero(own == threshold)
+        chosen[level[: keep - int(chosen.sum())]] = True
+        kept[span] = chosen
+    before = np.concatenate([[0], np.cumsum(kept)])
+    return sp.csc_matrix((block.data[kept], block.indices[kept], before[block.indptr]), shape=block.shape)
+
+
+def _without_self(block: sp.csc_matrix, start: int) -> sp.csc_matrix:
+    """A block of columns from ``start`` on, without what an item says about itself."""
+    columns = np.repeat(np.arange(start, start + block.shape[1]), np.diff(block.indptr))
+    block.data[block.indices == columns] = 0.0
+    block.eliminate_zeros()
+    return block
+
+
+def _stacked(blocks: Iterator[sp.csc_matrix], n_items: int) -> sp.csc_matrix:
+    """Blocks of columns side by side, float32."""
+    made = list(blocks)
+    empty = sp.csc_matrix((n_items, n_items), dtype=np.float32)
+    return sp.hstack(made, format="csc", dtype=np.float32) if made else empty
+
+
+def _solved(right: sp.csc_matrix, together: sp.csc_matrix, damped: FloatArray, core: int) -> sp.csc_matrix:
+    """Solves each column over the rows that its right side has; ``damped`` is the diagonal with the ridge.
+
+    The strongest ``core`` rows are solved for exactly, all others given these by one Jacobi step: what they say about
+    each other would change few rankings.
+    """
+    place = np.full(together.shape[0], -1, dtype=np.int64)
+    values = np.empty(right.nnz, dtype=np.float32)
+    for column in range(right.shape[1]):
+        span = slice(right.indptr[column], right.indptr[column + 1])
+        rows, given = right.indices[span], right.data[span]
+        if len(rows):
+            order = np.argsort(-np.abs(given / damped[rows]), kind="stable")
+            places = order[:core], order[core:]
+            place[rows[order]] = np.arange(len(rows))
+            gram = _gram(together, rows[places[0]], place, len(rows))
+            place[rows] = -1
+            values[span] = _one_column(gram, given, rows, places, damped)
+    return sp.csc_matrix((values, right.indices, right.indptr), shape=right.shape)
+
+
+def _gram(together: sp.csc_matrix, core: IntArray, place: IntArray, width: int) -> FloatArray:
+    """Co-purchases (c, width) of the core with all rows; ``place`` says where an item stands, or -1."""
+    starts, stops = together.indptr[core], together.indptr[core + 1]
+    lengths = stops - starts
+    owner = np.repeat(np.arange(len(core)), lengths)
+    picks = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths) + np.arange(len(owner))
+    at = place[together.indices[picks]]
+    there = np.flatnonzero(at >= 0)
+    gram = np.zeros((len(core), width), dtype=np.float32)
+    gram[owner[there], at[there]] = together.data[picks[there]]
+    square = gram[:, : len(core)]
+    gram[:, : len(core)] = np.maximum(square, square.T)  # each side may have dropped what the other has kept
+    return gram
+
+
+def _one_column(
+    gram: FloatArray, given: FloatArray, rows: IntArray, places: tuple[IntArray, IntArray], damped: FloatArray
+) -> FloatArray:
+    """Weights of one candidate's rows: a Cholesky solution for the core, one Jacobi step for the others."""
+    core, rest = places
+    if not len(core):
+        return given / damped[rows]
+    square = np.asfortranarray(gram[:, : len(core)])
+    square[np.diag_indices(len(core))] = damped[rows[core]]
+    _, solution, info = scipy.linalg.lapack.sposv(square, given[core])
+    if info:  # dropped entries may cost positive definiteness where the ridge is tiny
+        solution = given[core] / damped[rows[core]]
+    values = np.empty(len(rows), dtype=np.float32)
+    values[core] = solution
+    values[rest] = (given[rest] - solution @ gram[:, len(core) :]) / damped[rows[rest]]
+    return values
