@@ -1,162 +1,276 @@
-"""Recall when a share of all modality values is missing: masks and learned tokens against filling with zeros.
+"""Recall when a share of all modality values is missing: what stands in the gaps, and what it costs.
 
-    python benchmarks/missing_modalities.py [--shop DIR] [--seeds 0 1 2] [--shares 0.2 0.4 0.8] [--out FILE]
+    python benchmarks/missing_modalities.py [--shop DIR] [--users 2400] [--seeds 0 1 2] [--jobs 2]
 
-On the built-in shop (drawn where ``--shop`` is not given), that share of the (item, modality) values of image, text
-and attributes is hidden at random, in learning and in answering alike. *Masked* is the learner as it is: the mask says
-what is absent. *Zero-filled* is the same learner that is told that everything is there, with zero vectors in the
-places of the hidden values. Behaviour is computed from the log in both.
+The built-in shop is drawn with more shoppers than usual, so that standard errors are small. That share of the (item,
+modality) values of pictures, words and attributes is hidden at random, in learning and in answering alike.
 
-Every seed is another hiding, another cut of the log and another start of the learner. All kinds of one seed are asked
-about the same purchases of the same shoppers, so that losses are compared shopper by shopper; the standard error is
-that of the mean over the shoppers of all seeds (a shopper who is asked in several seeds counts once, by their mean).
+- *mask*: the mask says what is absent, and nothing stands there. *token*: a learned token. *imputer*: a guess from the
+  modalities that are there (the default). Each with modality dropout in training (the default, 0.2) and without.
+- *zeros* and *means*: the encoder's vector is zero, or the mean of those that are there, and the mask says that all is
+  well. Everything else is the same: the same whitening, training, dropout, blend.
+
+Three set-ups: *content* is the fusion alone, of pictures, words and attributes, without behaviour: there missing
+content must hurt most. *fusion* is the fusion alone with behaviour. *whole* is the learner as it is served, with its
+parts and its blend; there the default meets zeros.
+
+20 % of each shopper's items are asked for (protocol ``random``). Every seed is another hiding, another cut of the log
+and another start. All kinds of one seed are asked about the same purchases, so that they are compared shopper by
+shopper; a standard error is that of the mean over shoppers (who count once, by their mean over seeds). Nothing is
+chosen on these questions: training is the same for all kinds, and the blend chooses on its own validation.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from drawing import Line, Panel, draw_curves
 
-from modaloom.build import LearnOptions, Modaloom
+from modaloom.build import LearnOptions, Memory, Modaloom
 from modaloom.config import load_settings
-from modaloom.data.shop import Shop, load_shop
-from modaloom.data.splits import Split
+from modaloom.data.shop import load_shop
+from modaloom.data.splits import Split, random_split
 from modaloom.encoders.catalogue import encode_items
-from modaloom.evaluation.protocol import Protocol, recommend_lists
+from modaloom.evaluation.protocol import recommend_lists
 from modaloom.metrics import ranking_metrics
+from modaloom.recommend.ranker import FUSION, Ranker
 from modaloom.samples.write import write_sample
+from modaloom.training.fitting import FusionConfig, fit_fusion
+from modaloom.training.loop import LoopConfig
 from modaloom.types import Tokens
 
 LIMITS = {0.2: 0.05, 0.4: 0.10, 0.8: 0.25}
-"""Share that is hidden, and the loss of Recall@20 that is aimed at."""
+"""Share that is hidden, and the loss of Recall@20 that is aimed at with the learner as it is."""
 N = 20
-Values = dict[tuple[int, str, int], float]
-"""Recall@20 of one shopper in one question: by seed, question and shopper."""
+DIM, EPOCHS, RATE = 32, 4, 1e-2
+"""Of the fusion alone: small and short, the same for all kinds."""
+CONTENT = ("image", "text", "attributes")
+HERE = Path(__file__).parent
+Recalls = dict[int, float]
+"""Recall@20 by shopper."""
 
 
-def hide(tokens: Mapping[str, Tokens], share: float, seed: int, *, zero_fill: bool) -> dict[str, Tokens]:
-    """Tokens without a share of the values that are there: absent, or zeros that pass for values."""
+@dataclass(frozen=True)
+class Kind:
+    """What stands in the gaps, and whether modalities are dropped in training."""
+
+    fill: str
+    dropout: bool = True
+
+    @property
+    def name(self) -> str:
+        """As it is shown."""
+        return self.fill if self.dropout else f"{self.fill}, no dropout"
+
+    @property
+    def missing(self) -> str:
+        """The same for the model; what is filled leaves no gaps to it."""
+        return {"imputer": "impute", "token": "token"}.get(self.fill, "mask")
+
+
+DEFAULT = Kind("imputer")
+EVERY = tuple(
+    Kind(fill, dropout) for fill in ("imputer", "token", "mask", "zeros", "means") for dropout in (True, False)
+)
+SETUPS = {"content": EVERY, "fusion": (DEFAULT, Kind("mask"), Kind("zeros")), "whole": (DEFAULT, Kind("zeros"))}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One set-up, one seed: what a process works through."""
+
+    place: str
+    setup: str
+    seed: int
+    shares: tuple[float, ...]
+
+
+def hide(tokens: Mapping[str, Tokens], share: float, seed: int, fill: str) -> dict[str, Tokens]:
+    """Tokens without a share of the values that are there: absent, or zeros or means that pass for values."""
     rng = np.random.default_rng([seed, round(share * 1000)])
     left = {}
     for name, made in sorted(tokens.items()):
-        hidden = made.mask & (rng.random(len(made.mask)) < share)
-        vectors = made.vectors.copy()
-        vectors[hidden] = 0.0
-        left[name] = replace(made, vectors=vectors, mask=made.mask if zero_fill else made.mask & ~hidden)
+        gone = made.mask & (rng.random(len(made.mask)) < share)
+        there = made.mask & ~gone
+        vectors = np.where(there[:, None], made.vectors, np.float32(0.0))
+        if fill in ("zeros", "means"):
+            if fill == "means" and there.any():
+                vectors[~there] = made.vectors[there].mean(axis=0)
+            left[name] = replace(made, vectors=vectors, mask=np.ones_like(made.mask))
+        else:
+            left[name] = replace(made, vectors=vectors, mask=there)
     return left
 
 
-def recalls(split: Split, tokens: Mapping[str, Tokens], seed: int, epochs: int) -> dict[int, float]:
-    """Recall@20 of every shopper of the question, by the whole learner on these tokens."""
-    asked = replace(split, snapshot=replace(split.snapshot, tokens=dict(tokens)))
-    learner = Modaloom(LearnOptions(seed=seed, epochs=epochs)).fit(asked.snapshot)
-    found = ranking_metrics(recommend_lists(learner, asked, N), asked.truth)["recall"]
-    return dict(zip(asked.user_nums.tolist(), found.tolist(), strict=True))
+class Alone:
+    """The fusion without parts and blend."""
+
+    name = "fusion"
+
+    def __init__(self, split: Split, setup: str, kind: Kind, seed: int):
+        modalities = CONTENT if setup == "content" else (*CONTENT, "behaviour")
+        loop = LoopConfig(epochs=EPOCHS, learning_rate=RATE, seed=seed, modality_dropout=0.2 if kind.dropout else 0.0)
+        config = FusionConfig(modalities, DIM, missing=kind.missing, loop=loop)
+        snapshot = replace(split.snapshot, tokens=Memory().whitened(split.snapshot.tokens, DIM))
+        fitted = fit_fusion(snapshot, config)
+        self.score = Ranker({FUSION: 1.0}, (), fitted.table(snapshot), fitted.tower).score
 
 
-def measure(
-    shop: Shop, tokens: Mapping[str, Tokens], protocol: Protocol, shares: Sequence[float], epochs: int
-) -> dict[str, Values]:
-    """Recalls by kind: ``complete``, then ``masked`` and ``zero-filled`` for each share."""
-    kinds: dict[str, Values] = {}
-    started = time.monotonic()
-    for split, seeds in protocol.splits(shop, tokens):
-        for seed in seeds:
-            worlds = {"complete": dict(tokens)}
-            for share in shares:
-                worlds[f"masked {share:g}"] = hide(tokens, share, seed, zero_fill=False)
-                worlds[f"zero-filled {share:g}"] = hide(tokens, share, seed, zero_fill=True)
-            for kind, made in worlds.items():
-                found = recalls(split, made, seed, epochs)
-                kinds.setdefault(kind, {}).update({(seed, split.name, user): got for user, got in found.items()})
-                mean = np.mean(list(found.values()))
-                print(f"{time.monotonic() - started:5.0f} s  {split.name}, seed {seed}, {kind}: {mean:.4f}", flush=True)
-    return kinds
+def recalls(split: Split, setup: str, kind: Kind, seed: int) -> Recalls:
+    """Recall@20 of every shopper of the question."""
+    scorer = (
+        Modaloom(LearnOptions(seed=seed)).fit(split.snapshot) if setup == "whole" else Alone(split, setup, kind, seed)
+    )
+    found = ranking_metrics(recommend_lists(scorer, split, N), split.truth)["recall"]  # type: ignore[arg-type]
+    return dict(zip(split.user_nums.tolist(), found.tolist(), strict=True))
 
 
-def by_shopper(values: Values) -> dict[int, float]:
-    """Each shopper's mean over seeds and questions."""
+def work(job: Job) -> list[tuple[str, float, str, int, Recalls]]:
+    """Every kind at every share of one job; in a process of its own, on one core."""
+    import torch
+
+    torch.set_num_threads(1)
+    settings = load_settings()
+    shop = load_shop(job.place, settings=settings)
+    tokens = encode_items(shop, settings=settings)
+    split = random_split(shop, tokens, seed=job.seed)
+    rows = []
+    for kind in SETUPS[job.setup]:
+        for share in (0.0, *job.shares):
+            started = time.process_time()
+            hidden = hide(tokens, share, job.seed, kind.fill)
+            asked = replace(split, snapshot=replace(split.snapshot, tokens=hidden))
+            found = recalls(asked, job.setup, kind, job.seed)
+            rows.append((job.setup, share, kind.name, job.seed, found))
+            mean, took = np.mean(list(found.values())), time.process_time() - started
+            print(
+                f"{job.setup}, seed {job.seed}, {share:.0%} hidden, {kind.name}: {mean:.4f} ({took:.0f} s)", flush=True
+            )
+    return rows
+
+
+def by_shopper(found: Mapping[int, Recalls]) -> dict[int, float]:
+    """Each shopper's mean over seeds."""
     rows: dict[int, list[float]] = {}
-    for (_, _, user), got in values.items():
-        rows.setdefault(user, []).append(got)
-    return {user: float(np.mean(got)) for user, got in sorted(rows.items())}
+    for values in found.values():
+        for user, value in values.items():
+            rows.setdefault(user, []).append(value)
+    return {user: float(np.mean(values)) for user, values in sorted(rows.items())}
 
 
-def seed_means(values: Values, seeds: Sequence[int]) -> npt.NDArray[np.float64]:
-    """Mean recall of each seed."""
-    return np.array([np.mean([got for (own, _, _), got in values.items() if own == seed]) for seed in seeds])
+def mean_and_error(values: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """The mean over shoppers and its standard error."""
+    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
 
 
-def summarise(kinds: Mapping[str, Values], seeds: Sequence[int]) -> list[dict[str, object]]:
-    """One row per kind: recall, loss against the complete catalogue, and their standard errors."""
-    base = np.array(list(by_shopper(kinds["complete"]).values()))
+def summarise(found: Mapping[tuple[str, str, float], Mapping[int, Recalls]]) -> list[dict[str, object]]:
+    """One row per set-up, kind and share: recall, loss against the default with everything, and against the default."""
     rows: list[dict[str, object]] = []
-    for kind, values in kinds.items():
-        own = np.array(list(by_shopper(values).values()))
-        name, _, share = kind.partition(" ")
-        lost = (base - own) / base.mean()
-        rows.append(
-            {
-                "kind": name,
-                "share": float(share or 0),
-                "recall": float(own.mean()),
-                "recall_se": float(own.std(ddof=1) / np.sqrt(len(own))),
-                "loss": float(lost.mean()),
-                "loss_se": float(lost.std(ddof=1) / np.sqrt(len(own))),
-                "loss_by_seed": (1 - seed_means(values, seeds) / seed_means(kinds["complete"], seeds)).tolist(),
-                "shoppers": len(own),
-            }
-        )
+    for (setup, kind, share), values in found.items():
+        whole = found[setup, DEFAULT.name, 0.0]
+        same = found[setup, DEFAULT.name, share]
+        own, base, rival = (np.array(list(by_shopper(one).values())) for one in (values, whole, same))
+        recall, recall_se = mean_and_error(own)
+        loss, loss_se = mean_and_error((base - own) / base.mean())
+        more, more_se = mean_and_error((rival - own) / base.mean())
+        row = {"setup": setup, "kind": kind, "share": share, "recall": recall, "recall_se": recall_se}
+        row |= {"loss": loss, "loss_se": loss_se, "more_than_default": more, "more_than_default_se": more_se}
+        seeds = {seed: np.mean(list(one.values())) for seed, one in values.items()}
+        row["loss_by_seed"] = [float(1 - mean / np.mean(list(whole[seed].values()))) for seed, mean in seeds.items()]
+        rows.append({**row, "shoppers": len(own)})
     return rows
 
 
 def table(rows: Sequence[Mapping[str, object]]) -> str:
     """The rows as text."""
-    lines = ["hidden  kind         recall@20        loss              aim    by seed"]
+    head = (
+        "setup    hidden  kind                 recall@20        loss              aim   more than the default  by seed"
+    )
+    lines = [head]
     for row in rows:
-        share, kind = float(str(row["share"])), str(row["kind"])
-        aim = f"{LIMITS[share]:.0%}" if share in LIMITS and kind == "masked" else ""
+        aim = LIMITS.get(float(str(row["share"])))
+        shown = f"{aim:.0%}" if aim and row["setup"] == "whole" and row["kind"] == DEFAULT.name else ""
         seeds = row["loss_by_seed"]
         assert isinstance(seeds, list)
         lines.append(
-            f"{share:>6.0%}  {kind:<11}  {row['recall']:.4f} ± {row['recall_se']:.4f}  {row['loss']:>6.1%} ± "
-            f"{row['loss_se']:>4.1%}   {aim:>4}   {' '.join(f'{loss:.1%}' for loss in seeds)}"
+            f"{row['setup']:<8} {row['share']:>6.0%}  {row['kind']:<19}  {row['recall']:.4f} ± {row['recall_se']:.4f}  "
+            f"{row['loss']:>6.1%} ± {row['loss_se']:>4.1%}   {shown:>4}  {row['more_than_default']:>8.1%} ± "
+            f"{row['more_than_default_se']:>4.1%}        {' '.join(f'{loss:.1%}' for loss in seeds)}"
         )
     return "\n".join(lines)
 
 
+def panels(rows: Sequence[Mapping[str, object]], shares: Sequence[float]) -> list[Panel]:
+    """Recall against the share that is hidden, a chart per set-up."""
+    titles = {"content": "fusion of content alone", "fusion": "fusion with behaviour", "whole": "the whole learner"}
+    made = []
+    for setup, title in titles.items():
+        lines: dict[str, Line] = {}
+        for row in rows:
+            if row["setup"] != setup or row["kind"] in lines:
+                continue
+            own = [other for other in rows if other["setup"] == setup and other["kind"] == row["kind"]]
+            values = [float(str(other["recall"])) for other in own]
+            errors = [1.96 * float(str(other["recall_se"])) for other in own]
+            low = [value - error for value, error in zip(values, errors, strict=True)]
+            high = [value + error for value, error in zip(values, errors, strict=True)]
+            lines[str(row["kind"])] = Line(values, low, high, dashed="no dropout" in str(row["kind"]))
+        if lines:
+            places = [f"{share:.0%}" for share in (0.0, *shares)]
+            made.append(Panel(title, "modality values hidden", f"Recall@{N}", places, lines))
+    return made
+
+
 def main() -> None:
-    """Runs the study and writes its figures."""
+    """Runs the study, writes its figures and draws them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shop", type=Path, help="folder of the built-in shop; drawn where it is not given")
+    parser.add_argument("--users", type=int, default=2_400)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--shares", type=float, nargs="+", default=list(LIMITS))
-    parser.add_argument("--protocol", choices=("random", "rolling"), default="random")
-    parser.add_argument("--windows", type=int, default=3, help="of 28 days, for rolling")
-    parser.add_argument("--epochs", type=int, default=LearnOptions().epochs)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "missing_modalities.json")
+    parser.add_argument("--setups", nargs="+", choices=list(SETUPS), default=list(SETUPS))
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=HERE / "results" / "missing_modalities.json")
+    parser.add_argument("--png", type=Path, default=HERE.parent / "docs" / "images" / "missing_modalities.png")
     asked = parser.parse_args()
-    settings = load_settings()
+    started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         place = asked.shop or Path(folder) / "shop"
         if not asked.shop:
-            write_sample(place)
-        shop = load_shop(place, settings=settings)
-        tokens = encode_items(shop, settings=settings)
-        protocol = Protocol(asked.protocol, n=N, windows=asked.windows, seeds=tuple(asked.seeds))
-        rows = summarise(measure(shop, tokens, protocol, asked.shares, asked.epochs), asked.seeds)
-    print(table(rows))
+            write_sample(place, users=asked.users)
+        settings = load_settings()
+        encode_items(load_shop(place, settings=settings), settings=settings)  # once, for all processes
+        shares = tuple(asked.shares)
+        jobs = [Job(str(place), setup, seed, shares) for setup in reversed(asked.setups) for seed in asked.seeds]
+        found: dict[tuple[str, str, float], dict[int, Recalls]] = {}
+        with ProcessPoolExecutor(asked.jobs, multiprocessing.get_context("spawn")) as pool:
+            for rows in pool.map(work, jobs):
+                for setup, share, kind, seed, values in rows:
+                    found.setdefault((setup, kind, share), {})[seed] = values
+    summary = summarise(found)
+    print(table(summary))
+    took = time.perf_counter() - started
+    study = {
+        "users": asked.users,
+        "seeds": asked.seeds,
+        "setups": {name: [asdict(kind) for kind in SETUPS[name]] for name in asked.setups},
+        "fusion_alone": {"dim": DIM, "epochs": EPOCHS, "learning_rate": RATE},
+        "took_s": round(took),
+        "rows": summary,
+    }
     asked.out.parent.mkdir(parents=True, exist_ok=True)
-    study = {"protocol": asked.protocol, "epochs": asked.epochs, "seeds": asked.seeds, "rows": rows}
     asked.out.write_text(json.dumps(study, indent=2) + "\n", encoding="utf-8")
+    draw_curves(panels(summary, shares), asked.png)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,11 @@ import polars as pl
 
 from modaloom.data.shop import Shop, read_interactions
 from modaloom.errors import EvaluationError
-from modaloom.types import BoolArray, IntArray, Snapshot, Tokens
+from modaloom.types import BoolArray, Histories, IntArray, Snapshot, Tokens
 
 DAY_S = 86_400
+NEW_USERS_SHARE = 0.2
+"""Share of the shoppers that the protocol ``new-users`` keeps out of the log that is learned from."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,14 @@ class Split:
     ever_sold: BoolArray  # (n,) items with a target event in the snapshot
     unreachable: int = 0
     """True items that are outside the catalogue at the cut; they are left out of the truth."""
+    kept_out: pl.DataFrame | None = None
+    """The past of the shoppers that are asked, where the snapshot lacks it: nothing may be learned from it."""
+
+    def histories(self) -> Histories:
+        """What is known of each shopper when they are asked, (b,); kept-out shoppers are strangers to the model."""
+        if self.kept_out is None:
+            return self.snapshot.histories(self.user_nums)
+        return as_strangers(replace(self.snapshot, interactions=self.kept_out).histories(self.user_nums))
 
     def take(self, number: int) -> Split:
         """The same question for the first ``number`` shoppers."""
@@ -70,16 +80,21 @@ def ask(name: str, snapshot: Snapshot, future: pl.DataFrame) -> Split:
         pairs = pairs.join(sold.select("user_num", "item_num").unique(), on=["user_num", "item_num"], how="anti")
     reachable = pairs.filter(pl.Series(snapshot.catalogue[pairs["item_num"].to_numpy()]))
     grouped = reachable.sort("user_num", "item_num").group_by("user_num", maintain_order=True).agg("item_num")
-    ever_sold = np.zeros(snapshot.n_items, dtype=bool)
-    ever_sold[sold["item_num"].unique().to_numpy()] = True
     return Split(
         name=name,
         snapshot=snapshot,
         user_nums=grouped["user_num"].to_numpy().astype(np.int64),
         truth=[np.array(items, dtype=np.int64) for items in grouped["item_num"].to_list()],
-        ever_sold=ever_sold,
+        ever_sold=_ever_sold(snapshot),
         unreachable=pairs.height - reachable.height,
     )
+
+
+def _ever_sold(snapshot: Snapshot) -> BoolArray:
+    """Which items (n,) have a target event in the log."""
+    ever_sold = np.zeros(snapshot.n_items, dtype=bool)
+    ever_sold[snapshot.targets()["item_num"].unique().to_numpy()] = True
+    return ever_sold
 
 
 def _day(moment: int) -> str:
@@ -177,6 +192,68 @@ def file_split(shop: Shop, tokens: Mapping[str, Tokens], file: str | Path) -> Sp
         EvaluationError: no user of the file is known.
     """
     return _checked(ask(Path(file).name, take_snapshot(shop, tokens), read_interactions(shop, file)))
+
+
+def keep_out(split: Split, held: BoolArray) -> Split:
+    """The same question to some shoppers only, from a past that lacks everything that they did.
+
+    ``held`` (n_users,) marks them. Their own past comes with the question, see :meth:`Split.histories`, and
+    ``ever_sold`` is about the log that is left. ``unreachable`` stays that of all shoppers.
+    """
+    log = split.snapshot.interactions
+    theirs = pl.Series(held[log["user_num"].to_numpy()], dtype=pl.Boolean)
+    snapshot = replace(split.snapshot, interactions=log.filter(~theirs))
+    asked = held[split.user_nums]
+    return replace(
+        split,
+        snapshot=snapshot,
+        user_nums=split.user_nums[asked],
+        truth=[items for items, wanted in zip(split.truth, asked, strict=True) if wanted],
+        ever_sold=_ever_sold(snapshot),
+        kept_out=log.filter(theirs),
+    )
+
+
+def new_user_splits(
+    shop: Shop, tokens: Mapping[str, Tokens], *, windows: int, window_days: int, seed: int = 0
+) -> Iterator[Split]:
+    """Rolling windows asked of a fifth of the shoppers, of whom the model has seen nothing when it is fitted.
+
+    Without times: some items of each of them, as in :func:`random_split`.
+
+    Raises:
+        EvaluationError: the log is too short, or none of them comes back.
+    """
+    held: BoolArray = np.random.default_rng([seed, shop.n_users]).random(shop.n_users) < NEW_USERS_SHARE
+    whole = (
+        rolling_splits(shop, tokens, windows=windows, window_days=window_days)
+        if shop.has_times
+        else iter([random_split(shop, tokens, seed=seed)])
+    )
+    for split in whole:
+        asked = keep_out(split, held)
+        if len(asked.user_nums) and asked.snapshot.interactions.height:
+            yield asked
+
+
+def as_strangers(histories: Histories) -> Histories:
+    """The same pasts, but of shoppers whose number no model knows."""
+    return replace(histories, user_nums=np.full(len(histories), -1, dtype=np.int64))
+
+
+def newest_events(histories: Histories, number: int) -> Histories:
+    """Only the newest ``number`` events of each shopper; all where there are fewer."""
+    lengths = np.minimum(histories.lengths(), number)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    within = np.arange(offsets[-1], dtype=np.int64) - np.repeat(offsets[:-1], lengths)
+    picks = np.repeat(histories.offsets[1:] - lengths, lengths) + within
+    return replace(
+        histories,
+        offsets=offsets,
+        item_nums=histories.item_nums[picks],
+        events=histories.events[picks],
+        timestamps=histories.timestamps[picks],
+    )
 
 
 def _checked(split: Split) -> Split:

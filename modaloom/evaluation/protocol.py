@@ -8,9 +8,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import scipy.sparse as sp
 
 from modaloom.data.shop import Shop
-from modaloom.data.splits import Split, file_split, last_out_split, random_split, rolling_splits, temporal_split
+from modaloom.data.splits import (
+    Split,
+    as_strangers,
+    file_split,
+    last_out_split,
+    new_user_splits,
+    newest_events,
+    random_split,
+    rolling_splits,
+    temporal_split,
+)
 from modaloom.errors import EvaluationError, MissingExtraError, TrainingError
 from modaloom.metrics import (
     Values,
@@ -22,13 +33,18 @@ from modaloom.metrics import (
     top_n,
 )
 from modaloom.numerics import unit_rows
-from modaloom.types import BoolArray, FloatArray, IntArray, Scorer, Tokens
+from modaloom.types import FloatArray, Histories, IntArray, Scorer, Tokens
 
-PROTOCOLS = ("temporal", "rolling", "last-out", "random", "file")
+PROTOCOLS = ("temporal", "rolling", "last-out", "random", "file", "new-users")
 RANKING = ("recall", "precision", "f1", "ndcg", "hit_rate", "map", "mrr")
 BEYOND = ("novelty", "diversity")
 GROUPS = ("all", "warm", "cold")
 USERS_AT_ONCE = 256
+KNOWN_EVENTS = (0, 1, 2, 5)
+"""New shoppers: how many of their newest events are known."""
+NEW_USERS_ASKED = 1_000
+"""Shoppers of each question who are asked again as new ones."""
+NEW_USER_FIGURES = ("recall", "precision", "ndcg", "hit_rate")
 Factory = Callable[[int], Scorer]
 """Makes an unfitted model from a seed."""
 Tell = Callable[[str, int, int], None]
@@ -45,16 +61,19 @@ class Protocol:
     window_days: int = 28
     seeds: tuple[int, ...] = (0,)
     test_file: Path | None = None
+    known_events: tuple[int, ...] = KNOWN_EVENTS
 
     def __post_init__(self) -> None:
         if self.name not in PROTOCOLS:
-            raise EvaluationError(f"unknown protocol {self.name!r}", hint=f"Choose {', '.join(PROTOCOLS)}")
+            raise EvaluationError(f"unknown protocol {self.name!r}", hint=f"Choose {', '.join(PROTOCOLS)}, labels")
         if self.name == "file" and self.test_file is None:
             raise EvaluationError("the protocol 'file' needs a file", hint="Give --test FILE")
         if self.test_file is not None and not self.test_file.is_file():
             raise EvaluationError("no such file", where=self.test_file, hint="Check --test")
         if min(self.n, self.windows, self.window_days) < 1 or not self.seeds:
             raise EvaluationError("n, windows, window_days and the number of seeds must be at least 1")
+        if min(self.known_events, default=0) < 0:
+            raise EvaluationError("known_events must not be negative", hint="0 asks about somebody unknown")
 
     def splits(self, shop: Shop, tokens: Mapping[str, Tokens]) -> Iterator[tuple[Split, tuple[int, ...]]]:
         """The questions, each with the seeds that it is asked with."""
@@ -62,6 +81,15 @@ class Protocol:
             for seed in self.seeds:  # each seed asks other shoppers for other things, so each is a question of its own
                 split = random_split(shop, tokens, seed=seed)
                 yield replace(split, name=f"{split.name}, seed {seed}"), (seed,)
+        elif self.name == "new-users":
+            for seed in self.seeds:  # each seed keeps other shoppers out
+                for split in new_user_splits(
+                    shop, tokens, windows=self.windows, window_days=self.window_days, seed=seed
+                ):
+                    yield (
+                        replace(split, name=f"{split.name}, seed {seed}" if len(self.seeds) > 1 else split.name),
+                        (seed,),
+                    )
         elif self.name == "rolling":
             for split in rolling_splits(shop, tokens, windows=self.windows, window_days=self.window_days):
                 yield split, self.seeds
@@ -74,7 +102,8 @@ class Protocol:
     @property
     def n_splits(self) -> int:
         """How many questions there are at most."""
-        return {"rolling": self.windows, "random": len(self.seeds)}.get(self.name, 1)
+        seeds = len(self.seeds)
+        return {"rolling": self.windows, "random": seeds, "new-users": self.windows * seeds}.get(self.name, 1)
 
 
 @dataclass
@@ -87,6 +116,8 @@ class Round:
     coverage: float
     fit_s: float
     recommend_s: float
+    new_users: dict[int, dict[str, dict[str, Values]]] = field(default_factory=dict)
+    """The same by how many of their newest events are known; empty where the model cannot be asked so."""
 
 
 @dataclass
@@ -98,10 +129,16 @@ class Evaluation:
     rounds: dict[str, list[Round]] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     """Models that could not be fitted on this shop, and why."""
+    _summarised: tuple[object, dict[str, dict[str, object]]] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )
 
     def summary(self) -> dict[str, dict[str, object]]:
         """Per model the means over windows and seeds, with intervals; what ``--json`` writes."""
-        return {name: _summary(rounds) for name, rounds in self.rounds.items() if rounds}
+        key = tuple((name, *map(id, rounds)) for name, rounds in self.rounds.items())
+        if self._summarised is None or self._summarised[0] != key:  # a thousand draws of every figure take seconds
+            self._summarised = key, {name: _summary(rounds) for name, rounds in self.rounds.items() if rounds}
+        return self._summarised[1]
 
     def mean(self, model: str, metric: str, group: str = "all") -> float:
         """Mean over windows and seeds of one figure."""
@@ -142,7 +179,7 @@ def evaluate(
             if name in result.skipped:
                 continue
             try:
-                result.rounds[name] += _run(split, seeds, factory, protocol.n, vectors)
+                result.rounds[name] += _run(split, seeds, factory, protocol, vectors)
             except (TrainingError, MissingExtraError) as error:
                 if not tolerant:
                     raise
@@ -158,45 +195,92 @@ def evaluate(
     return result
 
 
-def _run(split: Split, seeds: Sequence[int], factory: Factory, n: int, vectors: FloatArray | None) -> list[Round]:
+def _run(
+    split: Split, seeds: Sequence[int], factory: Factory, protocol: Protocol, vectors: FloatArray | None
+) -> list[Round]:
     rounds = []
     for seed in seeds:
         model = factory(seed)
         started = time.perf_counter()
         model.fit(split.snapshot)
         fitted = time.perf_counter()
-        lists = recommend_lists(model, split, n)
+        lists = recommend_lists(model, split, protocol.n)
         asked = time.perf_counter()
-        rounds.append(_measure(split, seed, lists, vectors, (fitted - started, asked - fitted)))
+        round_ = _measure(split, seed, lists, vectors, (fitted - started, asked - fitted))
+        if getattr(model, "reads_histories", True):
+            round_.new_users = ask_as_new(model, split, protocol.n, protocol.known_events)
+        rounds.append(round_)
         if not getattr(model, "seeded", True):
             break
     return rounds
 
 
-def recommend_lists(model: Scorer, split: Split, n: int) -> IntArray:
-    """Lists (b, n) for the shoppers of a split: the whole catalogue ranked, less what may not be shown."""
-    histories = split.snapshot.histories(split.user_nums)
+def recommend_lists(model: Scorer, split: Split, n: int, *, known_events: int | None = None) -> IntArray:
+    """Lists (b, n) for the shoppers of a split: the whole catalogue ranked, less what may not be shown.
+
+    Args:
+        known_events: if given, the model is told only this many of the newest events of each, and not who they
+            are. What may not be shown stays what it is, so that lists differ by what the model knows alone.
+    """
+    histories = split.histories()
+    if (recommend := getattr(model, "recommend", None)) is not None:  # without scores of the whole catalogue
+        had = np.isin(histories.events, [int(event) for event in split.snapshot.target_events])
+        shape = len(histories), split.snapshot.n_items
+        hidden = sp.csr_matrix((had.astype(np.float32), histories.item_nums, histories.offsets), shape=shape)
+        made = recommend(
+            _told(histories, known_events),
+            n,
+            allowed=split.snapshot.catalogue,
+            hidden=hidden if split.snapshot.exclude_seen else None,
+        )
+        if not np.isfinite(made.scores[made.items >= 0]).all():
+            raise EvaluationError(f"the model {model.name!r} gave scores that are not finite")
+        return np.asarray(made.items, dtype=np.int64)
     lists = []
     for start in range(0, len(histories), USERS_AT_ONCE):
         some = histories.take(start, min(start + USERS_AT_ONCE, len(histories)))
-        scores = model.score(some)
+        scores = model.score(_told(some, known_events))
         if not np.isfinite(scores).all():
             raise EvaluationError(f"the model {model.name!r} gave scores that are not finite")
         lists.append(top_n(scores, n, split.snapshot.may_be_shown(some)))
     return np.concatenate(lists)
 
 
-def _measure(
-    split: Split, seed: int, lists: IntArray, vectors: FloatArray | None, seconds: tuple[float, float]
-) -> Round:
-    """Warm and cold look at the same lists; only what counts as right differs."""
-    sold: BoolArray = split.ever_sold
+def _told(histories: Histories, known_events: int | None) -> Histories:
+    return histories if known_events is None else as_strangers(newest_events(histories, known_events))
+
+
+def ask_as_new(
+    model: Scorer, split: Split, n: int, known_events: Sequence[int]
+) -> dict[int, dict[str, dict[str, Values]]]:
+    """Figures by number of known events, group and metric, a value for each of (at most 1,000) shoppers."""
+    some = _some_users(split)
+    return {number: _values(recommend_lists(model, some, n, known_events=number), some) for number in known_events}
+
+
+def _some_users(split: Split) -> Split:
+    """At most :data:`NEW_USERS_ASKED` of the shoppers; the same ones for every model."""
+    if len(split.user_nums) <= NEW_USERS_ASKED:
+        return split
+    chosen = np.sort(np.random.default_rng(0).choice(len(split.user_nums), NEW_USERS_ASKED, replace=False))
+    return replace(split, user_nums=split.user_nums[chosen], truth=[split.truth[row] for row in chosen.tolist()])
+
+
+def _values(lists: IntArray, split: Split) -> dict[str, dict[str, Values]]:
+    """Metrics by group. Warm and cold look at the same lists; only what counts as right differs."""
+    sold = split.ever_sold
     truths = {
         "all": split.truth,
         "warm": [items[sold[items]] for items in split.truth],
         "cold": [items[~sold[items]] for items in split.truth],
     }
-    values = {group: ranking_metrics(lists, truth) for group, truth in truths.items()}
+    return {group: ranking_metrics(lists, truth) for group, truth in truths.items()}
+
+
+def _measure(
+    split: Split, seed: int, lists: IntArray, vectors: FloatArray | None, seconds: tuple[float, float]
+) -> Round:
+    values = _values(lists, split)
     targets = split.snapshot.targets()
     counts = np.bincount(targets["item_num"].to_numpy(), minlength=split.snapshot.n_items).astype(np.float64)
     values["all"]["novelty"] = novelty(lists, counts)
@@ -227,18 +311,42 @@ def _mean(values: Sequence[float]) -> float:
     return float(np.mean(there)) if there else float("nan")
 
 
-def _group(rounds: Sequence[Round], group: str) -> tuple[dict[str, float], dict[str, list[float]]]:
-    """Means over windows and seeds, and bootstrap intervals over shoppers."""
-    metrics = list(rounds[0].values[group])
+Groups = Sequence[tuple[str, dict[str, dict[str, Values]]]]
+"""A window's name and its values by group and metric, one pair per window and seed."""
+
+
+def _group(
+    windows: Groups, group: str, metrics: Sequence[str] | None = None
+) -> tuple[dict[str, float], dict[str, list[float]]]:
+    """Means over windows and seeds, and bootstrap intervals over shoppers; of all metrics unless told otherwise."""
     means, intervals = {}, {}
-    for metric in metrics:
+    for metric in metrics or list(windows[0][1][group]):
         by_window: dict[str, list[Values]] = {}
-        for round_ in rounds:
-            by_window.setdefault(round_.split, []).append(round_.values[group][metric])
+        for window, values in windows:
+            by_window.setdefault(window, []).append(values[group][metric])
         per_shopper = [np.mean(values, axis=0) for values in by_window.values()]  # seeds are averaged first
         means[metric] = _mean([_window_mean(values) for values in per_shopper])
         intervals[metric] = list(bootstrap_interval(_evened(per_shopper)))
     return means, intervals
+
+
+def _new_users(rounds: Sequence[Round]) -> dict[str, object] | None:
+    """By number of known events what :func:`_group` gives, and how many were asked; None where it cannot be said."""
+    if not all(round_.new_users for round_ in rounds):
+        return None
+    out: dict[str, object] = {}
+    for number in rounds[0].new_users:
+        windows = [(round_.split, round_.new_users[number]) for round_ in rounds]
+        means, intervals = _group(windows, "all", NEW_USER_FIGURES)
+        first = {split: values["all"]["recall"] for split, values in windows}  # each shopper once, not once per seed
+        cold, cold_intervals = _group(windows, "cold", ("recall", "ndcg"))
+        out[str(number)] = {
+            **means,
+            "intervals": intervals,
+            "cold": {**cold, "intervals": cold_intervals},
+            "shoppers": sum(len(values) for values in first.values()),
+        }
+    return out
 
 
 def _evened(windows: Sequence[Values]) -> Values:
@@ -252,14 +360,16 @@ def _evened(windows: Sequence[Values]) -> Values:
 
 
 def _summary(rounds: Sequence[Round]) -> dict[str, object]:
-    means, intervals = _group(rounds, "all")
+    windows = [(round_.split, round_.values) for round_ in rounds]
+    means, intervals = _group(windows, "all")
     out: dict[str, object] = dict(means)
     out["coverage"] = _mean([round_.coverage for round_ in rounds])
     out["fit_s"] = _mean([round_.fit_s for round_ in rounds])
     out["recommend_s"] = _mean([round_.recommend_s for round_ in rounds])
     for group in ("warm", "cold"):
-        group_means, group_intervals = _group(rounds, group)
+        group_means, group_intervals = _group(windows, group)
         out[group] = {**group_means, "intervals": group_intervals}
+    out["new_users"] = _new_users(rounds)
     out["intervals"] = intervals
     out["windows"] = [
         {

@@ -17,6 +17,9 @@ from modaloom.evaluation.protocol import Evaluation
 from modaloom.files import write_text
 
 OURS = "modaloom"
+IN_WINDOWS = ("rolling", "new-users")
+DRAWN = 5
+"""Lines in one chart, and colours for them."""
 COLUMNS = ("recall", "ndcg", "precision", "hit_rate", "map", "mrr", "coverage", "novelty", "diversity")
 
 
@@ -42,8 +45,36 @@ def print_report(evaluation: Evaluation, console: Console | None = None) -> None
     console.print(table)
     note = "cold, warm: recall of never-sold and of other items; cover: share of the catalogue shown"
     console.print(note, style="dim", highlight=False)
+    _print_new_users(evaluation, console)
     for name, reason in evaluation.skipped.items():
         console.print(f"left out: {name}: {reason}", style="dim", markup=False, highlight=False)
+
+
+def _print_new_users(evaluation: Evaluation, console: Console) -> None:
+    """Recall by how much is known of a shopper; a line that says so for models that cannot be asked."""
+    numbers, curves = new_user_curves(evaluation)
+    if not numbers:
+        return
+    console.print("\nnew shoppers: recall when only their newest events are known", style="italic", highlight=False)
+    table = Table(header_style="bold", box=SIMPLE_HEAD, padding=0)
+    table.add_column("model", no_wrap=True)
+    for column in numbers:
+        table.add_column(f"{column} events" if column != "1" else "1 event", justify="right", no_wrap=True)
+    for curve in curves:
+        cells = [_short(point.value) for point in curve.points]
+        table.add_row(curve.name, *cells, style="bold green" if curve.ours else None)
+    console.print(table)
+    console.print(new_users_note(evaluation), style="dim", highlight=False)
+    for name in _without_curve(evaluation):
+        line = f"{name}: knows only the shoppers that it was fitted with"
+        console.print(line, style="dim", markup=False, highlight=False)
+
+
+def new_users_note(evaluation: Evaluation) -> str:
+    """Whether the model had seen the rest of these shoppers' past, in a sentence."""
+    if evaluation.protocol.name == "new-users":
+        return "kept-out shoppers: nothing that they did was there when the models were fitted"
+    return "their earlier events were there when the models were fitted: --protocol new-users keeps them out"
 
 
 def heading(evaluation: Evaluation) -> str:
@@ -52,6 +83,8 @@ def heading(evaluation: Evaluation) -> str:
     how = protocol.name
     if protocol.name == "rolling":
         how = f"rolling, {protocol.windows} windows of {protocol.window_days} days"
+    if protocol.name == "new-users":
+        how = f"new users, never learned from, {protocol.windows} windows of {protocol.window_days} days"
     seeds = f", seeds {', '.join(map(str, protocol.seeds))}" if len(protocol.seeds) > 1 else ""
     return f"{evaluation.shop}: {how}, top {protocol.n}{seeds}; 95 % intervals over shoppers"
 
@@ -73,8 +106,8 @@ def write_json(evaluation: Evaluation, file: Path) -> None:
         "shop": evaluation.shop,
         "name": protocol.name,
         "n": protocol.n,
-        "windows": protocol.windows if protocol.name == "rolling" else None,
-        "window_days": protocol.window_days if protocol.name == "rolling" else None,
+        "windows": protocol.windows if protocol.name in IN_WINDOWS else None,
+        "window_days": protocol.window_days if protocol.name in IN_WINDOWS else None,
         "seeds": list(protocol.seeds),
     }
     content = {name: _without_nan({**row, "protocol": how}) for name, row in evaluation.summary().items()}
@@ -94,6 +127,25 @@ class Bar:
 
 
 @dataclass(frozen=True)
+class Point:
+    """Recall when so many events are known, with its interval."""
+
+    known: str
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One model's recall by how much is known of a shopper."""
+
+    name: str
+    points: tuple[Point, ...]
+    ours: bool
+
+
+@dataclass(frozen=True)
 class Page:
     """What ``page.html`` may use."""
 
@@ -106,6 +158,11 @@ class Page:
     lines: dict[str, list[float]]
     top: float
     skipped: dict[str, str]
+    known: tuple[str, ...]
+    curves: list[Curve]
+    curves_top: float
+    curves_note: str
+    without_curve: list[str]
 
 
 def write_html(evaluation: Evaluation, file: Path) -> None:
@@ -133,11 +190,25 @@ def _page(evaluation: Evaluation) -> Page:
         cells |= {f"{group} recall": _figure(_number(summary[name][group], "recall")) for group in ("warm", "cold")}
         cells |= {column: _figure(_number(summary[name], column), 1) for column in ("fit_s", "recommend_s")}
         rows.append({"model": name, **cells})
-    windows, lines = _lines(evaluation, order[:5])
+    windows, lines = _lines(evaluation, order[:DRAWN])
     top = max((value for line in lines.values() for value in line), default=1.0) or 1.0
     columns = (*COLUMNS, "warm recall", "cold recall", "fit_s", "recommend_s")
+    known, curves = new_user_curves(evaluation)
     return Page(
-        heading(evaluation), evaluation.protocol.n, charts, rows, columns, windows, lines, top, evaluation.skipped
+        heading(evaluation),
+        evaluation.protocol.n,
+        charts,
+        rows,
+        columns,
+        windows,
+        lines,
+        top,
+        evaluation.skipped,
+        known,
+        curves,
+        curves_top=max((point.high for curve in curves[:DRAWN] for point in curve.points), default=0.0) or 1.0,
+        curves_note=new_users_note(evaluation),
+        without_curve=_without_curve(evaluation),
     )
 
 
@@ -166,6 +237,25 @@ def _lines(evaluation: Evaluation, names: list[str]) -> tuple[list[str], dict[st
             line.append(float(sum(values) / len(values)) if values else 0.0)
         lines[name] = line
     return windows, lines
+
+
+def new_user_curves(evaluation: Evaluation) -> tuple[tuple[str, ...], list[Curve]]:
+    """Numbers of known events, ``all`` last, and a curve per model that can be asked so, the best recall first."""
+    summary = evaluation.summary()
+    curves = []
+    for name in ranked(evaluation):
+        rows = summary[name]["new_users"]
+        if not isinstance(rows, dict) or not rows:
+            continue
+        known = {**rows, "all": summary[name]}
+        points = [Point(number, _number(row, "recall"), *_interval(row, "recall")) for number, row in known.items()]
+        curves.append(Curve(name, tuple(points), name == OURS))
+    return tuple(point.known for point in curves[0].points) if curves else (), curves
+
+
+def _without_curve(evaluation: Evaluation) -> list[str]:
+    there = {curve.name for curve in new_user_curves(evaluation)[1]}
+    return [name for name in ranked(evaluation) if name not in there]
 
 
 def _number(row: object, metric: str) -> float:

@@ -17,6 +17,9 @@ POSITIVE_EVENTS = (Event.VIEW, Event.CART, Event.PURCHASE, Event.RATING, Event.L
 """Events that speak for an item. Dislikes and returns never count as taste."""
 EVENT_WEIGHTS = {Event.VIEW: 0.15, Event.CART: 0.5, Event.PURCHASE: 1.0, Event.RATING: 0.7, Event.LIKE: 0.8}
 
+MOST_EVENTS = 100
+"""Target events after which a shopper counts no more in what sells: a reseller's basket is nobody's taste."""
+
 
 def interaction_matrix(snapshot: Snapshot) -> sp.csr_matrix:
     """Users x items, 1 where there was a target event."""
@@ -59,11 +62,26 @@ def history_matrix(histories: Histories, n_items: int, half_life_days: float | N
     return matrix
 
 
+def shopper_weights(targets: pl.DataFrame) -> npt.NDArray[np.float64]:
+    """Weight of each row (e,) of target events, so that no shopper's add up to more than :data:`MOST_EVENTS`.
+
+    For everybody else it is one: in a shop without resellers and robots nothing changes.
+    """
+    users = targets["user_num"].to_numpy().astype(np.int64)
+    weights: npt.NDArray[np.float64] = np.minimum(1.0, MOST_EVENTS / np.bincount(users)[users])
+    return weights
+
+
 def decayed_counts(snapshot: Snapshot, half_life_days: float) -> FloatArray:
-    """Target events of each item (n,), halved every ``half_life_days``; plain counts without times."""
+    """Target events of each item (n,), halved every ``half_life_days``; plain counts without times.
+
+    No shopper counts for more than :data:`MOST_EVENTS`.
+    """
     targets = snapshot.targets()
     times = targets["timestamp"].to_numpy()
-    weights = np.ones(targets.height) if not times.any() else 0.5 ** ((snapshot.now - times) / DAY_S / half_life_days)
+    weights = shopper_weights(targets)
+    if times.any():
+        weights = weights * 0.5 ** ((snapshot.now - times) / DAY_S / half_life_days)
     return np.bincount(targets["item_num"].to_numpy(), weights, minlength=snapshot.n_items).astype(np.float32)
 
 

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from modaloom.models.attention import Attention, masked_softmax
 
 FUSION_KINDS = ("attention", "concat-mlp", "gru", "gated", "cross_attention", "transformer")
+MISSING_KINDS = ("impute", "token", "mask")
+"""What stands where a modality is missing: a guess from the others, a learned token, or nothing."""
 
 
 class Fusion(nn.Module):
@@ -218,6 +220,44 @@ class CrossModalImputer(nn.Module):
         hidden = mask & ~visible
         error = (self.guess(tokens, visible) - tokens).masked_fill(~hidden[..., None], 0.0)
         return (error**2).sum() / hidden.sum().clamp_min(1)
+
+
+class LearnedTokens(nn.Module):
+    """One learned token per modality for all items that lack it.
+
+    Source: He et al., "Masked Autoencoders Are Scalable Vision Learners", 2022, section 3 (the mask token).
+    """
+
+    def __init__(self, dim: int, n_modalities: int):
+        super().__init__()
+        self.tokens = nn.Parameter(torch.randn(n_modalities, dim) / dim**0.5)
+
+    def guess(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """The learned tokens (b, m, d), the same for every row."""
+        return self.tokens.expand(tokens.shape[0], -1, -1)
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """Tokens (b, m, d) with the gaps filled in; those present are left as they are."""
+        return torch.where(mask[..., None], tokens, self.guess(tokens, mask))
+
+    def loss(self, tokens: Tensor, mask: Tensor, visible: Tensor) -> Tensor:
+        """Nothing: these tokens learn from what the model is for, not from what they stand for."""
+        return tokens.new_zeros(())
+
+
+def make_stand_in(kind: str, dim: int, n_modalities: int) -> CrossModalImputer | LearnedTokens | None:
+    """What fills the gaps, by its kind; None where they stay empty.
+
+    Raises:
+        ValueError: unknown kind.
+    """
+    if kind == "impute":
+        return CrossModalImputer(dim, n_modalities)
+    if kind == "token":
+        return LearnedTokens(dim, n_modalities)
+    if kind == "mask":
+        return None
+    raise ValueError(f"missing must be one of {', '.join(MISSING_KINDS)}, not {kind!r}")
 
 
 class MultimodalFusionModel(nn.Module):

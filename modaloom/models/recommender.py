@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from modaloom.models.fusion import CrossModalImputer, make_fusion
+from modaloom.models.fusion import make_fusion, make_stand_in
 from modaloom.models.sequence import make_sequence
 from modaloom.types import Tokens
 
@@ -32,7 +32,8 @@ class RecommenderConfig:
     attention: str = "scaled_dot"
     sequence: str = "kernel"
     num_heads: int = 4
-    impute: bool = True
+    missing: str = "impute"
+    """What stands where a modality is missing, of :data:`~modaloom.models.fusion.MISSING_KINDS`."""
 
 
 class ItemKeys(NamedTuple):
@@ -54,7 +55,7 @@ class FusionRecommender(nn.Module):
         m, d = len(config.modalities), config.dim
         self.adapt = nn.Parameter(torch.eye(d).repeat(m, 1, 1))
         self.fusion = make_fusion(config.fusion, d, m, attention=config.attention, num_heads=config.num_heads)
-        self.imputer = CrossModalImputer(d, m) if config.impute else None
+        self.imputer = make_stand_in(config.missing, d, m)
         self.trust = nn.Parameter(torch.zeros(m))
         self.fused_weight = nn.Parameter(torch.tensor(-1.0))
         self.appeal = nn.Sequential(nn.Linear(d, d), nn.GELU(), nn.Linear(d, 1))

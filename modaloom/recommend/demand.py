@@ -15,8 +15,9 @@ import numpy.typing as npt
 import polars as pl
 
 from modaloom.data.splits import as_of
-from modaloom.models.behaviour import DAY_S, decayed_counts
+from modaloom.models.behaviour import DAY_S, decayed_counts, shopper_weights
 from modaloom.recommend.parts import State, group_numbers
+from modaloom.recommend.retrieve import Answer, ConstantAnswer
 from modaloom.types import FloatArray, Histories, Snapshot
 
 HALF_LIVES_DAYS = (10.0, 28.0, 90.0, 365.0)
@@ -77,6 +78,10 @@ class Demand:
         """Raw scores (b, n), equal in every row."""
         return np.broadcast_to(self._scores, (len(histories), len(self._scores)))
 
+    def ask(self, histories: Histories) -> Answer:
+        """See :class:`~modaloom.recommend.retrieve.Answer`."""
+        return ConstantAnswer(self._scores, len(histories))
+
     def state(self) -> State:
         """Everything learned, as plain arrays."""
         return {"scores": self._scores}
@@ -90,6 +95,7 @@ class Demand:
         """Features and sales counts of the items on offer, for each earlier window with a past."""
         targets = snapshot.targets()
         times, items = targets["timestamp"].to_numpy(), targets["item_num"].to_numpy()
+        weights = shopper_weights(targets)
         if not times.any():
             return []
         cases = []
@@ -99,8 +105,8 @@ class Demand:
                 break
             then = as_of(snapshot, start)
             stop = start + self.window_days * DAY_S
-            inside = items[(times >= start) & (times < stop)]
-            counts = np.bincount(inside, minlength=snapshot.n_items).astype(np.float64)
+            inside = (times >= start) & (times < stop)
+            counts = np.bincount(items[inside], weights[inside], minlength=snapshot.n_items).astype(np.float64)
             cases.append((self._features(then)[then.catalogue], counts[then.catalogue]))
         return cases
 

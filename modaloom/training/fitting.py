@@ -31,6 +31,7 @@ class FusionConfig:
     fusion: str = "attention"
     attention: str = "scaled_dot"
     sequence: str = "kernel"
+    missing: str = "impute"
     loop: LoopConfig = field(default_factory=LoopConfig)
 
 
@@ -111,7 +112,14 @@ def fit_fusion(
         )
     torch.manual_seed(config.loop.seed)
     model = FusionRecommender(
-        RecommenderConfig(names, config.dim, fusion=config.fusion, attention=config.attention, sequence=config.sequence)
+        RecommenderConfig(
+            names,
+            config.dim,
+            fusion=config.fusion,
+            attention=config.attention,
+            sequence=config.sequence,
+            missing=config.missing,
+        )
     )
     fitted = FittedFusion(model, behaviour, whitening, Progress())
     tokens = {name: made for name, made in fitted.tokens_at(snapshot).items() if name in names}

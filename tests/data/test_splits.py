@@ -21,7 +21,9 @@ from modaloom.data.splits import (
     earlier_splits,
     file_split,
     held_out_split,
+    keep_out,
     last_out_split,
+    newest_events,
     random_split,
     rolling_splits,
     take_snapshot,
@@ -29,7 +31,7 @@ from modaloom.data.splits import (
     window_split,
 )
 from modaloom.errors import EvaluationError
-from modaloom.types import Event
+from modaloom.types import Event, Histories
 
 Load = Callable[..., Shop]
 START = int(datetime(2020, 1, 1, tzinfo=UTC).timestamp())
@@ -227,3 +229,32 @@ def test_asking_ignores_other_events(log_shop: Load) -> None:
     snapshot = take_snapshot(shop, {}, now=START + 5 * DAY_S)
     views = shop.interactions.with_columns(event=pl.lit(int(Event.VIEW), dtype=pl.UInt8))
     assert _truth(ask("views", snapshot, views)) == {}
+
+
+@hypothesis_settings(max_examples=60, deadline=None)
+@given(pasts=st.lists(st.lists(st.integers(0, 9), max_size=6), min_size=1, max_size=5), number=st.integers(0, 7))
+def test_the_newest_events_are_the_last_ones(pasts: list[list[int]], number: int) -> None:
+    cut = newest_events(Histories.from_lists(pasts, now=9), number)
+    assert [cut.of(row).tolist() for row in range(len(cut))] == [past[max(len(past) - number, 0) :] for past in pasts]
+    assert len(cut.events) == len(cut.timestamps) == len(cut.item_nums)
+
+
+@hypothesis_settings(max_examples=30, deadline=None)
+@given(rows=st.lists(_EVENTS, min_size=1, max_size=40), held=st.lists(st.booleans(), min_size=6, max_size=6))
+def test_who_is_kept_out_changes_nothing_for_the_others(
+    rows: list[tuple[int, int, str, int]], held: list[bool]
+) -> None:
+    """The log that is left equals that of a shop where they never were; what they know is all of their own past."""
+    with TemporaryDirectory() as folder:
+        shop = _random_shop(Path(folder), rows, [0] * 6, True)
+    split = window_split(shop, {}, START + 20 * DAY_S, shop.end)
+    marked = np.array(held)[[int(name[1:]) for name in shop.users["user_id"]]]
+    asked = keep_out(split, marked)
+    left = asked.snapshot.interactions
+    assert left.equals(split.snapshot.interactions.filter(~pl.Series(marked[split.snapshot.interactions["user_num"]])))
+    assert set(asked.user_nums.tolist()) == {user for user in split.user_nums.tolist() if marked[user]}
+    whole = split.histories()
+    places = {user: row for row, user in enumerate(split.user_nums.tolist())}
+    for row, user in enumerate(asked.user_nums.tolist()):
+        assert asked.histories().of(row).tolist() == whole.of(places[user]).tolist()
+        assert asked.truth[row].tolist() == split.truth[places[user]].tolist()

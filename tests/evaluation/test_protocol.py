@@ -116,7 +116,7 @@ def test_the_summary_has_every_figure(hand_made: Shop) -> None:
     row = run(hand_made, Protocol("rolling", n=2, windows=1, window_days=2)).summary()["fixed"]
     figures = {"recall", "precision", "f1", "ndcg", "hit_rate", "map", "mrr"}
     assert set(row) == figures | {
-        "novelty", "coverage", "fit_s", "recommend_s", "warm", "cold", "intervals", "windows",
+        "novelty", "coverage", "fit_s", "recommend_s", "warm", "cold", "new_users", "intervals", "windows",
     }  # fmt: skip
     for group in ("warm", "cold"):
         part = row[group]
@@ -138,7 +138,8 @@ def test_every_protocol_asks_honest_questions(name: str, sample: Shop, tmp_path:
         users, items = sample.users["user_id"], sample.items["item_id"]
         rows = [f"{users[num]},{items[num]},purchase,1,2026-01-05T10:00:00,," for num in range(9)]
         test_file.write_text("\n".join(["user_id,item_id,event,value,timestamp,query,session_id", *rows]) + "\n")
-    protocol = Protocol(name, n=5, windows=2, window_days=30, seeds=(0, 1), test_file=test_file)
+    days = 120 if name == "new-users" else 30
+    protocol = Protocol(name, n=5, windows=2, window_days=days, seeds=(0, 1), test_file=test_file)
     splits = list(protocol.splits(sample, {}))
     assert 1 <= len(splits) <= protocol.n_splits
     for split, _ in splits:
@@ -150,7 +151,9 @@ def test_every_protocol_asks_honest_questions(name: str, sample: Shop, tmp_path:
             assert not had & set(items_.tolist()), "a list shows what the shopper has"
             assert not had & set(truth.tolist()), "the truth is in the past"
     result = evaluate(sample, {}, protocol, {"noisy": lambda seed: Fixed(seed, seeded=True), "plain": Fixed})
-    seeds = {"random": [0, 1]}.get(name, [0, 1] * len(splits))
+    seeds = {"random": [0, 1], "new-users": [0] * (len(splits) // 2) + [1] * (len(splits) // 2)}.get(
+        name, [0, 1] * len(splits)
+    )
     assert [round_.seed for round_ in result.rounds["noisy"]] == seeds
     assert len(result.rounds["plain"]) == len(splits), "a model without chance is run with one seed"
     assert 0 < result.mean("noisy", "recall") < 1

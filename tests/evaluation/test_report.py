@@ -97,7 +97,7 @@ def test_the_json_says_null_where_there_is_no_figure(evaluation: Evaluation, tmp
     assert set(figures) == {"modaloom", "popularity"}
     row = figures["popularity"]
     own = {*FIGURES, "novelty", "coverage", "fit_s", "recommend_s"}
-    assert set(row) == own | {"warm", "cold", "intervals", "windows", "protocol"}
+    assert set(row) == own | {"warm", "cold", "new_users", "intervals", "windows", "protocol"}
     assert row["cold"]["recall"] is None
     assert row["cold"]["intervals"]["recall"] == [None, None]
     assert row["warm"]["recall"] == pytest.approx(0.15)

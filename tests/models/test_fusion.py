@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 from modaloom.models.attention import SCORE_FUNCTIONS
 from modaloom.models.fusion import (
     FUSION_KINDS,
+    MISSING_KINDS,
     CrossModalImputer,
     Fusion,
+    LearnedTokens,
     MultimodalFusionModel,
     drop_modalities,
     make_fusion,
+    make_stand_in,
 )
 from modaloom.testing import FusionSuite
 
@@ -182,3 +185,32 @@ class TestMultimodalFusionModel:
             optimiser.step()
         right = ((model(image[512:], text[512:]) > 0).float() == labels[512:]).float().mean()
         assert right > 0.85
+
+
+class TestStandIns:
+    @pytest.mark.parametrize("kind", MISSING_KINDS)
+    def test_by_kind(self, kind: str) -> None:
+        made = make_stand_in(kind, 4, 3)
+        assert (made is None) == (kind == "mask")
+
+    def test_unknown_kinds_are_named(self) -> None:
+        with pytest.raises(ValueError, match="missing must be one of impute, token, mask, not 'zero'"):
+            make_stand_in("zero", 4, 3)
+
+    @given(masks, st.integers(0, 99))
+    @settings(max_examples=40, deadline=None)
+    def test_a_learned_token_is_the_same_for_every_row(self, rows: list[list[bool]], seed: int) -> None:
+        torch.manual_seed(seed)
+        stand_in, mask = LearnedTokens(4, 3), torch.tensor(rows)
+        tokens = torch.randn(len(rows), 3, 4)
+        filled = stand_in(tokens, mask)
+        assert torch.equal(filled[mask], tokens[mask])
+        assert torch.equal(filled[~mask], stand_in.tokens.expand(len(rows), -1, -1)[~mask])
+        assert stand_in.loss(tokens, mask, mask).item() == 0
+
+    def test_a_learned_token_learns(self) -> None:
+        stand_in, mask = LearnedTokens(4, 2), torch.tensor([[True, False]])
+        stand_in(torch.zeros(1, 2, 4), mask).sum().backward()
+        assert stand_in.tokens.grad is not None
+        assert stand_in.tokens.grad[1].abs().sum() > 0
+        assert stand_in.tokens.grad[0].abs().sum() == 0, "that modality was there"

@@ -46,7 +46,7 @@ def test_an_item_of_which_nothing_is_known_has_no_key() -> None:
 def test_gradients_stay_small_where_whole_items_are_missing(sequence: str) -> None:
     """An item of which nothing is known once gave a gradient of 1e17, beside which clipping left nothing."""
     torch.manual_seed(0)
-    model = FusionRecommender(RecommenderConfig(NAMES, DIM, sequence=sequence, impute=False))
+    model = FusionRecommender(RecommenderConfig(NAMES, DIM, sequence=sequence, missing="mask"))
     mask = torch.tensor([[True, True], [True, False], [False, False], [False, True]])
     items = model.items(random_views(4, 2) * mask[..., None], mask)
     queries, _, weights = model.queries(

@@ -1,0 +1,98 @@
+"""Recall against how much is known of a shopper of whom nothing was learned: k newest events, from none to all.
+
+    python benchmarks/new_users.py [--root PATH] [--shop DIR] [--windows 6] [--seeds 0,1] [--png FILE] [--out FILE]
+
+Protocol ``new-users``: in each of the last windows a fifth of the shoppers is kept out of the log before anything is
+fitted, another fifth for each seed; then they are asked about with their newest k events. Two shops: H&M's files (with
+``--root``; windows of 28 days) and the built-in shop (drawn where ``--shop`` is not given; windows of 56 days). All
+models see the same log and are asked about the same shoppers; what is chosen is chosen on windows before each cut, of
+the shoppers that are left. Intervals are 95 % bootstrap intervals over shoppers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from drawing import Line, Panel, draw_curves
+
+from modaloom.build import LearnOptions, model_factories
+from modaloom.config import Settings, load_settings
+from modaloom.data.shop import Shop, load_shop
+from modaloom.encoders.catalogue import encode_items
+from modaloom.evaluation.protocol import Protocol, evaluate
+from modaloom.evaluation.report import print_report
+from modaloom.samples.write import write_sample
+
+HERE = Path(__file__).parent
+MODELS = ("modaloom", "popularity", "item-knn", "content-knn")
+KNOWN = (0, 1, 2, 5, 10)
+
+
+def measure(shop: Shop, settings: Settings, protocol: Protocol) -> dict[str, Any]:
+    """Figures by model and by number of known events, ``all`` last."""
+    tokens = encode_items(shop, settings=settings)
+    result = evaluate(
+        shop,
+        tokens,
+        protocol,
+        model_factories(MODELS, LearnOptions()),
+        tell=lambda what, done, total: print(f"{done}/{total} {what}", flush=True),
+    )
+    print_report(result)
+    rows: dict[str, Any] = {}
+    for name, row in result.summary().items():
+        whole = {figure: row[figure] for figure in ("recall", "ndcg", "intervals", "cold")}
+        known = row["new_users"]
+        assert isinstance(known, dict)
+        rows[name] = {**known, "all": whole}
+    return rows
+
+
+def panel(title: str, rows: dict[str, Any], n: int) -> Panel:
+    """One shop's curves."""
+    lines = {}
+    for name, by_known in rows.items():
+        ends = [row["intervals"]["recall"] for row in by_known.values()]
+        values = [row["recall"] for row in by_known.values()]
+        lines[name] = Line(values, [low for low, _ in ends], [high for _, high in ends])
+    places = list(next(iter(rows.values())))
+    return Panel(title, "events known of a new shopper", f"Recall@{n}", places, lines)
+
+
+def main() -> None:
+    """Runs both shops, writes the figures and draws them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", type=Path, help="folder with the H&M files; left out where it is not given")
+    parser.add_argument("--shop", type=Path, help="folder of the built-in shop; drawn where it is not given")
+    parser.add_argument("--users", type=int, default=2_400, help="shoppers of the built-in shop, if it is drawn")
+    parser.add_argument("--windows", type=int, default=6)
+    parser.add_argument("--seeds", default="0,1")
+    parser.add_argument("--out", type=Path, default=HERE / "results" / "new_users.json")
+    parser.add_argument("--png", type=Path, default=HERE.parent / "docs" / "images" / "new_users.png")
+    asked = parser.parse_args()
+    settings, started = load_settings(), time.perf_counter()
+    seeds = tuple(int(seed) for seed in asked.seeds.split(","))
+    shops: dict[str, dict[str, Any]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        place = asked.shop or Path(folder) / "shop"
+        if not asked.shop:
+            write_sample(place, users=asked.users)
+        protocol = Protocol("new-users", windows=asked.windows, window_days=56, seeds=seeds, known_events=KNOWN)
+        shops["the built-in shop"] = measure(load_shop(place, settings=settings), settings, protocol)
+    if asked.root:
+        toml = HERE.parent / "examples" / "shops" / "hm.toml"
+        protocol = Protocol("new-users", windows=asked.windows, seeds=seeds, known_events=KNOWN)
+        shops["H&M"] = measure(load_shop(toml, root=asked.root, settings=settings), settings, protocol)
+    study = {"windows": asked.windows, "seeds": seeds, "took_s": round(time.perf_counter() - started), "shops": shops}
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
+    asked.out.write_text(json.dumps(study, indent=2) + "\n", encoding="utf-8")
+    draw_curves([panel(title, rows, protocol.n) for title, rows in shops.items()], asked.png)
+
+
+if __name__ == "__main__":
+    main()

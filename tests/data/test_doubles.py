@@ -1,0 +1,136 @@
+"""Near-duplicates: the same garment under several numbers, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modaloom.config import load_settings
+from modaloom.data import doubles
+from modaloom.data.doubles import first_of_each, group_doubles, near_duplicates
+from modaloom.data.shop import Shop, load_shop
+from modaloom.data.splits import take_snapshot
+from modaloom.encoders.catalogue import encode_items
+from modaloom.types import BoolArray, FloatArray, IntArray, Snapshot, Tokens
+
+DIM = 64
+
+
+def made(modality: str, vectors: FloatArray, mask: BoolArray | None = None) -> Tokens:
+    mask = np.ones(len(vectors), dtype=bool) if mask is None else mask
+    return Tokens(modality, "hand/1", (vectors * mask[:, None]).astype(np.float32), mask)
+
+
+def world(number: int, copies: IntArray, seed: int = 0) -> tuple[dict[str, Tokens], IntArray]:
+    """Random garments and near copies of some, in a random order; and who is a copy of whom."""
+    rng = np.random.default_rng(seed)
+    looks, words = rng.normal(size=(number, DIM)), rng.normal(size=(number, DIM))
+    kind = np.concatenate([np.arange(number), copies])
+    order = rng.permutation(len(kind))
+    kind = kind[order]
+    noise = rng.normal(0, 0.02, (len(kind), DIM))
+    return {"image": made("image", looks[kind] + noise), "text": made("text", words[kind] + noise)}, kind
+
+
+@given(
+    number=st.integers(1, 40),
+    copies=st.lists(st.integers(0, 39), max_size=30),
+    seed=st.integers(0, 99),
+    small=st.booleans(),
+)
+@settings(max_examples=60, deadline=None)
+def test_copies_are_found_and_nothing_else(number: int, copies: list[int], seed: int, small: bool) -> None:
+    """Also where only buckets are compared, each of a few items."""
+    tokens, kind = world(number, np.array([copy % number for copy in copies], dtype=np.int64), seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(doubles, "EXACT_ITEMS", 16 if small else 1_024)
+        leaders = near_duplicates(tokens, len(kind))
+    assert (kind[leaders] == kind).all(), "different garments in one group"
+    assert len(set(leaders.tolist())) == len(set(kind.tolist())), "a copy was not found"
+    assert (leaders <= np.arange(len(kind))).all()
+    assert (leaders[leaders] == leaders).all(), "a first item is its own"
+
+
+def test_the_same_picture_with_other_words_is_another_garment() -> None:
+    rng = np.random.default_rng(0)
+    look = np.tile(rng.normal(size=DIM), (3, 1))
+    words = np.stack([rng.normal(size=DIM)] * 2 + [rng.normal(size=DIM)])
+    both = {"image": made("image", look), "text": made("text", words)}
+    assert near_duplicates(both, 3).tolist() == [0, 0, 2]
+    silent = {**both, "text": made("text", words, np.array([True, True, False]))}
+    assert near_duplicates(silent, 3).tolist() == [0, 0, 0], "nothing speaks against it"
+
+
+def test_words_alone_make_no_double() -> None:
+    words = np.tile(np.random.default_rng(0).normal(size=DIM), (3, 1))
+    assert near_duplicates({"text": made("text", words)}, 3).tolist() == [0, 1, 2]
+    unseen = made("image", words, np.array([True, False, False]))
+    assert near_duplicates({"text": made("text", words), "image": unseen}, 3).tolist() == [0, 1, 2]
+
+
+def test_small_steps_do_not_lead_far() -> None:
+    """Each picture is like the next, the first is not like the last: groups end where likeness to their first ends."""
+    angles = np.arange(40) * 0.05
+    turning = np.zeros((40, DIM))
+    turning[:, 0], turning[:, 1] = np.cos(angles), np.sin(angles)
+    leaders = near_duplicates({"image": made("image", turning)}, 40)
+    assert 1 < len(set(leaders.tolist())) < 40
+    cosines = np.cos(angles - angles[leaders])
+    assert (cosines >= doubles.SAME_PICTURE_ALONE).all()
+
+
+@pytest.fixture(scope="module")
+def sample(sample_shop: Path) -> Shop:
+    return load_shop(sample_shop)
+
+
+def plain(snapshot: Snapshot) -> Snapshot:
+    return replace(snapshot, items=snapshot.items.with_columns(group_id=pl.lit(None, pl.String)))
+
+
+def test_doubles_share_a_group_and_known_groups_stay(sample: Shop) -> None:
+    tokens = {"image": made("image", np.random.default_rng(0).normal(size=(sample.n_items, DIM)))}
+    vectors = tokens["image"].vectors.copy()
+    vectors[5] = vectors[3] + 0.01
+    snapshot = plain(take_snapshot(sample, {"image": made("image", vectors)}))
+    grouped = group_doubles(snapshot).items["group_id"]
+    assert grouped.null_count() == sample.n_items - 2
+    assert grouped[3] == grouped[5] == f"double of {sample.items['item_id'][3]}"
+    own = take_snapshot(sample, {"image": made("image", vectors)})
+    assert group_doubles(own).items.equals(own.items), "this shop says itself what belongs together"
+    half = replace(
+        snapshot,
+        items=snapshot.items.with_columns(
+            group_id=pl.when(pl.col("item_id") == sample.items["item_id"][3]).then(pl.lit("mine"))
+        ),
+    )
+    assert group_doubles(half).items["group_id"][3] == "mine"
+
+
+@given(
+    st.lists(st.integers(0, 9), min_size=1, max_size=10, unique=True),
+    st.lists(st.integers(0, 4), min_size=10, max_size=10),
+)
+def test_a_list_keeps_the_first_of_each(items: list[int], groups: list[int]) -> None:
+    kept = first_of_each(np.array(items), np.array(groups)).tolist()
+    assert [groups[item] for item in kept] == list(dict.fromkeys(groups[item] for item in items))
+    assert kept == [item for item in items if item in kept], "the order stays"
+    assert kept[0] == items[0]
+
+
+def test_the_built_in_garments_are_different_things(sample: Shop) -> None:
+    """Real pictures and words: colours of one model are no doubles, a copied garment is one."""
+    tokens = encode_items(sample, settings=load_settings(), modalities=("image", "text"))
+    leaders = near_duplicates(tokens, sample.n_items)
+    assert (leaders == np.arange(sample.n_items)).mean() > 0.95
+    twice = {
+        name: made(name, np.vstack([one.vectors, one.vectors]), np.tile(one.mask, 2)) for name, one in tokens.items()
+    }
+    again = near_duplicates(twice, 2 * sample.n_items)
+    assert (again[sample.n_items :] < sample.n_items)[tokens["image"].mask].all()
