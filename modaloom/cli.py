@@ -22,6 +22,9 @@ ShopArgument = Annotated[Path, typer.Argument(metavar="SHOP", help="A folder wit
 RootOption = Annotated[Path | None, typer.Option("--root", help="Where the data of the toml lie.")]
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")]
 HtmlOption = Annotated[Path | None, typer.Option("--html", help="Write a page to this file.")]
+OptionsFile = Annotated[
+    Path | None, typer.Option("--options", help="Learning options from JSON, such as a bundle's config.json.")
+]
 
 
 @app.command()
@@ -64,28 +67,42 @@ def train(
     shop: ShopArgument,
     out: Annotated[Path, typer.Option("--out", metavar="BUNDLE", help="Folder to write the bundle to.")],
     root: RootOption = None,
-    size: Annotated[str, typer.Option("--size", help="small, base or large.")] = "base",
+    size: Annotated[str | None, typer.Option("--size", help="small, base (default) or large.")] = None,
     fusion: Annotated[
-        str, typer.Option("--fusion", help="attention, concat-mlp, gru, gated, cross_attention or transformer.")
-    ] = "attention",
-    attention: Annotated[str, typer.Option("--attention", help="dot, scaled_dot or additive.")] = "scaled_dot",
-    sequence: Annotated[str, typer.Option("--sequence", help="kernel, mean, gru or transformer.")] = "kernel",
+        str | None,
+        typer.Option("--fusion", help="attention (default), concat-mlp, gru, gated, cross_attention or transformer."),
+    ] = None,
+    attention: Annotated[str | None, typer.Option("--attention", help="dot, scaled_dot (default) or additive.")] = None,
+    sequence: Annotated[
+        str | None, typer.Option("--sequence", help="kernel (default), mean, gru or transformer.")
+    ] = None,
     modalities: Annotated[
-        str, typer.Option("--modalities", help="Comma-separated.")
-    ] = "image,text,attributes,behaviour",
-    epochs: Annotated[int, typer.Option("--epochs", min=1, max=1000)] = 5,
-    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+        str | None, typer.Option("--modalities", help="Comma-separated; image,text,attributes,behaviour by default.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1, max=1000)] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0)] = None,
+    options: OptionsFile = None,
+    tune_minutes: Annotated[
+        float | None,
+        typer.Option("--tune-minutes", help="Search better options on validation first; what is given stays."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a killed run stopped.")] = False,
 ) -> None:
     """Learn from a shop and write a bundle that recommends."""
-    from modaloom.build import LearnOptions, train_bundle
+    from modaloom.build import LearnOptions, TuningPlan, load_options, train_bundle
     from modaloom.terminal import bars, console, note_pictures, open_shop, print_trained
 
-    options = LearnOptions(size, fusion, attention, sequence, _names(modalities), epochs, seed)
+    asked = {
+        "size": size, "fusion": fusion, "attention": attention, "sequence": sequence, "epochs": epochs, "seed": seed,
+        "modalities": None if modalities is None else _names(modalities),
+    }  # fmt: skip
+    given = {name: value for name, value in asked.items() if value is not None}
+    learning = (load_options(options) if options else LearnOptions()).with_values(given)
+    plan = None if tune_minutes is None else TuningPlan(tune_minutes, frozenset(given))
     settings, opened = open_shop(shop, root)
     place = out if out.name not in ("", "..") else out.resolve()  # what lies beside it needs a name
     with bars() as tell:
-        metrics = train_bundle(opened, place, options, settings=settings, resume=resume, tell=tell)
+        metrics = train_bundle(opened, place, learning, settings=settings, resume=resume, tuning=plan, tell=tell)
     note_pictures(opened)
     print_trained(metrics, out, console)
 
@@ -95,7 +112,7 @@ def evaluate(
     shop: ShopArgument,
     root: RootOption = None,
     protocol: Annotated[
-        str, typer.Option("--protocol", help="temporal, rolling, last-out, random or file.")
+        str, typer.Option("--protocol", help="temporal, rolling, last-out, random, file, new-users, or labels.")
     ] = "rolling",
     test: Annotated[Path | None, typer.Option("--test", help="Test interactions for the protocol 'file'.")] = None,
     windows: Annotated[int, typer.Option("--windows", min=1)] = 6,
@@ -105,11 +122,17 @@ def evaluate(
     seeds: Annotated[str, typer.Option("--seeds", help="Comma-separated.")] = "0",
     json: JsonOption = None,
     html: HtmlOption = None,
-    size: Annotated[str, typer.Option("--size", help="Of our own model: small, base or large.")] = "base",
-    epochs: Annotated[int, typer.Option("--epochs", min=1, max=1000, help="Of our own model.")] = 5,
+    size: Annotated[str | None, typer.Option("--size", help="Of our own model: small, base or large.")] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1, max=1000, help="Of our own model.")] = None,
+    options: OptionsFile = None,
+    label: Annotated[str, typer.Option("--label", help="For labels: likes, value, or an attribute.")] = "likes",
+    threshold: Annotated[float | None, typer.Option("--threshold", help="A rating is good from here on.")] = None,
 ) -> None:
-    """Measure models on honest cuts of a shop's log, side by side."""
-    from modaloom.build import LearnOptions, model_factories
+    """Measure models on honest cuts of a shop's log, or on its labels, side by side."""
+    if protocol == "labels":
+        size = size or "base"
+        return _evaluate_labels(shop, root, label, threshold, _names(models), _numbers(seeds), size, json, html)
+    from modaloom.build import LearnOptions, load_options, model_factories
     from modaloom.encoders.catalogue import encode_items
     from modaloom.evaluation.protocol import Protocol
     from modaloom.evaluation.protocol import evaluate as run
@@ -118,11 +141,51 @@ def evaluate(
     from modaloom.terminal import bars, console, note_pictures, open_shop
 
     how = Protocol(protocol, n, windows, window_days, _numbers(seeds), test)
-    factories = model_factories(_names(models), LearnOptions(size=size, epochs=epochs))
+    given = {name: value for name, value in (("size", size), ("epochs", epochs)) if value is not None}
+    learning = (load_options(options) if options else LearnOptions()).with_values(given)
+    factories = model_factories(_names(models), learning)
     settings, opened = open_shop(shop, root)
     with bars() as tell:
         tokens = encode_items(opened, settings=settings, progress=tell)
         result = run(opened, tokens, how, factories, tolerant=_names(models) == ("all",), tell=tell)
+    note_pictures(opened)
+    print_report(result, console)
+    if json:
+        write_figures(result, json)
+    if html:
+        write_html(result, html)
+    return None
+
+
+def _evaluate_labels(
+    shop: Path,
+    root: Path | None,
+    label: str,
+    threshold: float | None,
+    models: tuple[str, ...],
+    seeds: tuple[int, ...],
+    size: str,
+    json: Path | None,
+    html: Path | None,
+) -> None:
+    """Ratings, likes or an attribute, predicted: ``evaluate --protocol labels``."""
+    from modaloom.build import SIZES, LearnOptions
+    from modaloom.data.labels import read_labels
+    from modaloom.encoders.catalogue import encode_items
+    from modaloom.evaluation.label_report import print_report, write_html
+    from modaloom.evaluation.label_report import write_json as write_figures
+    from modaloom.evaluation.labelled import evaluate_labels
+    from modaloom.models.labelled import HeadConfig
+    from modaloom.terminal import bars, console, note_pictures, open_shop
+    from modaloom.training.labelled import LabelLoopConfig, label_classifiers
+
+    config = LabelLoopConfig(head=HeadConfig(dim=SIZES[LearnOptions(size=size).size]))
+    settings, opened = open_shop(shop, root)
+    with bars() as tell:
+        tokens = encode_items(opened, settings=settings, progress=tell)
+        data = read_labels(opened, tokens, label, threshold=threshold)
+        factories = label_classifiers(data, config, models)
+        result = evaluate_labels(opened.name, data, factories, seeds=seeds, tell=tell)
     note_pictures(opened)
     print_report(result, console)
     if json:

@@ -37,6 +37,7 @@ LITTLE_DISK_GB, NO_DISK_GB = 1.0, 0.05
 EXTRAS = {
     "train": "learning",
     "evaluate": "comparing with implicit's models",
+    "tune": "searching better learning options",
     "encoders": "stronger encoders by name",
 }
 """What each extra is for. Others are for developers, or bundles of these."""

@@ -47,13 +47,15 @@ def sample_bundle(sample_shop: Path, tmp_path_factory: pytest.TempPathFactory) -
     """
     import numpy as np
 
-    from modaloom import build
+    from modaloom.build import bundle
+    from modaloom.build.learner import Modaloom
+    from modaloom.build.options import LearnOptions
     from modaloom.config import load_settings
     from modaloom.data.shop import load_shop
     from modaloom.types import Snapshot
 
     def make(folder: Path) -> None:
-        class Remembering(build.Modaloom):
+        class Remembering(Modaloom):
             def fit(self, snapshot: Snapshot) -> Remembering:
                 super().fit(snapshot)
                 scores = self.score(snapshot.histories(np.arange(snapshot.n_users)))
@@ -61,10 +63,10 @@ def sample_bundle(sample_shop: Path, tmp_path_factory: pytest.TempPathFactory) -
                 return self
 
         settings = load_settings()
-        options = build.LearnOptions(size="small", epochs=1)
+        options = LearnOptions(size="small", epochs=1)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(build, "Modaloom", Remembering)
-            build.train_bundle(load_shop(sample_shop, settings=settings), folder, options, settings=settings)
+            patch.setattr(bundle, "Modaloom", Remembering)
+            bundle.train_bundle(load_shop(sample_shop, settings=settings), folder, options, settings=settings)
 
     return _once(tmp_path_factory, "sample-bundle", make)
 

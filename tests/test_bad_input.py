@@ -168,7 +168,7 @@ def test_too_many_broken_pictures(own_shop: Path, tmp_path: Path, command: Comma
         ),
         (
             "evaluate nowhere --protocol leave-one-out",
-            "unknown protocol 'leave-one-out'. Choose temporal, rolling, last-out, random, file.",
+            "unknown protocol 'leave-one-out'. Choose temporal, rolling, last-out, random, file, new-users, labels.",
         ),
         (
             "evaluate nowhere --models als,ease",
@@ -229,7 +229,7 @@ def test_a_place_that_is_taken(sample_shop: Path, tmp_path: Path, command: Comma
 
 DISK_FULL = """
 import resource, sys
-import modaloom.build as build
+import modaloom.build.bundle as build
 from modaloom.cli import main
 write = build.write_bundle
 def write_on_a_full_disk(folder, fill):

@@ -67,7 +67,7 @@ def test_check_finds_data_elsewhere(sample_shop: Path, tmp_path: Path, command: 
 
 def test_train(sample_shop: Path, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """``--out .`` means the folder one is in. The towers, which take longest to write, are tested elsewhere."""
-    monkeypatch.setattr("modaloom.build.export_towers", lambda model, folder: None)
+    monkeypatch.setattr("modaloom.build.bundle.export_towers", lambda model, folder: None)
     home = tmp_path / "bundle"
     home.mkdir()
     monkeypatch.chdir(home)

@@ -17,8 +17,8 @@ DAY_S = 86_400
 ABSENT = -1e4
 """Log weight of a place in the past that is empty."""
 SERVED_HISTORY = 50
-SMALLEST = 1e-30
 """Scores look at no more than this many of the newest events of a shopper."""
+SMALLEST = 1e-30
 
 
 class Past(NamedTuple):
@@ -110,6 +110,24 @@ def score_queries(queries: Queries, table: ItemTable) -> FloatArray:
             np.exp(similar, out=similar)
             out[row] = top + np.log(similar.sum(axis=0) + SMALLEST)
     return out + table.bias
+
+
+def score_queries_at(queries: Queries, table: ItemTable, items: IntArray) -> FloatArray:
+    """The same scores (b, c) at items (b, c) only, or at the same items (c,) for everybody."""
+    keys = np.take(table.keys, items, axis=0)
+    shoppers, count, dim = queries.queries.shape
+    if items.ndim == 1:
+        similar = (queries.queries.reshape(-1, dim) @ keys.T).reshape(shoppers, count, len(items))
+    else:
+        similar = np.matmul(queries.queries, keys.transpose(0, 2, 1))
+    similar += queries.log_weights[:, :, None]
+    top = similar.max(axis=(1, 2), keepdims=True)
+    similar -= top
+    np.exp(similar, out=similar)
+    made = top[:, 0] + np.log(similar.sum(axis=1) + np.float32(SMALLEST))
+    made[~(queries.log_weights > ABSENT / 2).any(axis=1)] = 0.0
+    result: FloatArray = made + table.bias[items]
+    return result
 
 
 def without_modality(queries: Queries, table: ItemTable, modality: str) -> Queries:

@@ -1,29 +1,33 @@
 """Several parts into one score: normalised per shopper, weighted by what pays on validation.
 
-Weights are found by coordinate search over a short grid, on candidates only: the best of every part and
-what was really taken. A part that doesn't pay is dropped.
+Weights are fitted on validation as a conditional logit drawn to a prior, on candidates only: the best of every
+part and what was really taken. A part that doesn't pay is dropped.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import minimize
+from scipy.special import softmax
 
 from modaloom.metrics import top_n
 from modaloom.numerics import squashed_zscore
 from modaloom.types import BoolArray, FloatArray, IntArray
 
-GRID = (0.0, 0.1, 0.2, 0.3, 0.45, 0.65, 1.0, 1.4, 2.0)
-CANDIDATES_PER_PART = 150
-CAUTION = 1.5
-"""How many standard errors a gain on validation must reach before a weight moves."""
+CANDIDATES_PER_PART = 300
+CHOICES = 300
+"""How many of a blend's first items its weights are fitted on."""
+PRIOR_STRENGTH = 24.0
+"""About how many shoppers the prior is worth."""
+NEGLIGIBLE = 0.02
+"""A part with less than this share of the largest weight doesn't pay for its work, and goes."""
 LEAST_SHOPPERS = 20
 """With fewer shoppers on validation the weights stay where they began."""
-DROP_GAIN = 1.002
-"""A part goes when leaving it out is better by this much."""
 Values = npt.NDArray[np.float64]
 
 
@@ -38,15 +42,21 @@ class Exam:
     counts: IntArray  # (b,) number of relevant items
 
 
-def prepare_exam(scores: Mapping[str, FloatArray], allowed: BoolArray, truth: Sequence[IntArray]) -> Exam:
-    """Normalises the parts' raw scores (b, n) and keeps their best allowed items, and the truth.
+def prepare_exam(
+    scores: Mapping[str, FloatArray],
+    allowed: BoolArray,
+    truth: Sequence[IntArray],
+    start: Mapping[str, float] | None = None,
+) -> Exam:
+    """Normalises the parts' raw scores (b, n) and keeps the best allowed items of each part, and the truth.
 
-    ``allowed`` is (n,) or (b, n).
+    ``allowed`` is (n,) or (b, n). The best of the blend with weights ``start`` are kept too.
     """
     names = tuple(scores)
     normal = [squashed_zscore(scores[name]) for name in names]
     allowed = np.broadcast_to(allowed, normal[0].shape)
-    best = [top_n(part, CANDIDATES_PER_PART, allowed) for part in normal]
+    blend = sum(part * np.float32((start or {}).get(name, 0.0)) for name, part in zip(names, normal, strict=True))
+    best = [top_n(part, CANDIDATES_PER_PART, allowed) for part in [*normal, np.asarray(blend)]]
     rows = []
     for row, items in enumerate(truth):
         picks = np.unique(np.concatenate([*(lists[row] for lists in best), items]))
@@ -70,7 +80,9 @@ def exam_values(exam: Exam, weights: npt.NDArray[np.float32], n: int) -> tuple[V
     n = min(n, total.shape[1])
     threshold = np.partition(total, -n, axis=1)[:, -n, None]
     rows, columns = np.nonzero(exam.relevant & (total >= threshold) & exam.possible)
-    ranks = (total[rows] > total[rows, columns][:, None]).sum(axis=1)
+    own = total[rows, columns][:, None]
+    ahead = (total[rows] > own) | ((total[rows] == own) & ~exam.relevant[rows])  # a tie is no find
+    ranks = ahead.sum(axis=1)
     keep = ranks < n
     discounts = 1.0 / np.log2(np.arange(2, n + 2))
     gains = np.bincount(rows[keep], discounts[ranks[keep]], len(total))
@@ -88,55 +100,74 @@ def validation_figures(exams: Sequence[Exam], weights: Mapping[str, float], n: i
     return {f"recall@{n}": float(recall.mean()), f"ndcg@{n}": float(ndcg.mean()), "shoppers": len(recall)}
 
 
-def choose_weights(
-    exams: Sequence[Exam], start: Mapping[str, float], *, n: int = 20, rounds: int = 3
-) -> dict[str, float]:
+def choose_weights(exams: Sequence[Exam], start: Mapping[str, float]) -> dict[str, float]:
     """Weights by part, the largest of them one; parts that don't pay are left out.
 
-    ``start`` is where the search begins. A weight moves only if shoppers gain more than chance would give:
-    with few shoppers the search stays where it began, with many it goes where they lead.
+    A conditional logit: among the items that the blend itself puts first, weights make what was really taken
+    as likely as they can. Only those items are looked at, because whatever a single part puts first is there on
+    account of that part, and would speak against it. ``start`` is both the blend to begin with and the prior
+    that the weights are drawn to: with few shoppers they stay near it, with many they go where shoppers lead.
+
+    Source: McFadden, "Conditional logit analysis of qualitative choice behavior", 1974.
     """
     names = exams[0].names
-    weights = np.array([start.get(name, 0.0) for name in names], dtype=np.float32)
-
-    def values(candidate: npt.NDArray[np.float32]) -> Values:
-        return np.concatenate([np.add(*exam_values(exam, candidate, n)) for exam in exams])
-
-    best = values(weights)
-    if len(best) < LEAST_SHOPPERS or not weights.any():
-        kept = weights if weights.any() else np.ones(len(names), dtype=np.float32)
-        return _named(names, kept)
-    for _ in range(rounds):
-        moved = False
-        for place in range(len(names)):
-            trials = [_with(weights, place, step) for step in GRID if step != weights[place]]
-            reached = [values(trial) for trial in trials if trial.any()]
-            top = int(np.argmax([value.mean() for value in reached])) if reached else -1
-            if top >= 0 and _pays(reached[top] - best):
-                best, weights, moved = reached[top], [trial for trial in trials if trial.any()][top], True
-        if not moved:
-            break
-    for place in np.argsort(weights):
-        trial = _with(weights, int(place), 0.0)
-        if not weights[place] or not trial.any():
-            continue
-        reached_without = values(trial)
-        if best.mean() > 0 and reached_without.mean() >= best.mean() * DROP_GAIN:
-            best, weights = reached_without, trial
-    return _named(names, weights)
+    prior = np.array([start.get(name, 0.0) for name in names], dtype=np.float64)
+    shoppers = sum(len(exam.counts) for exam in exams)
+    if not prior.any():
+        prior = np.ones(len(names))
+    if shoppers < LEAST_SHOPPERS:
+        return _named(names, prior)
+    choices = [_choices(exam, prior) for exam in exams]
+    if not any(choice.taken.any() for choice in choices):
+        return _named(names, prior)
+    weights = _most_likely(choices, prior, PRIOR_STRENGTH / shoppers)
+    return _named(names, np.where(weights < NEGLIGIBLE * weights.max(), 0.0, weights))
 
 
-def _named(names: Sequence[str], weights: npt.NDArray[np.float32]) -> dict[str, float]:
+class Choices(NamedTuple):
+    """What shoppers chose among the first items of a blend."""
+
+    values: FloatArray  # (b, k, p) normalised scores of each part
+    taken: BoolArray  # (b, k)
+    possible: BoolArray  # (b, k)
+
+
+def _choices(exam: Exam, weights: Values) -> Choices:
+    """The first :data:`CHOICES` items of each shopper."""
+    total = np.where(exam.possible, exam.values @ weights.astype(np.float32), -np.inf)
+    first = np.argsort(-total, axis=1, kind="stable")[:, :CHOICES]
+    values = np.take_along_axis(exam.values, first[..., None], axis=1)
+    return Choices(values, *(np.take_along_axis(part, first, axis=1) for part in (exam.relevant, exam.possible)))
+
+
+def _most_likely(choices: Sequence[Choices], prior: Values, strength: float) -> Values:
+    """Weights that are not negative; how sharp the choices are is a parameter of its own, which is thrown away."""
+
+    def loss(parameters: Values) -> tuple[float, Values]:
+        sharpness, weights = np.exp(parameters[0]), parameters[1:]
+        total, gradient, shoppers = 0.0, np.zeros(len(prior)), 0
+        for values, taken, possible in choices:
+            score = np.where(possible, values @ (sharpness * weights).astype(np.float32), -np.inf).astype(np.float64)
+            counts = (taken & possible).sum(axis=1)
+            share = softmax(score, axis=1)
+            weight = np.where(counts > 0, 1 / np.sqrt(np.maximum(counts, 1)), 0.0)  # not n times as much
+            logs = np.where(taken & possible, np.log(np.maximum(share, 1e-300)), 0.0)
+            total -= float((weight * logs.sum(axis=1)).sum())
+            away = weight[:, None] * (counts[:, None] * share - (taken & possible))
+            gradient += np.einsum("bk,bkp->p", away, values)
+            shoppers += len(counts)
+        gradient /= shoppers
+        change = weights - prior
+        by_weight = sharpness * gradient + 2 * strength * change
+        by_sharpness = sharpness * float(gradient @ weights)
+        return total / shoppers + strength * float(change @ change), np.concatenate([[by_sharpness], by_weight])
+
+    bounds = [(-3.0, 4.0)] + [(0.0, None)] * len(prior)
+    found = minimize(loss, np.concatenate([[0.5], prior]), jac=True, method="L-BFGS-B", bounds=bounds)
+    made: Values = found.x[1:]
+    return made if made.any() else prior
+
+
+def _named(names: Sequence[str], weights: Values) -> dict[str, float]:
     shares = weights / weights.max()
     return {name: float(weight) for name, weight in zip(names, shares, strict=True) if weight > 0}
-
-
-def _with(weights: npt.NDArray[np.float32], place: int, value: float) -> npt.NDArray[np.float32]:
-    changed = weights.copy()
-    changed[place] = value
-    return changed
-
-
-def _pays(gain: Values) -> bool:
-    """Whether the mean gain over shoppers is more than :data:`CAUTION` of its standard errors."""
-    return bool(gain.mean() > CAUTION * gain.std() / np.sqrt(len(gain)) + 1e-9)

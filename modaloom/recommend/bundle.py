@@ -37,7 +37,7 @@ from modaloom.recommend.parts import ContentKernel, Linear, Part, Repurchase, Va
 from modaloom.recommend.ranker import FUSION, Ranker
 from modaloom.types import MODALITIES, BoolArray, Event, FloatArray, IntArray, Snapshot
 
-FORMAT = 1
+FORMAT = 2
 CHECKSUMS = "checksums.json"
 ALWAYS = {"config.json", "metrics.json", "items.parquet", "users.parquet", "interactions.parquet", "tables.npz"}
 """Files without which there is no bundle."""

@@ -12,9 +12,20 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from modaloom.models.behaviour import history_matrix, history_weights
-from modaloom.models.linear import Ease
-from modaloom.types import FloatArray, Histories, IntArray, Snapshot
+from modaloom.models.behaviour import event_weights, history_matrix, history_weights
+from modaloom.models.sparse_linear import SparseEase
+from modaloom.models.towers import pad_histories
+from modaloom.recommend.retrieve import (
+    NEIGHBOURS,
+    Answer,
+    Moments,
+    Neighbours,
+    SparseAnswer,
+    best_columns,
+    moments_of,
+    reference_items,
+)
+from modaloom.types import BoolArray, FloatArray, Histories, IntArray, Snapshot
 
 State = dict[str, npt.NDArray[Any]]
 MAX_HISTORY = 50
@@ -33,6 +44,10 @@ class Part(Protocol):
 
     def score(self, histories: Histories) -> FloatArray:
         """Raw scores (b, n)."""
+        ...
+
+    def ask(self, histories: Histories) -> Answer:
+        """What it says of these shoppers, without the whole catalogue."""
         ...
 
     def state(self) -> State:
@@ -57,17 +72,22 @@ class ContentKernel:
     def __init__(self, modality: str):
         self.name = modality
         self.modality: str | None = modality
-        self._vectors: FloatArray = np.zeros((0, 0), dtype=np.float32)
+        self._take(np.zeros((0, 0), dtype=np.float32))
+
+    def _take(self, vectors: FloatArray) -> Self:
+        self._vectors = vectors
+        self._present: BoolArray = np.abs(vectors).sum(axis=1) > 0
+        self.neighbours = Neighbours(len(vectors), self._nearest)
+        return self
 
     def fit(self, snapshot: Snapshot) -> Self:
         """Takes over the modality's vectors."""
-        self._vectors = snapshot.tokens[self.name].vectors
-        return self
+        return self._take(snapshot.tokens[self.name].vectors)
 
     def score(self, histories: Histories) -> FloatArray:
         """Raw scores (b, n); zero for shoppers and items without the modality."""
         out = np.zeros((len(histories), len(self._vectors)), dtype=np.float32)
-        present = np.abs(self._vectors).sum(axis=1) > 0
+        present = self._present
         by_event = history_weights(histories)
         age_days = np.where(histories.timestamps > 0, np.maximum(histories.now - histories.timestamps, 0) / 86_400, 0.0)
         weights = by_event / (1.0 + age_days / self.AGE_SCALE_DAYS) ** 0.7
@@ -83,6 +103,39 @@ class ContentKernel:
         lowest = out.min(axis=1, keepdims=True, initial=0.0, where=present)
         return np.where(present, out, (lowest + out.mean(axis=1, keepdims=True)) / 2).astype(np.float32)
 
+    def ask(self, histories: Histories) -> Answer:
+        """See :class:`~modaloom.recommend.retrieve.Answer`."""
+        past = pad_histories(histories, MAX_HISTORY)
+        weights = event_weights(past.event.astype(np.uint8)) / (1.0 + past.age_days / self.AGE_SCALE_DAYS) ** 0.7
+        return KernelAnswer(self, past.items, (weights * (past.mask & self._present[past.items])).astype(np.float32))
+
+    def likeness(self, items: IntArray, weights: FloatArray, others: IntArray) -> FloatArray:
+        """Scores (b, c) of ``others`` (b, c) or (c,) after items (b, t) with weights (b, t); zero where those are."""
+        own, vectors = np.take(self._vectors, items, axis=0), np.take(self._vectors, others, axis=0)
+        if others.ndim == 1:
+            similar = (own.reshape(-1, own.shape[2]) @ vectors.T).reshape(*items.shape, len(others))
+        else:
+            similar = np.matmul(own, vectors.transpose(0, 2, 1))
+        similar -= np.float32(1.0)
+        similar /= np.float32(self.TEMPERATURE)
+        np.exp(similar, out=similar)
+        made: FloatArray = np.log(np.matmul(weights[:, None, :], similar)[:, 0] + np.float32(1e-12))
+        made[~weights.any(axis=1)] = 0.0
+        return made
+
+    def has(self, items: IntArray) -> BoolArray:
+        """Which items have the modality."""
+        there: BoolArray = self._present[items]
+        return there
+
+    def _nearest(self, items: IntArray) -> tuple[IntArray, FloatArray]:
+        """The most similar items (s, k) of each item (s,), and their kernel values."""
+        similar = self._vectors[items] @ self._vectors.T
+        similar[:, ~self._present] = -1.0
+        columns = best_columns(similar, NEIGHBOURS)
+        values = np.take_along_axis(similar, columns, axis=1)
+        return columns, np.exp((values - 1.0) / self.TEMPERATURE).astype(np.float32)
+
     def score_vector(self, vector: FloatArray) -> FloatArray:
         """Raw scores (n,) of likeness to one whitened vector (d,), as if it were the only past item."""
         return (self._vectors @ vector - 1.0) / np.float32(self.TEMPERATURE)
@@ -93,8 +146,35 @@ class ContentKernel:
 
     def restore(self, state: State) -> Self:
         """Takes over what :meth:`state` gave."""
-        self._vectors = state["vectors"].astype(np.float32)
-        return self
+        return self._take(state["vectors"].astype(np.float32))
+
+
+class KernelAnswer:
+    """What a content kernel says of shoppers with past items (b, t) of these weights (b, t), zero where padded."""
+
+    def __init__(self, kernel: ContentKernel, items: IntArray, weights: FloatArray):
+        self._kernel, self._items, self._weights = kernel, items, weights
+        n_items = kernel.neighbours.n_items
+        reference = reference_items(n_items)
+        scores, present = kernel.likeness(items, weights, reference), kernel.has(reference)
+        lowest = scores.min(axis=1, keepdims=True, initial=0.0, where=present)
+        self._middle = (lowest + scores.mean(axis=1, keepdims=True)) / 2  # where an item lacks the modality
+        self._moments = moments_of(np.where(present, scores, self._middle))
+
+    def nearby(self) -> sp.csr_matrix:
+        """See :class:`~modaloom.recommend.retrieve.Answer`."""
+        near = self._kernel.neighbours.after(self._items, self._weights)
+        near.data = np.log(near.data + np.float32(1e-12))
+        return near
+
+    def at(self, items: IntArray) -> FloatArray:
+        """See :class:`~modaloom.recommend.retrieve.Answer`."""
+        scores = self._kernel.likeness(self._items, self._weights, items)
+        return np.where(self._kernel.has(items), scores, self._middle)
+
+    def moments(self) -> Moments:
+        """See :class:`~modaloom.recommend.retrieve.Answer`."""
+        return self._moments
 
 
 class Repurchase:
@@ -116,6 +196,10 @@ class Repurchase:
         """Raw scores (b, n)."""
         return np.asarray(history_matrix(histories, self._n_items, self.half_life_days).todense(), dtype=np.float32)
 
+    def ask(self, histories: Histories) -> Answer:
+        """See :class:`~modaloom.recommend.retrieve.Answer`."""
+        return SparseAnswer(history_matrix(histories, self._n_items, self.half_life_days))
+
     def state(self) -> State:
         """Everything learned, as plain arrays."""
         return {"n_items": np.array(self._n_items), "half_life_days": np.array(self.half_life_days)}
@@ -134,21 +218,33 @@ class Variants:
 
     def __init__(self, *, half_life_days: float = 60.0):
         self.half_life_days = half_life_days
-        self._groups: IntArray = np.zeros(0, dtype=np.int64)
+        self._take(np.zeros(0, dtype=np.int64))
 
     def fit(self, snapshot: Snapshot) -> Self:
         """Reads which items share a model."""
-        self._groups = group_numbers(snapshot)
-        return self
+        return self._take(group_numbers(snapshot))
 
     def score(self, histories: Histories) -> FloatArray:
         """Raw scores (b, n)."""
-        n = len(self._groups)
-        own = history_matrix(histories, n, self.half_life_days)
-        width = int(self._groups.max(initial=0)) + 1
-        member = sp.csr_matrix((np.ones(n, dtype=np.float32), (np.arange(n), self._groups)), shape=(n, width))
-        together = (own @ member) @ member.T - own
-        return np.maximum(np.asarray(together.todense(), dtype=np.float32), 0.0)
+        return np.asarray(self._siblings(histories).todense(), dtype=np.float32)
+
+    def ask(self, histories: Histories) -> Answer:
+        """See :class:`~modaloom.recommend.retrieve.Answer`."""
+        return SparseAnswer(self._siblings(histories))
+
+    def _siblings(self, histories: Histories) -> sp.csr_matrix:
+        """How much of each item's model (b, n) the shopper had, the item itself left out."""
+        member = self._member
+        own = history_matrix(histories, member.shape[0], self.half_life_days)
+        together = ((own @ member) @ member.T - own).tocsr()
+        together.data = np.maximum(together.data, np.float32(0.0))
+        return together
+
+    def _take(self, groups: IntArray) -> Self:
+        n, width = len(groups), int(groups.max(initial=0)) + 1
+        self._groups = groups
+        self._member = sp.csr_matrix((np.ones(n, dtype=np.float32), (np.arange(n), groups)), shape=(n, width))
+        return self
 
     def state(self) -> State:
         """Everything learned, as plain arrays."""
@@ -156,8 +252,8 @@ class Variants:
 
     def restore(self, state: State) -> Self:
         """Takes over what :meth:`state` gave."""
-        self._groups, self.half_life_days = state["groups"], float(state["half_life_days"])
-        return self
+        self.half_life_days = float(state["half_life_days"])
+        return self._take(state["groups"])
 
 
 def group_numbers(snapshot: Snapshot) -> IntArray:
@@ -169,8 +265,15 @@ def group_numbers(snapshot: Snapshot) -> IntArray:
     return nums
 
 
-class Linear(Ease):
-    """What others with the same past had, in closed form."""
+class Linear(SparseEase):
+    """What others with the same past had, in closed form; what items look like is for the kernels to say."""
 
     name = "linear"
     modality: str | None = "behaviour"
+
+    def __init__(self) -> None:
+        super().__init__(content=0.0)
+
+    def ask(self, histories: Histories) -> Answer:
+        """See :class:`~modaloom.recommend.retrieve.Answer`."""
+        return SparseAnswer(history_matrix(histories, self.weights.shape[0]) @ self.weights)

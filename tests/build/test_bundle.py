@@ -8,20 +8,22 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from modaloom.build import LearnOptions, train_bundle
+from modaloom.build import LearnOptions, Tuned, TuningPlan, bundle, load_options, train_bundle
 from modaloom.config import load_settings
 from modaloom.data.shop import load_shop
 from modaloom.errors import BundleError, TrainingError
 from modaloom.recommend.bundle import load_bundle
+from modaloom.types import Snapshot
 
 OPTIONS = LearnOptions(size="small", epochs=3, modalities=("attributes", "behaviour"))
 TRAIN = """
 import os, signal, sys
-import modaloom.build as build
+import modaloom.build.bundle as build
 from modaloom.cli import main
 save, dies_after = build.save_checkpoint, int(sys.argv[1])
 def save_and_die(folder, model, optimizer, progress, *, key):
@@ -132,3 +134,57 @@ def test_a_bundle_says_what_it_is(sample_bundle: Path, sample_shop: Path) -> Non
         assert line in card
     assert all(f"| {name} | {weight:.2f} |" in card for name, weight in config["blend"].items())
     assert (sample_bundle / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_tuned_options_are_learned_with_and_told(
+    sample_shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = {
+        "minutes": 2.0, "kept": False, "trials": [{}, {}, {}], "defaults": 0.2, "reached": 0.25, "gain": 0.05,
+        "standard_error": 0.01, "options": {"learning_rate": 0.01},
+    }  # fmt: skip
+
+    def found(snapshot: Snapshot, options: LearnOptions, plan: TuningPlan, *, journal: Path, **_: object) -> Tuned:
+        assert journal == tmp_path / "bundle.training" / "tuning.log"
+        journal.parent.mkdir(exist_ok=True)
+        journal.write_text("{}")
+        return Tuned(options.with_values(report["options"]), report)
+
+    monkeypatch.setattr(bundle, "tune", found)
+    monkeypatch.setattr(bundle, "export_towers", lambda model, folder: None)
+    settings = load_settings()
+    options = LearnOptions(size="small", epochs=1, modalities=("attributes", "behaviour"))
+    shop = load_shop(sample_shop, settings=settings)
+    metrics = train_bundle(shop, tmp_path / "bundle", options, settings=settings, tuning=TuningPlan(2.0))
+    assert metrics["tuning"] == report
+    assert load_options(tmp_path / "bundle" / "config.json") == options.with_values({"learning_rate": 0.01})
+    assert json.loads((tmp_path / "bundle" / "metrics.json").read_text(encoding="utf-8"))["tuning"] == report
+    card = (tmp_path / "bundle" / "README.md").read_text(encoding="utf-8")
+    assert "Tuned on validation for 2 minutes, 3 trials: recall plus NDCG at 20 went from 0.2000 to 0.2500" in card
+    assert "with learning_rate 0.01." in card
+    assert not (tmp_path / "bundle.training").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--tune-minutes", "0"), "the time for tuning is 0.0 minutes"),
+        (("--options", "none.json"), "none.json: No such file"),
+        (("--options", "wrong.json"), "wrong.json: unknown option 'learnin_rate'. Did you mean learning_rate?"),
+    ],
+)
+def test_wrong_tuning_is_one_line(
+    arguments: tuple[str, str],
+    words: str,
+    sample_shop: Path,
+    tmp_path: Path,
+    command: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("wrong.json").write_text('{"learnin_rate": 1}')
+    code, _, err = command("train", sample_shop, "--out", "bundle", *arguments)
+    assert code == 2
+    assert words in err
+    assert err.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["wrong.json"]

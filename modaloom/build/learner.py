@@ -1,0 +1,256 @@
+"""The whole learner: fusion, closed-form parts and their blend, chosen on the shop's own past."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from modaloom.build.options import LearnOptions
+from modaloom.data.splits import Split, earlier_splits, held_out_split
+from modaloom.errors import EvaluationError
+from modaloom.evaluation.protocol import Factory
+from modaloom.models.baselines import BASELINES
+from modaloom.numerics import Whitening
+from modaloom.recommend.blend import Exam, choose_weights, exam_values, prepare_exam, validation_figures
+from modaloom.recommend.demand import Cut, Demand, Features, cut_of
+from modaloom.recommend.parts import ContentKernel, Linear, Part, Repurchase, Variants
+from modaloom.recommend.ranker import FUSION, Lists, Ranker
+from modaloom.training.fitting import FittedFusion, fit_fusion, whiten
+from modaloom.training.loop import AfterEpoch, Resume
+from modaloom.types import BoolArray, FloatArray, Histories, Snapshot, Tokens
+
+VALIDATION_WINDOWS = 4
+MAX_WINDOW_DAYS = 28
+VALIDATION_USERS = 1_000
+"""Shoppers per validation window that the blend is chosen on."""
+ANSWERING = ("image", "text")
+"""Parts that are kept even if the blend does without: they answer photos and words."""
+PRIOR_WEIGHTS = {
+    "demand": 1.0, FUSION: 0.4, "text": 0.3, "attributes": 0.3, "image": 0.2,
+    "linear": 0.1, "variants": 0.1, "repurchase": 0.05,
+}  # fmt: skip
+"""Where the blend begins, and what it is drawn to."""
+PRIOR_WITHOUT_CONTENT = {"linear": 1.0, FUSION: 0.4, "demand": 0.2, "variants": 0.1, "repurchase": 0.05}
+"""The same for a log of bare ids."""
+Tell = Callable[[str], None]
+
+
+def _silent(message: str) -> None:
+    """Says nothing."""
+
+
+@dataclass
+class Memory:
+    """What fitting several cuts of one log may share: none of it depends on anything later than its own cut."""
+
+    whitenings: dict[tuple[str, str, int, float], tuple[Whitening, Tokens]] = field(default_factory=dict)
+    demand: dict[Cut, Features] = field(default_factory=dict)
+
+    part_scores: dict[Cut, dict[str, FloatArray]] = field(default_factory=dict)
+
+    def scores_at(self, split: Split, fit: Callable[[], dict[str, FloatArray]]) -> dict[str, FloatArray]:
+        """Raw scores of the closed-form parts on a validation question, which consecutive cuts share."""
+        key = cut_of(split.snapshot)
+        if key not in self.part_scores:
+            while len(self.part_scores) >= VALIDATION_WINDOWS:
+                self.part_scores.pop(next(iter(self.part_scores)))
+            self.part_scores[key] = fit()
+        return self.part_scores[key]
+
+    def whitened(self, tokens: Mapping[str, Tokens], dim: int) -> dict[str, Tokens]:
+        """Content tokens after whitening; the map depends on the catalogue's content alone."""
+        made = {}
+        for name, raw in tokens.items():
+            key = (name, raw.encoder_id, dim, float(raw.vectors.sum()) + float(raw.mask.sum()))
+            if key not in self.whitenings:
+                whitening = Whitening.fit(raw.vectors, raw.mask, dim)
+                self.whitenings[key] = (whitening, whiten(raw, whitening))
+            made[name] = self.whitenings[key][1]
+        return made
+
+
+class Modaloom:
+    """The whole learner as one :class:`~modaloom.types.Scorer`: fusion, parts and blend, tuned on the past alone."""
+
+    name = "modaloom"
+    seeded = True
+
+    def __init__(
+        self,
+        options: LearnOptions | None = None,
+        *,
+        memory: Memory | None = None,
+        tell: Tell = _silent,
+        after_epoch: AfterEpoch | None = None,
+        resume: Resume | None = None,
+    ):
+        self.options = options or LearnOptions()
+        self.memory = memory or Memory()
+        self._tell = tell
+        self._after_epoch = after_epoch
+        self._resume = resume
+        self.fusion: FittedFusion | None = None
+        self.ranker: Ranker | None = None
+        self.validation: dict[str, float] = {}
+        self._exams: list[Exam] = []
+
+    def fit(self, snapshot: Snapshot) -> Self:
+        """Learns the fusion before the validation windows, chooses the blend on them, then reads the newest past.
+
+        Raises:
+            TrainingError: there is nothing to learn from.
+        """
+        snapshot, weights = self._learn(snapshot)
+        assert self.fusion is not None
+        wanted = {*weights, *ANSWERING}
+        parts = tuple(part.fit(snapshot) for part in self._parts(snapshot) if part.name in wanted)
+        table = self.fusion.table(snapshot) if FUSION in weights else None
+        known = {part.name for part in parts} | ({FUSION} if table else set())
+        self.ranker = Ranker(
+            {name: weights[name] for name in weights if name in known}, parts, table, self.fusion.tower
+        )
+        return self
+
+    def examine(self, snapshot: Snapshot) -> npt.NDArray[np.float64]:
+        """Learns as :meth:`fit` does, up to the blend: recall plus NDCG at 20 of each shopper on validation (b,).
+
+        Empty where the log is too short for validation. The learner cannot score afterwards.
+
+        Raises:
+            TrainingError: there is nothing to learn from.
+        """
+        _, weights = self._learn(snapshot)
+        values = [
+            np.add(*exam_values(exam, np.array([weights.get(name, 0.0) for name in exam.names], np.float32), 20))
+            for exam in self._exams
+        ]
+        return np.concatenate(values) if values else np.zeros(0)
+
+    def score(self, histories: Histories) -> FloatArray:
+        """Scores (b, n)."""
+        assert self.ranker is not None, "fit() comes first"
+        return self.ranker.score(histories)
+
+    def recommend(
+        self,
+        histories: Histories,
+        n: int,
+        *,
+        allowed: BoolArray | None = None,
+        hidden: sp.csr_matrix | None = None,
+    ) -> Lists:
+        """The best ``n`` items of each shopper; see :meth:`~modaloom.recommend.ranker.Ranker.recommend`."""
+        assert self.ranker is not None, "fit() comes first"
+        return self.ranker.recommend(histories, n, allowed=allowed, hidden=hidden)
+
+    def metrics(self) -> dict[str, object]:
+        """What was found while learning: the blend, validation, losses, and where attention went."""
+        assert self.ranker is not None
+        assert self.fusion is not None
+        progress, table = self.fusion.progress, self.ranker.table
+        weights = table.weights.mean(axis=0).tolist() if table is not None else []
+        names = table.modalities if table is not None else ()
+        return {
+            "blend": dict(self.ranker.weights),
+            "validation": self.validation,
+            "epochs": progress.epoch,
+            "best_epoch": progress.best_epoch,
+            "losses": progress.losses,
+            "fusion_validation": progress.validation,
+            "attention": dict(zip(names, weights, strict=True)),
+        }
+
+    def whitening_arrays(self) -> dict[str, FloatArray]:
+        """Maps from encoders' vectors to tokens, as ``whitening.npz`` holds them."""
+        maps = {key[0]: whitening for key, (whitening, _) in self.memory.whitenings.items()}
+        if self.fusion is not None and self.fusion.behaviour_whitening is not None:
+            maps["behaviour"] = self.fusion.behaviour_whitening
+        return {f"{name}.{part}": getattr(made, part) for name, made in maps.items() for part in ("mean", "axes")}
+
+    def _learn(self, snapshot: Snapshot) -> tuple[Snapshot, dict[str, float]]:
+        """The fusion and the weights of the blend; gives the snapshot with whitened tokens, and the weights."""
+        config = self.options.fusion_config()
+        content = {name: made for name, made in snapshot.tokens.items() if name in config.modalities}
+        snapshot = replace(snapshot, tokens=self.memory.whitened(content, config.dim))
+        validation = validation_splits(snapshot, seed=self.options.seed)
+        self._tell(f"learning {config.fusion} fusion over {', '.join(config.modalities)}")
+        self.fusion = fit_fusion(
+            validation[0].snapshot if validation else snapshot,
+            config,
+            validation=validation,
+            after_epoch=self._after_epoch,
+            resume=self._resume,
+        )
+        self._tell("choosing the blend on validation")
+        return snapshot, self._choose(validation) if validation else dict(prior_weights(snapshot))
+
+    def _parts(self, snapshot: Snapshot) -> list[Part]:
+        parts: list[Part] = [Demand(seen=self.memory.demand)]
+        if not snapshot.exclude_seen:
+            parts.append(Repurchase())
+        if snapshot.items["group_id"].null_count() < snapshot.n_items:
+            parts.append(Variants())
+        if "behaviour" in self.options.modalities:
+            parts.append(Linear())
+        return parts + [ContentKernel(modality) for modality in snapshot.tokens]
+
+    def _part_scores(self, split: Split, histories: Histories) -> dict[str, FloatArray]:
+        return {part.name: part.fit(split.snapshot).score(histories) for part in self._parts(split.snapshot)}
+
+    def _exam(self, split: Split, fusion: FittedFusion) -> Exam:
+        histories = split.snapshot.histories(split.user_nums)
+        fused = Ranker({FUSION: 1.0}, (), fusion.table(split.snapshot), fusion.tower)
+        scores = {
+            **self.memory.scores_at(split, lambda: self._part_scores(split, histories)),
+            **fused.raw(histories),
+        }
+        return prepare_exam(scores, split.snapshot.may_be_shown(histories), split.truth, prior_weights(split.snapshot))
+
+    def _choose(self, validation: Sequence[Split]) -> dict[str, float]:
+        assert self.fusion is not None
+        self._exams = [self._exam(split.take(VALIDATION_USERS), self.fusion) for split in validation]
+        weights = choose_weights(self._exams, prior_weights(validation[0].snapshot))
+        self.validation = validation_figures(self._exams, weights, 20)
+        return weights
+
+
+def prior_weights(snapshot: Snapshot) -> dict[str, float]:
+    """The blend that experience suggests for such a shop."""
+    return PRIOR_WEIGHTS if snapshot.tokens else PRIOR_WITHOUT_CONTENT
+
+
+def model_factories(names: Sequence[str], options: LearnOptions) -> dict[str, Factory]:
+    """Factories by name for ``evaluate``: ours, the baselines, or ``all`` of them.
+
+    Raises:
+        EvaluationError: a name is unknown.
+    """
+    memory = Memory()
+    known: dict[str, Factory] = {
+        Modaloom.name: lambda seed: Modaloom(replace(options, seed=seed), memory=memory),
+        **BASELINES,
+    }
+    wanted = list(known) if tuple(names) == ("all",) else list(names)
+    unknown = [name for name in wanted if name not in known]
+    if unknown or not wanted:
+        raise EvaluationError(f"unknown model {', '.join(unknown)!r}", hint=f"Choose from {', '.join(known)}, or all")
+    return {name: known[name] for name in wanted}
+
+
+def validation_splits(snapshot: Snapshot, *, seed: int = 0) -> list[Split]:
+    """Questions from the snapshot's own past: windows of time, or hidden targets where the log has no times."""
+    times = snapshot.interactions["timestamp"]
+    if not times.len():
+        return []
+    first, last = int(times.to_numpy().min()), int(times.to_numpy().max())
+    if last == 0:
+        split = held_out_split(snapshot, seed=seed)
+        return [split] if len(split.user_nums) else []
+    days = max((last - first) // 86_400, 1)
+    window_days = int(min(MAX_WINDOW_DAYS, max(days // 10, 1)))
+    return earlier_splits(snapshot, windows=VALIDATION_WINDOWS, window_days=window_days)
