@@ -1,0 +1,167 @@
+"""Every kind of fusion, every score function of attention and every sequence model, under one budget.
+
+    python benchmarks/fusion_kinds.py [--shop PATH] [--root PATH] [--windows 2] [--before 0] [--seeds 0,1,2]
+
+Rolling windows of a shop (the built-in one where none is given); ``--before 6`` leaves the newest six windows alone.
+All models have the same width, examples, epochs and early stopping on the same validation; what differs is named in
+the row. The learned fusion is asked alone, without the rest of the blend, and without its demand. The gain over the
+first row is taken shopper by shopper, with its standard error; one row of ``untrained`` shows what learning adds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from modaloom.build import validation_splits
+from modaloom.config import load_settings
+from modaloom.data.shop import Shop, load_shop
+from modaloom.data.splits import Split, rolling_splits
+from modaloom.encoders.catalogue import encode_items
+from modaloom.metrics import bootstrap_interval, ranking_metrics, top_n
+from modaloom.models.attention import SCORE_FUNCTIONS
+from modaloom.models.fusion import FUSION_KINDS
+from modaloom.models.sequence import SEQUENCE_KINDS
+from modaloom.models.towers import past_queries, score_queries
+from modaloom.numerics import Whitening
+from modaloom.samples.write import write_sample
+from modaloom.training.fitting import FittedFusion, FusionConfig, fit_fusion, whiten
+from modaloom.training.loop import LoopConfig
+
+RESULT = Path(__file__).parent / "results" / "fusion_kinds.json"
+START = FusionConfig()
+UNTRAINED = "untrained"
+USERS_AT_ONCE = 256
+Values = npt.NDArray[np.float64]
+
+
+def variants() -> dict[str, FusionConfig]:
+    """What is compared, by name; the default comes first."""
+    rows = {f"attention, {START.attention}": START}
+    rows |= {f"attention, {score}": replace(START, attention=score) for score in SCORE_FUNCTIONS}
+    rows |= {kind: replace(START, fusion=kind) for kind in FUSION_KINDS if kind != "attention"}
+    rows |= {f"history by {kind}": replace(START, sequence=kind) for kind in SEQUENCE_KINDS if kind != START.sequence}
+    return rows | {UNTRAINED: START}
+
+
+def lists_of(fitted: FittedFusion, split: Split, n: int = 20) -> npt.NDArray[np.int64]:
+    """The best n of the fusion alone (b, n)."""
+    table, histories = fitted.table(split.snapshot), split.snapshot.histories(split.user_nums)
+    lists = []
+    for start in range(0, len(histories), USERS_AT_ONCE):
+        some = histories.take(start, min(start + USERS_AT_ONCE, len(histories)))
+        scores = score_queries(past_queries(fitted.tower, table, some), table)
+        lists.append(top_n(scores, n, split.snapshot.may_be_shown(some)))
+    return np.concatenate(lists)
+
+
+def measure(config: FusionConfig, split: Split, *, seed: int, trained: bool) -> tuple[dict[str, Values], float, int]:
+    """Values by shopper, seconds to fit, and the number of parameters."""
+    loop = replace(config.loop, seed=seed, epochs=LoopConfig.epochs if trained else 0)
+    validation = validation_splits(split.snapshot)
+    started = time.perf_counter()
+    fitted = fit_fusion(validation[0].snapshot, replace(config, loop=loop), validation=validation)
+    seconds = time.perf_counter() - started
+    found = ranking_metrics(lists_of(fitted, split), split.truth)
+    size = sum(parameter.numel() for parameter in fitted.model.parameters())
+    return {name: found[name] for name in ("recall", "ndcg")}, seconds, size
+
+
+def open_shop(asked: argparse.Namespace, folder: str) -> Shop:
+    """The shop that was asked for, or the built-in one."""
+    settings = load_settings()
+    if asked.shop:
+        return load_shop(asked.shop, root=asked.root, settings=settings)
+    write_sample(Path(folder) / "shop")
+    return load_shop(Path(folder) / "shop", settings=settings)
+
+
+def summary(rows: dict[str, list[dict[str, Values]]], seconds: dict[str, list[float]]) -> dict[str, dict[str, Any]]:
+    """Means with intervals, and gains over the first row with standard errors."""
+    out: dict[str, dict[str, Any]] = {}
+    first = next(iter(rows))
+    for name, runs in rows.items():
+        if len(runs) < len(rows[first]):
+            continue
+        row: dict[str, Any] = {"fit_s": float(np.mean(seconds[name]))}
+        for metric in ("recall", "ndcg"):
+            own = np.concatenate([run[metric] for run in runs])
+            gain = own - np.concatenate([run[metric] for run in rows[first]])
+            by_run = [float((run[metric] - base[metric]).mean()) for run, base in zip(runs, rows[first], strict=True)]
+            row[metric] = float(own.mean())
+            row[f"{metric}_interval"] = list(bootstrap_interval(own))
+            row[f"{metric}_gain"] = float(gain.mean())
+            row[f"{metric}_gain_error"] = float(gain.std() / np.sqrt(len(gain)))
+            row[f"{metric}_gain_by_run"] = by_run
+        out[name] = row
+    return out
+
+
+def table(results: dict[str, dict[str, Any]]) -> str:
+    """The results as text."""
+    lines = [f"{'':<24}{'Recall@20':>10}  {'interval':<16}{'gain':>8}{'error':>8}{'NDCG@20':>10}{'fit s':>7}"]
+    for name, row in sorted(results.items(), key=lambda pair: -pair[1]["recall"]):
+        low, high = row["recall_interval"]
+        lines.append(
+            f"{name:<24}{row['recall']:>10.4f}  [{low:.4f}, {high:.4f}]{row['recall_gain']:>+8.4f}"
+            f"{row['recall_gain_error']:>8.4f}{row['ndcg']:>10.4f}{row['fit_s']:>7.1f}"
+        )
+    return "\n".join(lines)
+
+
+def study(splits: Sequence[Split], seeds: Sequence[int], asked: argparse.Namespace, shop: str) -> None:
+    """All variants on all splits and seeds; the file is written again after every round."""
+    rows: dict[str, list[dict[str, Values]]] = {name: [] for name in variants()}
+    seconds: dict[str, list[float]] = {name: [] for name in rows}
+    sizes: dict[str, int] = {}
+    for split in splits:
+        for seed in seeds:
+            for name, config in variants().items():
+                values, took, sizes[name] = measure(config, split, seed=seed, trained=name != UNTRAINED)
+                rows[name].append(values)
+                seconds[name].append(took)
+                print(f"{split.name}, seed {seed}, {name}: {values['recall'].mean():.4f}, {took:.0f} s", flush=True)
+            results = summary(rows, seconds)
+            content = {
+                "shop": shop,
+                "windows": [split.name for split in splits],
+                "seeds": list(seeds),
+                "parameters": sizes,
+                "models": results,
+            }
+            asked.out.parent.mkdir(parents=True, exist_ok=True)
+            asked.out.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    print(table(results))
+
+
+def main() -> None:
+    """Runs the comparison and writes its figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shop", type=Path, help="folder or toml; the built-in shop is drawn where it is not given")
+    parser.add_argument("--root", type=Path)
+    parser.add_argument("--windows", type=int, default=2)
+    parser.add_argument("--window-days", type=int, default=56)
+    parser.add_argument("--before", type=int, default=0, help="newest windows that are left alone")
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--out", type=Path, default=RESULT)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        shop = open_shop(asked, folder)
+        raw = encode_items(shop, settings=load_settings())
+    tokens = {name: whiten(made, Whitening.fit(made.vectors, made.mask, START.dim)) for name, made in raw.items()}
+    number = asked.windows + asked.before
+    splits = list(rolling_splits(shop, tokens, windows=number, window_days=asked.window_days))[: asked.windows]
+    study(splits, [int(seed) for seed in asked.seeds.split(",")], asked, shop.name)
+
+
+if __name__ == "__main__":
+    main()
