@@ -9,13 +9,20 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
 
 
+def result(name: str) -> dict[str, Any]:
+    """The models of one result file."""
+    models: dict[str, Any] = json.loads((HERE / "results" / f"{name}.json").read_text(encoding="utf-8"))["models"]
+    return models
+
+
 def hm_rolling() -> str:
-    models = json.loads((HERE / "results" / "hm_rolling.json").read_text(encoding="utf-8"))["models"]
+    models = result("hm_rolling")
     lines = ["| model | Recall@20 | NDCG@20 | Recall@20 of never-sold items |", "| --- | --- | --- | --- |"]
     for name, row in sorted(models.items(), key=lambda pair: -pair[1]["recall"]):
         low, high = row["intervals"]["recall"]
@@ -25,12 +32,43 @@ def hm_rolling() -> str:
     return "\n".join(lines)
 
 
-TABLES = {"hm_rolling": hm_rolling}
+def peers(data: str) -> str:
+    lines = ["| model | Recall@20 | NDCG@20 | fit s | shoppers/s | peak MB |", "| --- | --- | --- | --- | --- | --- |"]
+    for name, row in sorted(result(f"peers_{data}").items(), key=lambda pair: -pair[1].get("recall", -1)):
+        if "error" in row:
+            lines.append(f"| {name} | {row['error']} | | | | |")
+            continue
+        low, high = row["intervals"]["recall"]
+        shown, speed = f"**{name}**" if name == "modaloom" else name, row["users_per_s"]
+        cells = [f"{row['recall']:.4f} [{low:.4f}, {high:.4f}]", f"{row['ndcg']:.4f}", f"{row['fit_s']:.0f}"]
+        lines.append(f"| {shown} | {' | '.join([*cells, f'{speed:,.0f}', str(row['peak_mb'])])} |")
+    return "\n".join(lines)
+
+
+def fusion_kinds(shop: str) -> str:
+    lines = ["| what is different | Recall@20 | gain ± its error | NDCG@20 |", "| --- | --- | --- | --- |"]
+    for name, row in sorted(result(f"fusion_kinds_{shop}").items(), key=lambda pair: -pair[1]["recall"]):
+        low, high = row["recall_interval"]
+        gain = (
+            f"{row['recall_gain']:+.4f} ± {row['recall_gain_error']:.4f}" if row["recall_gain_error"] else "(default)"
+        )
+        lines.append(f"| {name} | {row['recall']:.4f} [{low:.4f}, {high:.4f}] | {gain} | {row['ndcg']:.4f} |")
+    return "\n".join(lines)
+
+
+TABLES = {
+    "hm_rolling": hm_rolling,
+    "peers_amazon": lambda: peers("amazon"),
+    "fusion_kinds_shop": lambda: fusion_kinds("shop"),
+    "fusion_kinds_hm": lambda: fusion_kinds("hm"),
+}
 
 
 def rendered(text: str) -> str:
     """The README's text with every table made anew."""
     for name, make in TABLES.items():
+        if f"<!-- table: {name} -->" not in text:
+            continue
         pattern = re.compile(rf"(<!-- table: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         table = make()
         text = pattern.sub(rf"\g<1>\n{table}\n\n\g<2>", text)

@@ -232,18 +232,20 @@ def load_bundle(folder: str | Path) -> Bundle:
     return _load(folder)
 
 
-def _stamp(folder: Path) -> bytes | None:
-    """Tells one bundle from the next."""
+def _stamp(folder: Path) -> tuple[bool, bytes | None]:
+    """Tells one bundle from the next, and from no folder at all."""
     try:
-        return (folder / CHECKSUMS).read_bytes()
+        return True, (folder / CHECKSUMS).read_bytes()
     except OSError:
-        return None
+        return folder.exists(), None
 
 
 def _between(folder: Path) -> bool:
     """Whether the old bundle has just been moved away and the new one is still to come."""
     where = folder.resolve()
-    return not where.exists() and any(where.parent.glob(f".{where.name}.*.old"))
+    if where.exists():
+        return False
+    return any(where.parent.glob(f".{where.name}.*.old")) or where.exists()  # it may have come while we looked
 
 
 def _load(folder: Path) -> Bundle:
