@@ -243,7 +243,7 @@ class _Search:
 
     def _line(self, number: int) -> str:
         trial, finished = self._study.trials[number], self._finished()
-        reached = f"{trial.value:.4f}" if trial in finished else trial.state.name.lower()
+        reached = f"{trial.value:.4f}" if trial in finished else trial.user_attrs.get("why", trial.state.name.lower())
         best = max((one.value or 0.0 for one in finished), default=0.0)
         start = self._defaults()
         beside = f"defaults {start.value:.4f}, " if start is not None else ""
