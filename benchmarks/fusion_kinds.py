@@ -85,7 +85,15 @@ def open_shop(asked: argparse.Namespace, folder: str) -> Shop:
     return load_shop(Path(folder) / "shop", settings=settings)
 
 
-def summary(rows: dict[str, list[dict[str, Values]]], seconds: dict[str, list[float]]) -> dict[str, dict[str, Any]]:
+def by_shopper(runs: Sequence[Values], n_seeds: int) -> Values:
+    """One value for each shopper of each window: the mean over its seeds, which follow each other."""
+    windows = [runs[start : start + n_seeds] for start in range(0, len(runs), n_seeds)]
+    return np.concatenate([np.mean(seeds, axis=0) for seeds in windows])
+
+
+def summary(
+    rows: dict[str, list[dict[str, Values]]], seconds: dict[str, list[float]], n_seeds: int
+) -> dict[str, dict[str, Any]]:
     """Means with intervals, and gains over the first row with standard errors."""
     out: dict[str, dict[str, Any]] = {}
     first = next(iter(rows))
@@ -94,8 +102,8 @@ def summary(rows: dict[str, list[dict[str, Values]]], seconds: dict[str, list[fl
             continue
         row: dict[str, Any] = {"fit_s": float(np.mean(seconds[name]))}
         for metric in ("recall", "ndcg"):
-            own = np.concatenate([run[metric] for run in runs])
-            gain = own - np.concatenate([run[metric] for run in rows[first]])
+            own = by_shopper([run[metric] for run in runs], n_seeds)
+            gain = own - by_shopper([run[metric] for run in rows[first]], n_seeds)
             by_run = [float((run[metric] - base[metric]).mean()) for run, base in zip(runs, rows[first], strict=True)]
             row[metric] = float(own.mean())
             row[f"{metric}_interval"] = list(bootstrap_interval(own))
@@ -130,7 +138,7 @@ def study(splits: Sequence[Split], seeds: Sequence[int], asked: argparse.Namespa
                 rows[name].append(values)
                 seconds[name].append(took)
                 print(f"{split.name}, seed {seed}, {name}: {values['recall'].mean():.4f}, {took:.0f} s", flush=True)
-            results = summary(rows, seconds)
+            results = summary(rows, seconds, len(seeds))
             content = {
                 "shop": shop,
                 "windows": [split.name for split in splits],
