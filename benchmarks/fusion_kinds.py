@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,10 +20,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from studies import shop_folder
 
 from modaloom.build import validation_splits
 from modaloom.config import load_settings
-from modaloom.data.shop import Shop, load_shop
+from modaloom.data.shop import load_shop
 from modaloom.data.splits import Split, rolling_splits
 from modaloom.encoders.catalogue import encode_items
 from modaloom.metrics import bootstrap_interval, ranking_metrics, top_n
@@ -33,7 +33,6 @@ from modaloom.models.fusion import FUSION_KINDS
 from modaloom.models.sequence import SEQUENCE_KINDS
 from modaloom.models.towers import past_queries, score_queries
 from modaloom.numerics import Whitening
-from modaloom.samples.write import write_sample
 from modaloom.training.fitting import FittedFusion, FusionConfig, fit_fusion, whiten
 from modaloom.training.loop import LoopConfig
 
@@ -74,15 +73,6 @@ def measure(config: FusionConfig, split: Split, *, seed: int, trained: bool) -> 
     found = ranking_metrics(lists_of(fitted, split), split.truth)
     size = sum(parameter.numel() for parameter in fitted.model.parameters())
     return {name: found[name] for name in ("recall", "ndcg")}, seconds, size
-
-
-def open_shop(asked: argparse.Namespace, folder: str) -> Shop:
-    """The shop that was asked for, or the built-in one."""
-    settings = load_settings()
-    if asked.shop:
-        return load_shop(asked.shop, root=asked.root, settings=settings)
-    write_sample(Path(folder) / "shop")
-    return load_shop(Path(folder) / "shop", settings=settings)
 
 
 def by_shopper(runs: Sequence[Values], n_seeds: int) -> Values:
@@ -162,9 +152,10 @@ def main() -> None:
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--out", type=Path, default=RESULT)
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        shop = open_shop(asked, folder)
-        raw = encode_items(shop, settings=load_settings())
+    settings = load_settings()
+    with shop_folder(asked.shop) as place:
+        shop = load_shop(place, root=asked.root, settings=settings)
+        raw = encode_items(shop, settings=settings)
     tokens = {name: whiten(made, Whitening.fit(made.vectors, made.mask, START.dim)) for name, made in raw.items()}
     number = asked.windows + asked.before
     splits = list(rolling_splits(shop, tokens, windows=number, window_days=asked.window_days))[: asked.windows]

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from itertools import product
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from studies import shop_folder
 from tuning import HERE, HM_ASKED, HM_WINDOWS, SHOP_ASKED, SHOP_WINDOWS, windows_of
 
 import modaloom.training.fitting as fitting
@@ -28,7 +28,6 @@ from modaloom.config import load_settings
 from modaloom.data.shop import load_shop
 from modaloom.data.splits import Split
 from modaloom.metrics import ranking_metrics, top_n
-from modaloom.samples.write import write_sample
 
 RESULT = HERE / "results" / "learning_length.json"
 Values = np.ndarray[Any, np.dtype[np.float64]]
@@ -92,10 +91,7 @@ def main() -> None:
         )
     ]
     settings = load_settings()
-    with tempfile.TemporaryDirectory() as folder:
-        place = arguments.shop or Path(folder) / "shop"
-        if not arguments.shop:
-            write_sample(place)
+    with shop_folder(arguments.shop) as place:
         built_in = load_shop(place, settings=settings)
         rows = compare("built-in", windows_of(built_in, settings, SHOP_WINDOWS, SHOP_ASKED), grid)
         if arguments.hm:

@@ -25,7 +25,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -35,6 +34,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from drawing import Line, Panel, draw_curves
+from studies import Recalls, by_shopper, shop_folder
 
 from modaloom.build import LearnOptions, Memory, Modaloom
 from modaloom.config import load_settings
@@ -44,7 +44,6 @@ from modaloom.encoders.catalogue import encode_items
 from modaloom.evaluation.protocol import recommend_lists
 from modaloom.metrics import ranking_metrics
 from modaloom.recommend.ranker import FUSION, Ranker
-from modaloom.samples.write import write_sample
 from modaloom.training.fitting import FusionConfig, fit_fusion
 from modaloom.training.loop import LoopConfig
 from modaloom.types import Tokens
@@ -56,8 +55,6 @@ DIM, EPOCHS, RATE = 32, 4, 1e-2
 """Of the fusion alone: small and short, the same for all kinds."""
 CONTENT = ("image", "text", "attributes")
 HERE = Path(__file__).parent
-Recalls = dict[int, float]
-"""Recall@20 by shopper."""
 
 
 @dataclass(frozen=True)
@@ -159,15 +156,6 @@ def work(job: Job) -> list[tuple[str, float, str, int, Recalls]]:
     return rows
 
 
-def by_shopper(found: Mapping[int, Recalls]) -> dict[int, float]:
-    """Each shopper's mean over seeds."""
-    rows: dict[int, list[float]] = {}
-    for values in found.values():
-        for user, value in values.items():
-            rows.setdefault(user, []).append(value)
-    return {user: float(np.mean(values)) for user, values in sorted(rows.items())}
-
-
 def mean_and_error(values: npt.NDArray[np.float64]) -> tuple[float, float]:
     """The mean over shoppers and its standard error."""
     return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
@@ -244,10 +232,7 @@ def main() -> None:
     parser.add_argument("--png", type=Path, default=HERE.parent / "docs" / "images" / "missing_modalities.png")
     asked = parser.parse_args()
     started = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        place = asked.shop or Path(folder) / "shop"
-        if not asked.shop:
-            write_sample(place, users=asked.users)
+    with shop_folder(asked.shop, users=asked.users) as place:
         settings = load_settings()
         encode_items(load_shop(place, settings=settings), settings=settings)  # once, for all processes
         shares = tuple(asked.shares)

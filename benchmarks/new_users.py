@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 from drawing import Line, Panel, draw_curves
+from studies import shop_folder
 
 from modaloom.build import LearnOptions, model_factories
 from modaloom.config import Settings, load_settings
@@ -26,7 +26,6 @@ from modaloom.data.shop import Shop, load_shop
 from modaloom.encoders.catalogue import encode_items
 from modaloom.evaluation.protocol import Protocol, evaluate
 from modaloom.evaluation.report import print_report
-from modaloom.samples.write import write_sample
 
 HERE = Path(__file__).parent
 MODELS = ("modaloom", "popularity", "item-knn", "content-knn")
@@ -78,10 +77,7 @@ def main() -> None:
     settings, started = load_settings(), time.perf_counter()
     seeds = tuple(int(seed) for seed in asked.seeds.split(","))
     shops: dict[str, dict[str, Any]] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        place = asked.shop or Path(folder) / "shop"
-        if not asked.shop:
-            write_sample(place, users=asked.users)
+    with shop_folder(asked.shop, users=asked.users) as place:
         protocol = Protocol("new-users", windows=asked.windows, window_days=56, seeds=seeds, known_events=KNOWN)
         shops["the built-in shop"] = measure(load_shop(place, settings=settings), settings, protocol)
     if asked.root:

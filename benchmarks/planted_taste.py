@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -34,6 +33,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from studies import shop_folder
 
 from modaloom.config import load_settings
 from modaloom.data.shop import Shop, load_shop
@@ -42,7 +42,6 @@ from modaloom.encoders.catalogue import encode_items
 from modaloom.models.behaviour import behaviour_tokens, cross_fit, turn_to
 from modaloom.models.towers import ItemTable, Queries, past_queries, score_queries, without_modality
 from modaloom.numerics import Whitening
-from modaloom.samples.write import write_sample
 from modaloom.training.fitting import FittedFusion, FusionConfig, fit_fusion, item_table, whiten
 from modaloom.training.loop import LoopConfig
 from modaloom.types import IntArray, Snapshot, Tokens
@@ -261,10 +260,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "planted_taste.json")
     asked = parser.parse_args()
     settings = load_settings()
-    with tempfile.TemporaryDirectory() as folder:
-        place = asked.shop or Path(folder) / "shop"
-        if not asked.shop:
-            write_sample(place)
+    with shop_folder(asked.shop) as place:
         shop = load_shop(place, settings=settings)
         content = encode_items(shop, settings=settings)
         truth = Truth.read(shop, place)

@@ -22,7 +22,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -32,6 +31,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from drawing import Line, Panel, draw_curves
+from studies import Recalls, by_shopper, shop_folder
 
 from modaloom.build import LearnOptions, model_factories
 from modaloom.config import load_settings
@@ -41,7 +41,6 @@ from modaloom.encoders.attributes import AttributeEncoder
 from modaloom.encoders.catalogue import encode_items
 from modaloom.evaluation.protocol import recommend_lists
 from modaloom.metrics import ranking_metrics
-from modaloom.samples.write import write_sample
 from modaloom.types import Event, IntArray, Snapshot, Tokens
 
 N = 20
@@ -50,7 +49,6 @@ NOISE = (0.05, 0.1, 0.2, 0.4)
 BULK_BUYERS, BULK_EVENTS, BULK_DAYS = 5, 2_000, 60
 DAY_S = 86_400
 HERE = Path(__file__).parent
-Recalls = dict[int, float]
 Spoil = Callable[[Split, np.random.Generator], Split]
 
 
@@ -214,15 +212,6 @@ def work(job: Job) -> list[tuple[str, str, int, Recalls]]:
     return rows
 
 
-def by_shopper(found: Mapping[int, Recalls]) -> dict[int, float]:
-    """Each shopper's mean over seeds."""
-    rows: dict[int, list[float]] = {}
-    for values in found.values():
-        for user, value in values.items():
-            rows.setdefault(user, []).append(value)
-    return {user: float(np.mean(values)) for user, values in sorted(rows.items())}
-
-
 def summarise(found: Mapping[tuple[str, str], Mapping[int, Recalls]]) -> list[dict[str, object]]:
     """One row per model and dirt: recall, and its loss against the same model on clean data."""
     rows: list[dict[str, object]] = []
@@ -282,10 +271,7 @@ def main() -> None:
     parser.add_argument("--png", type=Path, default=HERE.parent / "docs" / "images" / "robustness.png")
     asked = parser.parse_args()
     started = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        place = asked.shop or Path(folder) / "shop"
-        if not asked.shop:
-            write_sample(place, users=asked.users)
+    with shop_folder(asked.shop, users=asked.users) as place:
         settings = load_settings()
         encode_items(load_shop(place, settings=settings), settings=settings)  # once, for all processes
         jobs = [Job(str(place), model, seed) for model in asked.models for seed in asked.seeds]

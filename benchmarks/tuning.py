@@ -15,12 +15,12 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from studies import shop_folder
 
 from modaloom.build import LearnOptions, Memory, Modaloom, TuningPlan, tune
 from modaloom.config import Settings, load_settings
@@ -28,7 +28,6 @@ from modaloom.data.shop import Shop, load_shop
 from modaloom.data.splits import Split, rolling_splits
 from modaloom.encoders.catalogue import encode_items
 from modaloom.metrics import ranking_metrics, top_n
-from modaloom.samples.write import write_sample
 
 HERE = Path(__file__).parent
 RESULT = HERE / "results" / "tuning.json"
@@ -96,10 +95,7 @@ def main() -> None:
     arguments = parser.parse_args()
     minutes = [float(one) for one in arguments.minutes.split(",")]
     settings = load_settings()
-    with tempfile.TemporaryDirectory() as folder:
-        place = arguments.shop or Path(folder) / "shop"
-        if not arguments.shop:
-            write_sample(place)
+    with shop_folder(arguments.shop) as place:
         asked = {"built-in": windows_of(load_shop(place, settings=settings), settings, SHOP_WINDOWS, SHOP_ASKED)}
         if arguments.hm:
             shop = load_shop(HERE.parent / "examples" / "shops" / "hm.toml", root=arguments.hm, settings=settings)

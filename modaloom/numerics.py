@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,18 +23,31 @@ def unit_rows(matrix: FloatArray) -> FloatArray:
     return result
 
 
+class Moments(NamedTuple):
+    """Mean and spread of each row of scores, (b, 1) each; ``flat`` where there is no order at all."""
+
+    mean: FloatArray
+    spread: FloatArray
+    flat: BoolArray
+
+
+def moments_of(scores: FloatArray) -> Moments:
+    """Moments of the rows of scores (b, n)."""
+    mean, spread = scores.mean(axis=1, keepdims=True), scores.std(axis=1, keepdims=True)
+    # Rounding gives a row of equal numbers a tiny spread, so equality itself is asked for.
+    flat = scores.max(axis=1, keepdims=True) == scores.min(axis=1, keepdims=True)
+    return Moments(mean, spread, flat | (spread < EPSILON))
+
+
 def squashed_zscore(scores: FloatArray) -> FloatArray:
     """Each row of scores (b, n) as ``arcsinh`` of its z-score.
 
     The z-score makes different models comparable for one shopper. The arcsinh leaves ordinary scores
     as they are and tames the few huge ones of sparse models, without changing any order.
     """
-    mean = scores.mean(axis=1, keepdims=True)
-    spread = scores.std(axis=1, keepdims=True)
-    # Rounding gives a row of equal numbers a tiny spread, so equality itself is asked for.
-    flat = scores.max(axis=1, keepdims=True) == scores.min(axis=1, keepdims=True)
+    mean, spread, flat = moments_of(scores)
     result: FloatArray = np.arcsinh((scores - mean) / (spread + EPSILON)).astype(np.float32)
-    result[np.broadcast_to(flat | (spread < EPSILON), result.shape)] = 0.0
+    result[np.broadcast_to(flat, result.shape)] = 0.0
     return result
 
 

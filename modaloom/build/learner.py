@@ -16,7 +16,7 @@ from modaloom.errors import EvaluationError
 from modaloom.evaluation.protocol import Factory
 from modaloom.models.baselines import BASELINES
 from modaloom.numerics import Whitening
-from modaloom.recommend.blend import Exam, choose_weights, exam_values, prepare_exam, validation_figures
+from modaloom.recommend.blend import Exam, choose_weights, prepare_exam, shopper_values, validation_figures
 from modaloom.recommend.demand import Cut, Demand, Features, cut_of
 from modaloom.recommend.parts import ContentKernel, Linear, Part, Repurchase, Variants
 from modaloom.recommend.ranker import FUSION, Lists, Ranker
@@ -125,11 +125,7 @@ class Modaloom:
             TrainingError: there is nothing to learn from.
         """
         _, weights = self._learn(snapshot)
-        values = [
-            np.add(*exam_values(exam, np.array([weights.get(name, 0.0) for name in exam.names], np.float32), 20))
-            for exam in self._exams
-        ]
-        return np.concatenate(values) if values else np.zeros(0)
+        return np.add(*shopper_values(self._exams, weights, 20)) if self._exams else np.zeros(0)
 
     def score(self, histories: Histories) -> FloatArray:
         """Scores (b, n)."""

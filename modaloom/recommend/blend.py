@@ -91,12 +91,18 @@ def exam_values(exam: Exam, weights: npt.NDArray[np.float32], n: int) -> tuple[V
     return found / exam.counts, gains / ideal
 
 
-def validation_figures(exams: Sequence[Exam], weights: Mapping[str, float], n: int) -> dict[str, float]:
-    """What the blend reaches on the exams it was chosen on: mean recall and NDCG over shoppers, and their number."""
+def shopper_values(exams: Sequence[Exam], weights: Mapping[str, float], n: int) -> tuple[Values, Values]:
+    """Recall and NDCG at ``n`` of the blend, for each shopper of all exams, (b,) each."""
     pairs = [
         exam_values(exam, np.array([weights.get(name, 0.0) for name in exam.names], np.float32), n) for exam in exams
     ]
     recall, ndcg = (np.concatenate(values) for values in zip(*pairs, strict=True))
+    return recall, ndcg
+
+
+def validation_figures(exams: Sequence[Exam], weights: Mapping[str, float], n: int) -> dict[str, float]:
+    """What the blend reaches on the exams it was chosen on: mean recall and NDCG over shoppers, and their number."""
+    recall, ndcg = shopper_values(exams, weights, n)
     return {f"recall@{n}": float(recall.mean()), f"ndcg@{n}": float(ndcg.mean()), "shoppers": len(recall)}
 
 

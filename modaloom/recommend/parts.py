@@ -15,14 +15,13 @@ import scipy.sparse as sp
 from modaloom.models.behaviour import event_weights, history_matrix, history_weights
 from modaloom.models.sparse_linear import SparseEase
 from modaloom.models.towers import pad_histories
+from modaloom.numerics import Moments, moments_of
 from modaloom.recommend.retrieve import (
     NEIGHBOURS,
     Answer,
-    Moments,
     Neighbours,
     SparseAnswer,
     best_columns,
-    moments_of,
     reference_items,
 )
 from modaloom.types import BoolArray, FloatArray, Histories, IntArray, Snapshot

@@ -24,14 +24,13 @@ from modaloom.models.towers import (
     score_queries_at,
     without_modality,
 )
-from modaloom.numerics import EPSILON, squashed_zscore
+from modaloom.numerics import EPSILON, Moments, moments_of, squashed_zscore
 from modaloom.recommend.parts import Part
 from modaloom.recommend.retrieve import (
     CELLS_AT_ONCE,
     NEIGHBOURS,
     Answer,
     General,
-    Moments,
     Neighbours,
     Offer,
     available_threads,
@@ -40,7 +39,6 @@ from modaloom.recommend.retrieve import (
     candidates_of,
     in_general,
     in_threads,
-    moments_of,
     normalised,
     reference_items,
     reordered,
@@ -344,8 +342,7 @@ def normalise_like(scores: FloatArray, reference: FloatArray) -> FloatArray:
 
     Where the reference says nothing (for a shopper without a past, say), this says nothing either.
     """
-    spread = reference.std(axis=1, keepdims=True)
-    flat = (reference.max(axis=1, keepdims=True) == reference.min(axis=1, keepdims=True)) | (spread < EPSILON)
+    _, spread, flat = moments_of(reference)
     centred = scores - scores.mean(axis=1, keepdims=True)
     result: FloatArray = np.where(flat, 0.0, np.arcsinh(centred / (spread + EPSILON))).astype(np.float32)
     return result

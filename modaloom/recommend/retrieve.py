@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from modaloom.numerics import EPSILON
+from modaloom.numerics import EPSILON, Moments, moments_of
 from modaloom.types import BoolArray, FloatArray, Histories, IntArray
 
 REFERENCE_ITEMS = 512
@@ -30,14 +30,6 @@ CELLS_AT_ONCE = 4_000_000
 """Dense numbers that one block may need."""
 Given = TypeVar("Given")
 Made = TypeVar("Made")
-
-
-class Moments(NamedTuple):
-    """Mean and spread of raw scores over the catalogue, (b, 1) each; ``flat`` where there is no order at all."""
-
-    mean: FloatArray
-    spread: FloatArray
-    flat: BoolArray
 
 
 class Answer(Protocol):
@@ -158,13 +150,6 @@ def block_size(n_items: int) -> int:
     return int(np.clip(CELLS_AT_ONCE // max(n_items, 1), 8, 128))
 
 
-def moments_of(scores: FloatArray) -> Moments:
-    """Moments of the rows of scores (b, n)."""
-    mean, spread = scores.mean(axis=1, keepdims=True), scores.std(axis=1, keepdims=True)
-    flat = scores.max(axis=1, keepdims=True) == scores.min(axis=1, keepdims=True)
-    return Moments(mean, spread, flat | (spread < EPSILON))
-
-
 def normalised(scores: FloatArray, moments: Moments) -> FloatArray:
     """:func:`~modaloom.numerics.squashed_zscore` of scores (b, c), by the moments of the whole catalogue."""
     made = scores - moments.mean
@@ -206,6 +191,10 @@ class ConstantAnswer:
 
     def moments(self) -> Moments:
         """See :class:`Answer`."""
+        return self._moments
+
+    @cached_property
+    def _moments(self) -> Moments:
         mean, spread, flat = moments_of(self._scores[None, :])
         many = self._shoppers
         return Moments(mean.repeat(many, axis=0), spread.repeat(many, axis=0), flat.repeat(many, axis=0))
