@@ -22,7 +22,7 @@ from modaloom.config import load_settings
 from modaloom.data.shop import load_shop
 from modaloom.data.splits import Split, file_split
 from modaloom.metrics import bootstrap_interval, ranking_metrics, top_n
-from modaloom.recommend.ranker import sum_up
+from modaloom.ranking.ranker import sum_up
 
 HERE = Path(__file__).parent
 RESULT = HERE / "results" / "amazon_blend.json"

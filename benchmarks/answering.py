@@ -32,10 +32,10 @@ from modaloom.data.splits import file_split
 from modaloom.metrics import ranking_metrics, top_n
 from modaloom.models.towers import ABSENT, ItemTable, Queries
 from modaloom.numerics import unit_rows
-from modaloom.recommend.demand import Demand
-from modaloom.recommend.parts import Linear
-from modaloom.recommend.ranker import BATCH, FUSION, Ranker
-from modaloom.recommend.retrieve import available_threads, reordered
+from modaloom.ranking.demand import Demand
+from modaloom.ranking.parts import Linear
+from modaloom.ranking.ranker import BATCH, FUSION, Ranker
+from modaloom.ranking.retrieve import available_threads, reordered
 from modaloom.types import BoolArray, Event, FloatArray, Histories, IntArray
 
 HERE = Path(__file__).parent

@@ -25,8 +25,8 @@ from modaloom.data.splits import DAY_S, Split, rolling_splits
 from modaloom.encoders.catalogue import encode_items
 from modaloom.metrics import ranking_metrics, top_n
 from modaloom.models.baselines import ContentKnn
-from modaloom.recommend.demand import release_places
-from modaloom.recommend.parts import Repurchase, Variants
+from modaloom.ranking.demand import release_places
+from modaloom.ranking.parts import Repurchase, Variants
 from modaloom.types import FloatArray, Histories, Snapshot
 
 HERE = Path(__file__).parent

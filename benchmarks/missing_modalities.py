@@ -43,7 +43,7 @@ from modaloom.data.splits import Split, random_split
 from modaloom.encoders.catalogue import encode_items
 from modaloom.evaluation.protocol import recommend_lists
 from modaloom.metrics import ranking_metrics
-from modaloom.recommend.ranker import FUSION, Ranker
+from modaloom.ranking.ranker import FUSION, Ranker
 from modaloom.training.fitting import FusionConfig, fit_fusion
 from modaloom.training.loop import LoopConfig
 from modaloom.types import Tokens

@@ -220,6 +220,39 @@ def recommend(
     print_recommendations(recommender, recommender.recommend(query, n=n, language=language), language, as_json=json)
 
 
+StoreOption = Annotated[
+    str | None,
+    typer.Option("--store", help="sqlite:///FILE or postgresql://...; by default a file beside the bundle."),
+]
+
+
+@app.command()
+def serve(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A folder that 'modaloom train' wrote.")],
+    store: StoreOption = None,
+    host: Annotated[str | None, typer.Option("--host", help="127.0.0.1 by default; 0.0.0.0 for all addresses.")] = None,
+    port: Annotated[int | None, typer.Option("--port", min=0, max=65_535, help="8000 by default.")] = None,
+    workers: Annotated[int | None, typer.Option("--workers", min=1, max=64, help="Processes; 1 by default.")] = None,
+    today: Annotated[bool, typer.Option("--today", help="Move a new store's calendar to today.")] = False,
+) -> None:
+    """Serve a bundle: the HTTP API and the page."""
+    from modaloom.serving import run_service
+    from modaloom.terminal import read_settings
+
+    run_service(bundle, store, read_settings(), today=today, host=host, port=port, workers=workers)
+
+
+@app.command()
+def migrate(store: Annotated[str, typer.Option("--store", help="sqlite:///FILE or postgresql://...")]) -> None:
+    """Bring a store's schema up to date; 'serve' does so too."""
+    from modaloom.storage.open import open_store
+    from modaloom.terminal import say
+
+    with open_store(store) as opened:
+        done = opened.migrate()
+    say(f"done: {', '.join(done)}" if done else "nothing to do: the schema is up to date")
+
+
 @app.command()
 def demo(
     port: Annotated[int, typer.Option("--port", min=1, max=65_535, help="For the page, once there is one.")] = 8000,

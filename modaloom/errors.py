@@ -15,7 +15,11 @@
     ├── EvaluationError        a protocol cannot be run on this shop
     ├── BundleError            a bundle cannot be written or trusted
     │   └── ChecksumError          a file of the bundle is not the one that was written
-    └── QueryError             a request for recommendations cannot be answered
+    ├── QueryError             a request for recommendations cannot be answered
+    │   └── NotFoundError          what it names does not exist
+    ├── StoreError             the store cannot be opened, read or written
+    │   └── StoreBusyError         it is too busy at this moment; the same call may be sent again
+    └── ServeError             the service cannot be started, or a request is refused
 
 The command line prints the message on one line and exits with 2.
 """
@@ -96,3 +100,19 @@ class ChecksumError(BundleError):
 
 class QueryError(ModaloomError):
     """A request for recommendations cannot be answered."""
+
+
+class NotFoundError(QueryError):
+    """What a request names does not exist."""
+
+
+class StoreError(ModaloomError):
+    """The store cannot be opened, read or written."""
+
+
+class StoreBusyError(StoreError):
+    """The store is too busy at this moment; the same call may be sent again."""
+
+
+class ServeError(ModaloomError):
+    """The service cannot be started, or a request is refused."""

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from modaloom.types import BoolArray, FloatArray
+from modaloom.types import BoolArray, FloatArray, IntArray
 
 EPSILON = 1e-9
 DEPENDENT = 1e-11
@@ -131,3 +132,26 @@ class Whitening:
         if mask is not None:
             reduced[~mask] = 0.0
         return reduced
+
+
+class GrowingRows:
+    """Rows that can be replaced and added to; room for more is kept, so that growing seldom copies.
+
+    ``rows`` is the array (n, ...) itself. After growing it is another object, so it is asked for anew each time.
+    """
+
+    def __init__(self, rows: npt.NDArray[Any]):
+        self._room = self.rows = rows
+
+    def put(self, places: IntArray, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Writes values (k, ...) to rows (k,), which may lie behind the end; rows between are zero."""
+        n = max(len(self.rows), int(places.max(initial=-1)) + 1)
+        if n > len(self._room):
+            room = np.zeros((n + n // 4 + 64, *self.rows.shape[1:]), dtype=self.rows.dtype)
+            room[: len(self.rows)] = self.rows
+            self._room = room
+        if not self._room.flags.writeable:
+            self._room = self._room.copy()
+        self.rows = self._room[:n]
+        self.rows[places] = values
+        return self.rows

@@ -47,6 +47,9 @@ MODALITIES = ("image", "text", "attributes", "behaviour")
 ATTRIBUTE_PREFIX = "attributes."
 """Item and user columns that start with this are attributes: ``attributes.colour``."""
 
+SIZE_ATTRIBUTES = ("size", "sizes")
+"""Attributes that list the sizes an item comes in. They say what fits, and nothing about style."""
+
 ITEM_COLUMNS: dict[str, pl.DataType] = {
     "item_id": pl.String(),
     "title": pl.String(),
@@ -96,6 +99,8 @@ class Item:
     group_id: str | None = None
     titles: Mapping[str, str] = field(default_factory=dict)
     """Title by language code, where the shop has translations."""
+    descriptions: Mapping[str, str] = field(default_factory=dict)
+    """Description by language code, where the shop has translations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +114,8 @@ class Interaction:
     value: float | None = None
     query: str | None = None
     session_id: str | None = None
+    event_id: str | None = None
+    """Whoever sends the event names it, so that sending it twice counts once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,10 @@ MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_PARAMETERS, MAX_ROOM_FILES = 400, 50, 8,
 LARGER_ROOMS = {
     "data": (11, "a merchant's table takes seven steps from bytes to rows, and each is one file that a test mirrors"),
     "encoders": (10, "every model family that may fail to load is isolated in a file of its own"),
+    "live": (11, "a list goes through numbering, rules, scores, variety and words, each of which is tested alone"),
     "models": (11, "the architecture, its losses and the models it is compared with are read side by side"),
-    "recommend": (9, "what is scored, how it is put into words, and the folder it is loaded from are read separately"),
+    "ranking": (9, "every part of the blend, the ways to ask for candidates, and the blend itself are read separately"),
+    "storage": (9, "two backends share their statements; records, connections and vectors are read separately"),
     "samples": (15, "drawing: every kind of garment has its own file of outlines"),
 }
 LONGER_FUNCTIONS: dict[str, tuple[int, str]] = {}

@@ -16,10 +16,13 @@ LEVELS = (
     {"config", "messages", "metrics", "numerics", "files"},
     {"data", "samples"},
     {"encoders", "models", "storage"},
+    {"ranking"},
     {"training", "evaluation", "recommend", "quality"},
-    {"guide", "export"},
+    {"guide", "export", "live"},
     {"build", "doctor", "terminal"},
-    {"demo", "testing"},
+    {"api", "client", "testing", "web"},
+    {"serving"},
+    {"demo"},
     {"cli"},
 )
 TORCH_ROOMS = {"encoders", "models", "training", "export", "testing"}

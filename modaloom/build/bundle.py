@@ -134,7 +134,13 @@ def _write(folder: Path, shop: Shop, snapshot: Snapshot, learner: Modaloom, metr
     config = {
         "format": FORMAT,
         "modaloom": __version__,
-        "shop": {"name": shop.name, "language": shop.language, "root": str(shop.root.resolve())},
+        "shop": {
+            "name": shop.name,
+            "language": shop.language,
+            "root": str(shop.root.resolve()),
+            "currency": shop.spec.currency,
+            "labels": shop.spec.labels,
+        },
         "options": learner.options.to_dict(),
         "modalities": list(fusion.model.config.modalities),
         "dim": fusion.model.config.dim,

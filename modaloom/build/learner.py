@@ -16,10 +16,10 @@ from modaloom.errors import EvaluationError
 from modaloom.evaluation.protocol import Factory
 from modaloom.models.baselines import BASELINES
 from modaloom.numerics import Whitening
-from modaloom.recommend.blend import Exam, choose_weights, prepare_exam, shopper_values, validation_figures
-from modaloom.recommend.demand import Cut, Demand, Features, cut_of
-from modaloom.recommend.parts import ContentKernel, Linear, Part, Repurchase, Variants
-from modaloom.recommend.ranker import FUSION, Lists, Ranker
+from modaloom.ranking.blend import Exam, choose_weights, prepare_exam, shopper_values, validation_figures
+from modaloom.ranking.demand import Cut, Demand, Features, cut_of
+from modaloom.ranking.parts import ContentKernel, Linear, Part, Repurchase, Variants
+from modaloom.ranking.ranker import FUSION, Lists, Ranker
 from modaloom.training.fitting import FittedFusion, fit_fusion, whiten
 from modaloom.training.loop import AfterEpoch, Resume
 from modaloom.types import BoolArray, FloatArray, Histories, Snapshot, Tokens
@@ -140,7 +140,7 @@ class Modaloom:
         allowed: BoolArray | None = None,
         hidden: sp.csr_matrix | None = None,
     ) -> Lists:
-        """The best ``n`` items of each shopper; see :meth:`~modaloom.recommend.ranker.Ranker.recommend`."""
+        """The best ``n`` items of each shopper; see :meth:`~modaloom.ranking.ranker.Ranker.recommend`."""
         assert self.ranker is not None, "fit() comes first"
         return self.ranker.recommend(histories, n, allowed=allowed, hidden=hidden)
 

@@ -201,6 +201,10 @@ class ShopSpec(_Section):
 
     name: str
     language: Literal["zh", "en"] = "en"
+    currency: str = Field(default="", max_length=8)
+    """What stands before a price on the page."""
+    labels: dict[Literal["zh", "en"], dict[str, dict[str, str]]] = {}
+    """What the page calls an attribute's values, by language, attribute and value."""
     items: ItemsSpec | None = None
     users: UsersSpec | None = None
     interactions: InteractionsSpec | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -112,26 +112,31 @@ class Shop:
 
 def item_of(items: pl.DataFrame, item_num: int, root: Path) -> Item:
     """One row of an item table as an :class:`~modaloom.types.Item`."""
-    row = items.row(item_num, named=True)
-    attributes = {
-        name.removeprefix(ATTRIBUTE_PREFIX): value
-        for name, value in row.items()
-        if name.startswith(ATTRIBUTE_PREFIX) and value is not None
-    }
-    titles = {language: row[f"title_{language}"] for language in LANGUAGES if row[f"title_{language}"]}
-    return Item(
-        item_id=row["item_id"],
-        title=row["title"] or "",
-        description=row["description"] or "",
-        attributes=attributes,
-        price=row["price"],
-        images=tuple(root / path for path in row["images"] or ()),
-        video=root / row["video"] if row["video"] else None,
-        stock=row["stock"],
-        released_at=row["released_at"],
-        group_id=row["group_id"],
-        titles=titles,
-    )
+    return next(items_of(items[item_num : item_num + 1], root))
+
+
+def items_of(items: pl.DataFrame, root: Path) -> Iterator[Item]:
+    """The rows of an item table as items; pictures and videos lie under ``root``."""
+    named = [(name, name.removeprefix(ATTRIBUTE_PREFIX)) for name in items.columns if name.startswith(ATTRIBUTE_PREFIX)]
+    for row in items.iter_rows(named=True):
+        titles, descriptions = (
+            {language: row[f"{kind}_{language}"] for language in LANGUAGES if row[f"{kind}_{language}"]}
+            for kind in ("title", "description")
+        )
+        yield Item(
+            item_id=row["item_id"],
+            title=row["title"] or "",
+            description=row["description"] or "",
+            attributes={short: row[name] for name, short in named if row[name] is not None},
+            price=row["price"],
+            images=tuple(root / path for path in row["images"] or ()),
+            video=root / row["video"] if row["video"] else None,
+            stock=row["stock"],
+            released_at=row["released_at"],
+            group_id=row["group_id"],
+            titles=titles,
+            descriptions=descriptions,
+        )
 
 
 def load_shop(shop: str | Path, *, root: str | Path | None = None, settings: Settings | None = None) -> Shop:
@@ -226,4 +231,4 @@ def _target_events(spec: ShopSpec, interactions: pl.DataFrame) -> tuple[Event, .
     return tuple(sorted(there - {Event.SEARCH, Event.DISLIKE, Event.RETURN}))
 
 
-__all__ = ["QueryError", "Shop", "item_of", "load_shop", "read_interactions"]
+__all__ = ["QueryError", "Shop", "item_of", "items_of", "load_shop", "read_interactions"]

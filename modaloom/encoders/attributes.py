@@ -11,7 +11,7 @@ import polars as pl
 import scipy.sparse as sp
 
 from modaloom.numerics import randomised_svd
-from modaloom.types import ATTRIBUTE_PREFIX, BoolArray, FloatArray
+from modaloom.types import ATTRIBUTE_PREFIX, SIZE_ATTRIBUTES, BoolArray, FloatArray
 
 FREQUENT_SHARE = 0.98
 """A value that nearly every item has says nothing and is left out."""
@@ -103,12 +103,16 @@ class AttributeEncoder:
 
     def encode(self, inputs: Sequence[Any]) -> FloatArray:
         """Vectors (b, dim) of attribute dictionaries (keys without prefix; ``group_id`` and ``price`` allowed)."""
+        return self.encode_known(inputs)[0]
+
+    def encode_known(self, inputs: Sequence[Any]) -> tuple[FloatArray, BoolArray]:
+        """The same, and which of them (b,) have any known attribute."""
         rows = [
             {(key if key in ("price", "group_id") else ATTRIBUTE_PREFIX + key): value for key, value in row.items()}
             for row in inputs
         ]
         names = sorted({key for row in rows for key in row} | {"price", "group_id"})
-        return self.encode_frame(pl.DataFrame([_column(name, [row.get(name) for row in rows]) for name in names]))[0]
+        return self.encode_frame(pl.DataFrame([_column(name, [row.get(name) for row in rows]) for name in names]))
 
     def state(self) -> dict[str, Any]:
         """All that was learned: plain values and one array, ``axes`` (dim, width)."""
@@ -138,7 +142,9 @@ def _column(name: str, values: list[Any]) -> pl.Series:
 
 
 def _attribute_columns(items: pl.DataFrame) -> list[str]:
-    return [name for name in items.columns if name.startswith(ATTRIBUTE_PREFIX) or name == "group_id"]
+    style = {name for name in items.columns if name.startswith(ATTRIBUTE_PREFIX)}
+    style -= {ATTRIBUTE_PREFIX + name for name in SIZE_ATTRIBUTES}
+    return [name for name in items.columns if name in style or name == "group_id"]
 
 
 def _key(name: str, value: str) -> str:

@@ -19,7 +19,24 @@ def messages(language: str) -> Mapping[str, Any]:
     Raises:
         QueryError: there is no such language.
     """
+    return _read(f"{_known(language)}.toml")
+
+
+@functools.cache
+def page_messages(language: str) -> Mapping[str, Any]:
+    """All messages of the shopper's page in one language, as tables of sentences.
+
+    Raises:
+        QueryError: there is no such language.
+    """
+    return _read(f"page.{_known(language)}.toml")
+
+
+def _known(language: str) -> str:
     if language not in LANGUAGES:
         raise QueryError(f"unknown language {language!r}", hint=f"Choose {' or '.join(LANGUAGES)}")
-    text = files(__name__).joinpath(f"{language}.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
+    return language
+
+
+def _read(name: str) -> Mapping[str, Any]:
+    return tomllib.loads(files(__name__).joinpath(name).read_text(encoding="utf-8"))

@@ -32,9 +32,9 @@ import polars as pl
 from modaloom.errors import BundleError, ChecksumError
 from modaloom.models.towers import SERVED_HISTORY, ItemTable, Queries
 from modaloom.numerics import Whitening
-from modaloom.recommend.demand import Demand
-from modaloom.recommend.parts import ContentKernel, Linear, Part, Repurchase, Variants
-from modaloom.recommend.ranker import FUSION, Ranker
+from modaloom.ranking.demand import Demand
+from modaloom.ranking.parts import ContentKernel, Linear, Part, Repurchase, Variants
+from modaloom.ranking.ranker import FUSION, Ranker
 from modaloom.types import MODALITIES, BoolArray, Event, FloatArray, IntArray, Snapshot
 
 FORMAT = 2
@@ -257,7 +257,7 @@ def _load(folder: Path) -> Bundle:
             where=folder,
             hint="Train it again",
         )
-    tables = _arrays(folder / "tables.npz")
+    tables = read_arrays(folder / "tables.npz")
     snapshot = Snapshot(
         items=pl.read_parquet(folder / "items.parquet"),
         users=pl.read_parquet(folder / "users.parquet"),
@@ -274,7 +274,7 @@ def _load(folder: Path) -> Bundle:
         table = ItemTable(tuple(config["modalities"]), keys, tables["weights"], tables["bias"])
         tower = OnnxTower(folder / "user_tower.onnx")
         item_tower = ItemTower(folder / "item_tower.onnx")
-    parts = tuple(_part(name).restore(_arrays(folder / f"part-{name}.npz")) for name in config["parts"])
+    parts = tuple(_part(name).restore(read_arrays(folder / f"part-{name}.npz")) for name in config["parts"])
     ranker = Ranker(config["blend"], parts, table, tower)
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     return Bundle(folder, config, metrics, snapshot, ranker, item_tower, _whitenings(folder))
@@ -306,7 +306,12 @@ def verify(folder: Path) -> None:
         raise ChecksumError(", ".join(faults), where=folder, hint="Copy the bundle again, or train it again")
 
 
-def _arrays(file: Path) -> dict[str, npt.NDArray[Any]]:
+def read_arrays(file: Path) -> dict[str, npt.NDArray[Any]]:
+    """Reads what :func:`save_arrays` wrote.
+
+    Raises:
+        BundleError: the file is damaged.
+    """
     try:
         with np.load(file, allow_pickle=False) as content:
             return {name: content[name] for name in content.files}
@@ -329,7 +334,7 @@ def _part(name: str) -> Part:
 
 
 def _whitenings(folder: Path) -> dict[str, Whitening]:
-    arrays = _arrays(folder / "whitening.npz")
+    arrays = read_arrays(folder / "whitening.npz")
     names = sorted({name.partition(".")[0] for name in arrays})
     return {name: Whitening(arrays[f"{name}.mean"], arrays[f"{name}.axes"]) for name in names}
 

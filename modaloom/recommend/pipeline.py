@@ -11,17 +11,15 @@ import polars as pl
 
 from modaloom.config import Settings
 from modaloom.data.numbering import Numbering
-from modaloom.encoders.load import load_encoder
 from modaloom.errors import QueryError
 from modaloom.messages import messages
 from modaloom.metrics import top_n
-from modaloom.models.towers import Queries, pad_histories, score_queries
+from modaloom.ranking.ranker import FUSION, sum_up
 from modaloom.recommend.bundle import Bundle
+from modaloom.recommend.content import ContentReader
 from modaloom.recommend.explain import explain, in_words, item_name, new_items
-from modaloom.recommend.parts import ContentKernel
-from modaloom.recommend.ranker import FUSION, sum_up
 from modaloom.recommend.words import longest, word_scores
-from modaloom.types import LANGUAGES, BoolArray, Encoder, Event, FloatArray, Histories, IntArray, Reason, Scored
+from modaloom.types import LANGUAGES, BoolArray, FloatArray, Histories, IntArray, Reason, Scored
 
 PHOTO_WEIGHTS = {"image": 1.0, FUSION: 0.3, "demand": 0.1}
 """A photo asks for what looks like it; demand only settles ties."""
@@ -74,7 +72,7 @@ class Recommender:
         self.settings = settings
         self.snapshot = bundle.snapshot
         self.ranker = bundle.ranker
-        self._encoders: dict[str, Encoder] = {}
+        self.content = ContentReader(bundle, settings)
 
     def language(self, wanted: str | None) -> str:
         """The language to answer in: the one asked for, else the shop's own.
@@ -131,7 +129,7 @@ class Recommender:
 
     def for_photo(self, photo: Path, n: int) -> list[Scored]:
         """For what is on a picture."""
-        raw = self._content_scores("image", self._whitened("image", photo))
+        raw = self.content.scores("image", self.content.vector("image", photo))
         total = sum_up(raw, PHOTO_WEIGHTS)
         without = {name: scores for name, scores in raw.items() if name == "demand"}
         gain = total - sum_up(without, PHOTO_WEIGHTS) if without else total
@@ -147,10 +145,10 @@ class Recommender:
             raise QueryError("the words are empty", hint="Say what you are looking for")
         said_scores, said = word_scores(self.snapshot.items, text)
         raw: dict[str, FloatArray] = {}
-        if self._reads("text"):
-            raw = self._content_scores("text", self._whitened("text", text))
+        if self.content.reads("text"):
+            raw = self.content.scores("text", self.content.vector("text", text))
         if said_scores.any():
-            raw = {"words": said_scores[None, :], **(raw or self._demand())}
+            raw = {"words": said_scores[None, :], **(raw or self.content.demand())}
         if not set(raw) - {"demand"}:
             raise QueryError("no item says this, and the bundle has no text encoder", hint="Try other words")
         total = sum_up(raw, TEXT_WEIGHTS)
@@ -168,7 +166,7 @@ class Recommender:
     def _for_history(self, histories: Histories, n: int) -> list[Scored]:
         scores = self.ranker.score(histories)
         picks = self._best(scores, self.snapshot.may_be_shown(histories), n)
-        reasons = explain(self.ranker, self.snapshot, histories, scores, picks)
+        reasons = explain(self.ranker, self.snapshot, histories, picks)
         return [
             Scored(self._id(item), float(scores[0, item]), why)
             for item, why in zip(picks.tolist(), reasons, strict=True)
@@ -177,72 +175,6 @@ class Recommender:
     def _best(self, scores: FloatArray, allowed: BoolArray, n: int) -> IntArray:
         best: IntArray = top_n(scores, n, allowed)[0]
         return best[best >= 0]
-
-    def _reads(self, modality: str) -> bool:
-        """Whether there are an encoder and a map for new content: a shop's own vectors cannot be made again."""
-        made_by = str(self.bundle.config["encoders"].get(modality, "shop:"))
-        return modality in self.bundle.whitenings and not made_by.startswith("shop:")
-
-    def _whitened(self, modality: str, content: Path | str) -> FloatArray:
-        """One content as a whitened unit vector (d,)."""
-        if not self._reads(modality):
-            raise QueryError(
-                f"this bundle was trained without an encoder for the modality {modality!r}",
-                hint=f"Train it with --modalities {modality},... on a shop that has {modality}s",
-            )
-        encoder, made_by = self._encoder(modality), self.bundle.config["encoders"][modality]
-        if encoder.encoder_id != made_by:
-            raise QueryError(
-                f"the bundle was trained with the encoder {made_by!r}, but the settings name {encoder.encoder_id!r}",
-                hint=f"Set MODALOOM_{modality.upper()}_ENCODER to the one it was trained with",
-            )
-        vector: FloatArray = self.bundle.whitenings[modality].apply(encoder.encode([content]))[0]
-        return vector
-
-    def _encoder(self, modality: str) -> Encoder:
-        """The settings' encoder of a modality, loaded on first use and kept."""
-        if modality not in self._encoders:
-            name = self.settings.image_encoder if modality == "image" else self.settings.text_encoder
-            self._encoders[modality] = load_encoder(name, self.settings, modality)
-        return self._encoders[modality]
-
-    def _content_scores(self, modality: str, vector: FloatArray) -> dict[str, FloatArray]:
-        """Raw scores (1, n) of the parts that can read one vector of one modality."""
-        raw: dict[str, FloatArray] = {}
-        kernel = self.ranker.part(modality)
-        if isinstance(kernel, ContentKernel):
-            raw[modality] = kernel.score_vector(vector)[None, :]
-        if (
-            self.bundle.item_tower is not None
-            and self.ranker.table is not None
-            and modality in self.ranker.table.modalities
-        ):
-            raw[FUSION] = self._fusion_scores(modality, vector)
-        if not raw:
-            raise QueryError(
-                f"this bundle knows nothing of the modality {modality!r}", hint="Train it with that modality"
-            )
-        return raw | self._demand()
-
-    def _demand(self) -> dict[str, FloatArray]:
-        """Raw scores (1, n) of what sells, to settle ties."""
-        demand = self.ranker.part("demand")
-        return {} if demand is None else {"demand": demand.score(Histories.from_lists([[]], now=0))}
-
-    def _fusion_scores(self, modality: str, vector: FloatArray) -> FloatArray:
-        """Scores (1, n) as if the shopper's past were one garment of which only this modality is known."""
-        table, tower = self.ranker.table, self.ranker.tower
-        assert table is not None
-        assert tower is not None
-        assert self.bundle.item_tower is not None
-        place = table.modalities.index(modality)
-        tokens = np.zeros((1, len(table.modalities), table.dim), dtype=np.float32)
-        mask = np.zeros(tokens.shape[:2], dtype=bool)
-        tokens[0, place], mask[0, place] = vector, True
-        keys, _, _ = self.bundle.item_tower(tokens, mask)
-        past = pad_histories(Histories.from_lists([[0]], now=self.snapshot.now, event=Event.PURCHASE))
-        queries: Queries = tower(keys[:, None, :], past.mask, past.event, past.age_days)
-        return score_queries(queries, table)
 
     def show(self, item_id: str, language: str) -> Recommendation:
         """One item of the catalogue, as recommendations show it.
@@ -254,10 +186,11 @@ class Recommender:
 
     def _show(self, scored: Scored, language: str) -> Recommendation:
         row = self.snapshot.items.row(int(self._items.of([scored.item_id], "item")[0]), named=True)
-        why = tuple(in_words(scored.reasons, self.snapshot, language)) if scored.reasons else ()
+        why = in_words(scored.reasons, lambda item_id: item_name(self.snapshot, item_id, language), language)
         title = item_name(self.snapshot, scored.item_id, language)
         image = str(self.bundle.pictures_root / row["images"][0]) if row["images"] else None
-        return Recommendation(scored.item_id, title, row["price"], image, scored, why)
+        said = tuple(reason.text for reason in why) if scored.reasons else ()
+        return Recommendation(scored.item_id, title, row["price"], image, scored, said)
 
     def _id(self, item: int) -> str:
         return str(self.snapshot.items["item_id"][item])

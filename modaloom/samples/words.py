@@ -58,6 +58,9 @@ MATERIALS: dict[str, Pair] = {
 }  # fmt: skip
 """What things are made of."""
 
+AUDIENCE_NAMES: dict[str, Pair] = {"women": ("女装", "women"), "men": ("男装", "men"), "unisex": ("男女同款", "unisex")}
+"""Whom a piece is made for."""
+
 NAMES: tuple[Pair, ...] = (
     ("林岸", "Linden"), ("青禾", "Hazel"), ("云起", "Skye"), ("南风", "Marin"), ("知夏", "Juno"), ("听雨", "Rain"),
     ("归航", "Harbour"), ("远山", "Alder"), ("白露", "Dew"), ("星野", "Nova"), ("拾光", "Lumen"), ("木棉", "Ceiba"),

@@ -18,7 +18,7 @@ from modaloom.errors import ShopError
 from modaloom.samples.goods import DAYS, KINDS, SIZES, STYLES, Good
 from modaloom.samples.look import Look
 from modaloom.samples.picture import jpeg
-from modaloom.samples.words import MATERIALS, THEMES
+from modaloom.samples.words import AUDIENCE_NAMES, MATERIALS, NOUNS, SEASON_WORDS, THEMES
 from modaloom.samples.world import GROUPS, HARMONIES, NEUTRALS, OUTFIT_PAIRS, TRENDS, Shopper, World, fits, make_world
 
 FIRST_DAY = date(2024, 1, 1)
@@ -34,6 +34,7 @@ SHOP_TOML = """\
 # The built-in shop, drawn and written by `modaloom sample`. Everything in it is invented.
 name = "Modaloom sample"
 language = "en"
+currency = "¥"
 
 [items]
 file = "items.csv"
@@ -54,6 +55,7 @@ category = "category"
 material = "material"
 season = "season"
 audience = "audience"
+size = "sizes"
 
 [items.images]
 column = "image"
@@ -123,7 +125,7 @@ def write_sample(
         _write_tables(draft, world)
         truth = json.dumps(_truth(world, seed), ensure_ascii=False, indent=1)
         (draft / "truth.json").write_text(truth, encoding="utf-8")
-        (draft / "shop.toml").write_text(SHOP_TOML, encoding="utf-8")
+        (draft / "shop.toml").write_text(SHOP_TOML + _labels(), encoding="utf-8")
         if folder.exists():
             shutil.rmtree(folder)
         draft.rename(folder)
@@ -149,6 +151,22 @@ def _refuse_strangers(folder: Path) -> None:
             where=folder,
             hint="Give an empty or a new folder, or clear this one first",
         )
+
+
+def _labels() -> str:
+    """What the values of attributes are called on the page, as the end of a ``shop.toml``."""
+    named = {
+        "category": {name: nouns[0] for name, nouns in NOUNS.items()},
+        "material": {english: (chinese, english) for chinese, english in MATERIALS.values()},
+        "season": SEASON_WORDS,
+        "audience": AUDIENCE_NAMES,
+    }
+    lines = []
+    for place, language in enumerate(("zh", "en")):
+        for attribute, pairs in named.items():
+            lines += ["", f"[labels.{language}.{attribute}]"]
+            lines += [f'{value} = "{pair[place]}"' for value, pair in pairs.items()]
+    return "\n".join(lines) + "\n"
 
 
 def _write_pictures(folder: Path, goods: Sequence[Good], tell: Progress) -> None:

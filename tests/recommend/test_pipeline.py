@@ -14,9 +14,9 @@ from PIL import Image
 
 from modaloom.config import Settings, load_settings
 from modaloom.errors import EncoderError, PictureError, QueryError
+from modaloom.ranking.ranker import FUSION, Ranker
 from modaloom.recommend.bundle import Bundle, load_bundle
 from modaloom.recommend.pipeline import MAX_N, Query, Recommendation, Recommender
-from modaloom.recommend.ranker import FUSION, Ranker
 from modaloom.types import Event
 
 

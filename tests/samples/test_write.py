@@ -59,7 +59,7 @@ def test_the_shop_is_read_without_a_problem(shop: Path, truth: dict[str, Any]) -
     assert loaded.problems.total == 0
     assert (loaded.n_items, loaded.n_users, loaded.interactions.height) == (N_ITEMS, N_USERS, truth["n_events"])
     assert loaded.target_events == (Event.PURCHASE,)
-    assert loaded.attribute_names == ["category", "material", "season", "audience"]
+    assert loaded.attribute_names == ["category", "material", "season", "audience", "size"]
     pictured = sum(path is not None for path in loaded.image_paths())
     assert pictured == len(list((shop / "images").iterdir()))
     assert pictured == N_ITEMS - sum(lacking == "image" for lacking in truth["missing"].values())
@@ -158,7 +158,13 @@ def test_a_stopped_run_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_the_toml_is_shipped_as_it_is(shop: Path) -> None:
-    assert (shop / "shop.toml").read_text(encoding="utf-8") == SHOP_TOML
+    written = (shop / "shop.toml").read_text(encoding="utf-8")
+    assert written.startswith(SHOP_TOML)
+    labels = load_shop(shop).spec.labels
+    for language in ("zh", "en"):
+        said = {name: {row[name] for row in _rows(shop / "items.csv")} - {""} for name in labels[language]}
+        assert all(values <= set(labels[language][name]) for name, values in said.items())
+    assert labels["zh"]["category"]["dress"] == "连衣裙"
 
 
 def test_stock_and_sizes_are_there(shop: Path) -> None:

@@ -1,0 +1,1 @@
+"""SERVE: a live shop over HTTP."""

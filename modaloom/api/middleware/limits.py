@@ -1,0 +1,196 @@
+"""What one request and one caller may use: rate, bytes, time, and places in the queues."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import ipaddress
+import re
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from modaloom.api.middleware.errors import Refused, error_response
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+PICTURE_PATHS = re.compile(r"/v1/(search/photo|users/.+/wardrobe/photo|items/.+/picture)")
+FORM_BYTES = 64 * 1024
+"""What the form around a picture may add."""
+MAX_PATH_AND_QUERY = 32 * 1024
+
+
+class TokenBucket:
+    """So many requests a second for each of many callers, with a burst; forgets whoever has been quiet longest."""
+
+    def __init__(
+        self, per_s: float, burst: int, *, max_callers: int = 50_000, clock: Callable[[], float] = time.monotonic
+    ):
+        self.per_s = per_s
+        self.burst = burst
+        self._max_callers = max_callers
+        self._clock = clock
+        self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._levels)
+
+    def take(self, caller: str) -> float:
+        """Takes one; 0 if there was one, else the seconds until there is."""
+        now = self._clock()
+        level, since = self._levels.pop(caller, (float(self.burst), now))
+        level = min(self.burst, level + (now - since) * self.per_s)
+        wait_s = 0.0 if level >= 1 else (1 - level) / self.per_s
+        self._levels[caller] = (level if wait_s else level - 1, now)
+        if len(self._levels) > self._max_callers:
+            self._levels.popitem(last=False)
+        return wait_s
+
+    def spend(self, caller: str, what: str) -> None:
+        """Takes one.
+
+        Raises:
+            Refused: 429 with the seconds to wait.
+        """
+        wait_s = self.take(caller)
+        if wait_s:
+            raise Refused(429, "too_many_requests", what, hint="Wait for Retry-After seconds", retry_after_s=wait_s)
+
+    def forget(self, caller: str) -> None:
+        """Forgets one caller."""
+        self._levels.pop(caller, None)
+
+
+def address_of(scope: Scope) -> str:
+    """A short name for the client's address, the same for a whole IPv6 network; the address is not in it."""
+    client = scope.get("client")
+    host = client[0] if client else ""
+    try:
+        address = ipaddress.ip_address(host)
+        if address.version == 6:
+            host = str(ipaddress.ip_network((int(address), 64), strict=False).network_address)
+    except ValueError:
+        pass
+    return hashlib.blake2b(host.encode("utf-8", "replace"), digest_size=8).hexdigest()
+
+
+class Pool:
+    """Threads with a short queue: who finds it full is told at once to come again, so that nothing piles up."""
+
+    def __init__(self, name: str, *, threads: int, waiting: int):
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._places = threads + waiting
+        self._taken = 0
+        self._lock = threading.Lock()
+        self.name = name
+
+    @property
+    def taken(self) -> int:
+        """Calls that run or wait."""
+        return self._taken
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What the function gives, computed in a thread.
+
+        Raises:
+            Refused: 503 where the queue is full.
+        """
+        with self._lock:
+            if self._taken >= self._places:
+                raise Refused(503, "busy", "too busy at this moment", hint="Send it again later", retry_after_s=1)
+            self._taken += 1
+        try:
+            future = self._executor.submit(function, *args, **kwargs)
+        except RuntimeError:  # the service is going down
+            self._give_back()
+            raise Refused(503, "busy", "the service is stopping", retry_after_s=1) from None
+        future.add_done_callback(self._give_back)
+        return await asyncio.wrap_future(future)
+
+    def _give_back(self, _: Future[T] | None = None) -> None:
+        with self._lock:
+            self._taken -= 1
+
+    def close(self) -> None:
+        """Lets what runs finish, drops what waits."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+
+class Limits:
+    """Bounds the bytes and the time of every request; the body is counted while it comes in."""
+
+    def __init__(self, app: ASGIApp, *, max_body: int, max_picture: int, max_together: int, timeout_s: float):
+        self._app = app
+        self._max_body = max_body
+        self._max_picture = max_picture
+        self._max_together = max_together
+        self._timeout_s = timeout_s
+        self._together = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MAX_PATH_AND_QUERY:
+            await error_response(scope, Refused(414, "too_long", "the address is too long"))(scope, receive, send)
+            return
+        picture = PICTURE_PATHS.fullmatch(scope["path"]) is not None
+        limit = self._max_picture + FORM_BYTES if picture else self._max_body
+        too_large = Refused(413, "too_large", f"the body is larger than {limit:,} bytes", hint="Send less at once")
+        declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        if declared.isdigit() and int(declared[:20]) > limit:
+            # the rest is not read: the connection cannot be used again
+            too_large.headers = {"Connection": "close"}
+            await error_response(scope, too_large)(scope, receive, send)
+            return
+        chunked = any(name == b"transfer-encoding" for name, _ in scope["headers"])
+        held = limit if chunked else int(declared) if declared.isdigit() else 0
+        if self._together + held > self._max_together:
+            busy = Refused(503, "busy", "too many large bodies at this moment", retry_after_s=1)
+            busy.headers = {**(busy.headers or {}), "Connection": "close"}
+            await error_response(scope, busy)(scope, receive, send)
+            return
+        self._together += held
+        try:
+            await self._bounded(scope, _counted(receive, limit, too_large), send)
+        finally:
+            self._together -= held
+
+    async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def noted(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._app(scope, receive, noted)
+        except TimeoutError:
+            if started:
+                raise
+            refused = Refused(504, "timeout", f"took longer than {self._timeout_s:g} s", retry_after_s=1)
+            await error_response(scope, refused)(scope, receive, send)
+
+
+def _counted(receive: Receive, limit: int, too_large: Refused) -> Receive:
+    """Stops reading as soon as more than ``limit`` bytes have come."""
+    read = 0
+
+    async def counted() -> Message:
+        nonlocal read
+        message = await receive()
+        read += len(message.get("body", b""))
+        if read > limit:
+            raise too_large
+        return message
+
+    return counted

@@ -1,0 +1,100 @@
+"""Reads a picture out of a request, in memory only: no byte that a stranger sent touches a disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from fastapi.exceptions import RequestValidationError
+from PIL import Image
+from pydantic import BaseModel, ValidationError
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from modaloom.api.middleware.errors import Refused
+from modaloom.api.pictures.accept import accept_picture
+from modaloom.api.service import MB, Service
+
+T = TypeVar("T", bound=BaseModel)
+MAX_FIELDS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What was sent."""
+
+    file: bytes
+    fields: dict[str, str]
+
+    def checked(self, shape: type[T]) -> T:
+        """The fields beside the picture.
+
+        Raises:
+            RequestValidationError: names every faulty field.
+        """
+        try:
+            return shape.model_validate(self.fields)
+        except ValidationError as error:
+            faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors(include_input=False)]
+            raise RequestValidationError(faults) from error
+
+
+def picture_form(fields: type[BaseModel] | None = None, *, raw: bool = False) -> dict[str, Any]:
+    """How a form with a picture is told in ``/openapi.json``."""
+    properties: dict[str, Any] = {"file": {"type": "string", "format": "binary"}}
+    if fields is not None:
+        properties |= fields.model_json_schema()["properties"]
+    content: dict[str, Any] = {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "properties": properties,
+                "required": ["file"],
+                "additionalProperties": False,
+            }
+        }
+    }
+    if raw:
+        content |= {f"image/{kind}": {"schema": {"type": "string", "format": "binary"}} for kind in ("jpeg", "png")}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+async def read_form(request: Request) -> Form:
+    """A form with one picture called ``file``, or a body that is the picture.
+
+    Raises:
+        Refused: 415 for another kind of body, 400 for a broken form, 422 for one without a picture.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind.startswith("image/") or kind == "application/octet-stream":
+        return Form(await request.body(), {})
+    if kind != "multipart/form-data":
+        raise Refused(415, "not_a_form", "send multipart/form-data with a file, or the picture itself")
+    parser = MultiPartParser(request.headers, request.stream(), max_files=1, max_fields=MAX_FIELDS)
+    parser.spool_max_size = 1024 * MB  # never onto a disk: the size of the body is bounded already
+    try:
+        form = await parser.parse()
+    except (MultiPartException, UnicodeError, KeyError, ValueError) as error:
+        raise Refused(400, "bad_form", "the form cannot be read", hint="Send multipart/form-data") from error
+    try:
+        file = form.get("file")
+        if not isinstance(file, UploadFile):
+            raise Refused(422, "no_picture", "file: the form has no picture of this name", hint="Call it 'file'")
+        repeated = [name for name in form if len(form.getlist(name)) > 1]
+        if repeated:
+            raise Refused(422, "invalid", f"{', '.join(repeated)[:200]}: given more than once")
+        fields = {name: value for name, value in form.items() if isinstance(value, str)}
+        return Form(await file.read(), fields)
+    finally:
+        await form.close()
+
+
+def decoded(service: Service, data: bytes) -> Image.Image:
+    """The picture, once it was found to be one and nothing else.
+
+    Raises:
+        Refused: see :func:`~modaloom.api.pictures.accept.accept_picture`.
+    """
+    settings = service.settings
+    return accept_picture(data, max_bytes=int(settings.max_picture_mb * MB), max_pixels=settings.max_picture_pixels)

@@ -1,0 +1,121 @@
+"""What shoppers do and say: interactions in batches, and feedback on single items."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from modaloom.api.middleware.errors import Refused
+from modaloom.api.schemas.answers import FeedbackListOut, FeedbackOut, IngestedOut, RemovedOut
+from modaloom.api.schemas.asks import EventIn, EventsIn, Id, Kind
+from modaloom.api.schemas.shapes import Json
+from modaloom.api.service import Caller, PageCaller, Service, StrictRoute, TheService
+from modaloom.errors import NotFoundError
+from modaloom.storage.contract import Feedback
+from modaloom.types import Event, Interaction
+
+router = APIRouter(tags=["events"], route_class=StrictRoute)
+PAGE_EVENTS = {"view", "search", "cart", "purchase"}
+PAGE_PAST_S = 7 * 86_400
+"""How far back a page may date an event; a shop's backend may send its whole past."""
+AHEAD_S = 86_400
+"""How far a shop's clock may be ahead."""
+
+
+@router.post("/v1/interactions", responses={200: {"model": IngestedOut}})
+async def interactions(service: TheService, caller: PageCaller, body: EventsIn) -> Response:
+    """Keeps up to 1,000 events; what was answered for is kept for good, and an `event_id` counts once."""
+
+    def work() -> Json:
+        done = service.store.add_interactions(events_of(service, caller, body.events, int(time.time())))
+        service.metrics.count_events(done.added, done.repeated)
+        return {"added": done.added, "repeated": done.repeated}
+
+    return await service.json_in(service.ingest_pool, work)
+
+
+def events_of(service: Service, caller: Caller, events: list[EventIn], now: int) -> list[Interaction]:
+    """The events as the store keeps them.
+
+    Raises:
+        Refused: 422 naming every faulty event; 401 or 403 for events of somebody else.
+    """
+    faults = [fault for number, event in enumerate(events) if (fault := _fault(caller, event, now, number))]
+    if faults:
+        raise Refused(422, "invalid", "; ".join(faults[:20]), hint="None of the events was kept")
+    users = {user_id: service.acting(caller, user_id) for user_id in {event.user_id for event in events}}
+    return [_interaction(caller, event, users[event.user_id], now) for event in events]
+
+
+def _fault(caller: Caller, event: EventIn, now: int, number: int) -> str | None:
+    place = f"events.{number}"
+    if caller.scope == "page" and event.event not in PAGE_EVENTS:
+        return f"{place}.event: a page may send {', '.join(sorted(PAGE_EVENTS))}"
+    if event.event == "search" and not (event.query or "").strip():
+        return f"{place}.query: a search needs its words"
+    if event.event != "search" and event.item_id is None:
+        return f"{place}.item_id: needed for a {event.event}"
+    if event.event == "rating" and event.value is None:
+        return f"{place}.value: a rating needs its value"
+    if caller.scope != "page" and event.timestamp is not None and event.timestamp > now + AHEAD_S:
+        return f"{place}.timestamp: this is in the future; times are seconds since 1970 UTC"
+    return None
+
+
+def _interaction(caller: Caller, event: EventIn, user_id: str, now: int) -> Interaction:
+    timestamp, event_id = event.timestamp if event.timestamp is not None else now, event.event_id
+    if caller.scope == "page":
+        timestamp = min(max(timestamp, now - PAGE_PAST_S), now)
+        if event_id is not None:  # a page must not use up an id that the shop's backend will send
+            event_id = "page-" + hashlib.blake2b(f"{user_id}\n{event_id}".encode(), digest_size=20).hexdigest()
+    return Interaction(
+        user_id=user_id,
+        item_id=event.item_id,
+        event=Event[event.event.upper()],
+        timestamp=timestamp,
+        value=event.value,
+        query=event.query,
+        session_id=event.session_id,
+        event_id=event_id,
+    )
+
+
+@router.get("/v1/users/{user_id:path}/feedback", responses={200: {"model": FeedbackListOut}})
+async def feedback(service: TheService, caller: PageCaller, user_id: Id) -> Response:
+    """Everything that a shopper said of items, oldest first."""
+
+    def work() -> Json:
+        found = service.store.feedback(service.acting(caller, user_id))
+        return {"feedback": [_feedback_shape(one) for one in found]}
+
+    return await service.json(work)
+
+
+@router.put("/v1/users/{user_id:path}/feedback/{item_id:path}/{kind}", responses={200: {"model": FeedbackOut}})
+async def put_feedback(service: TheService, caller: PageCaller, user_id: Id, item_id: Id, kind: Kind) -> Response:
+    """Likes, dislikes, hides ... an item; the next list is another one."""
+
+    def work() -> Json:
+        user = service.acting(caller, user_id)
+        if not service.store.items([item_id]):
+            raise NotFoundError("no such item")
+        said = Feedback(user, item_id, kind, int(time.time()))
+        service.store.set_feedback(said)
+        return _feedback_shape(said)
+
+    return await service.json(work)
+
+
+@router.delete("/v1/users/{user_id:path}/feedback/{item_id:path}/{kind}", responses={200: {"model": RemovedOut}})
+async def remove_feedback(service: TheService, caller: PageCaller, user_id: Id, item_id: Id, kind: Kind) -> Response:
+    """Takes it back, and with it all its effect."""
+    return await service.json(
+        lambda: {"removed": service.store.remove_feedback(service.acting(caller, user_id), item_id, kind)}
+    )
+
+
+def _feedback_shape(one: Feedback) -> Json:
+    return {"item_id": one.item_id, "kind": one.kind, "timestamp": one.timestamp}

@@ -1,0 +1,186 @@
+"""Items: what is known of one, its pictures, what can be filtered by; and the shop's changes of its catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from fastapi import Path as InPath
+from starlette.requests import Request
+from starlette.responses import Response
+
+from modaloom.api.middleware.errors import Refused
+from modaloom.api.pictures.form import decoded, picture_form, read_form
+from modaloom.api.schemas.answers import FacetsOut, ItemOut, PictureOut, ShopOut, VersionOut
+from modaloom.api.schemas.asks import Id, ItemIdsIn, ItemIn, ItemsIn, Language
+from modaloom.api.schemas.shapes import Json, item_shape, picture_url
+from modaloom.api.service import PageCaller, Service, ShopCaller, StrictRoute, TheService, limited_by_address
+from modaloom.errors import NotFoundError
+from modaloom.types import LANGUAGES, Item
+
+router = APIRouter(tags=["items"], route_class=StrictRoute)
+MAX_PICTURES = 20
+PICTURE_AGE_S = 3_600
+Number = Annotated[int, InPath(ge=0, lt=1_000)]
+JPEG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}}, "description": "The picture"}}
+
+
+@router.get("/v1/shop", responses={200: {"model": ShopOut}})
+async def shop(service: TheService, caller: PageCaller) -> Response:
+    """What the page must know of the shop."""
+    settings = service.settings
+    return await service.json(
+        lambda: {
+            "name": settings.shop_name,
+            "language": settings.language,
+            "currency": settings.currency,
+            "languages": list(LANGUAGES),
+            "page_size": settings.page_size,
+            "demo": bool(settings.demo_shoppers),
+        }
+    )
+
+
+@router.get("/v1/facets", responses={200: {"model": FacetsOut}})
+async def facets(service: TheService, caller: PageCaller, language: Language | None = None) -> Response:
+    """Everything that can be filtered by, with the number of items."""
+
+    def work() -> Json:
+        found = service.live.facets(language or service.settings.language)
+        return {
+            "facets": {
+                name: [{"value": value, "label": label, "count": count} for value, label, count in values]
+                for name, values in found.items()
+            }
+        }
+
+    return await service.json(work)
+
+
+@router.get("/v1/items/{item_id:path}/picture/{number}", response_class=Response, responses=JPEG)
+async def picture(
+    request: Request,
+    service: TheService,
+    item_id: Id,
+    number: Number,
+    width: Annotated[Literal["160", "320", "640", "1080"], Query()] = "640",
+) -> Response:
+    """One of an item's pictures, no wider than asked for."""
+    limited_by_address(request.scope, service)
+
+    def look() -> tuple[Path, str, bytes | None]:
+        source = service.live.picture(item_id, number)
+        tag = service.resized.tag(source, int(width))
+        return source, tag, service.resized.kept(tag)
+
+    source, tag, data = await service.pool.run(look)
+    headers = {"ETag": f'"{tag}"', "Cache-Control": f"public, max-age={PICTURE_AGE_S}"}
+    if f'"{tag}"' in request.headers.get("if-none-match", ""):
+        return Response(None, 304, headers)
+    if data is None:
+        data = await service.picture_pool.run(service.resized.make, source, int(width), tag)
+    return Response(data, 200, headers, "image/jpeg")
+
+
+@router.get("/v1/items/{item_id:path}", responses={200: {"model": ItemOut}})
+async def item(service: TheService, caller: PageCaller, item_id: Id, language: Language | None = None) -> Response:
+    """Everything about one item that a shopper may see."""
+    return await service.json(lambda: item_shape(service.live.item(item_id, language or service.settings.language)))
+
+
+@router.put("/v1/items", responses={200: {"model": VersionOut}})
+async def put_items(service: TheService, caller: ShopCaller, body: ItemsIn) -> Response:
+    """Adds items, or replaces what is known of them; they can be recommended at once."""
+    ids = [one.item_id for one in body.items]
+    twice = sorted({one for one in ids if ids.count(one) > 1}) if len(set(ids)) < len(ids) else []
+    if twice:
+        raise Refused(422, "invalid", f"items: given twice: {', '.join(twice[:10])}")
+
+    def work() -> Json:
+        known = service.store.items(ids)
+        version = service.store.upsert_items([_item_of(one, known.get(one.item_id)) for one in body.items])
+        return {"version": version, "items": len(ids)}
+
+    return await service.json_in(service.ingest_pool, work)
+
+
+def _item_of(given: ItemIn, known: Item | None) -> Item:
+    return Item(
+        item_id=given.item_id,
+        title=given.title,
+        description=given.description,
+        attributes=given.attributes,
+        price=given.price,
+        images=known.images if known else (),
+        video=known.video if known else None,
+        stock=given.stock,
+        released_at=given.released_at,
+        group_id=given.group_id,
+        titles={str(language): text for language, text in given.titles.items()},
+        descriptions={str(language): text for language, text in given.descriptions.items()},
+    )
+
+
+@router.post("/v1/items/delete", responses={200: {"model": VersionOut}})
+async def delete_items(service: TheService, caller: ShopCaller, body: ItemIdsIn) -> Response:
+    """Deletes items; they are gone from every answer at once."""
+    return await service.json_in(service.ingest_pool, _delete, service, body.item_ids)
+
+
+@router.delete("/v1/items/{item_id:path}", responses={200: {"model": VersionOut}})
+async def delete_item(service: TheService, caller: ShopCaller, item_id: Id) -> Response:
+    """Deletes one item."""
+
+    def work() -> Json:
+        done = _delete(service, [item_id])
+        if not done["items"]:
+            raise NotFoundError("no such item")
+        return done
+
+    return await service.json_in(service.ingest_pool, work)
+
+
+def _delete(service: Service, item_ids: list[str]) -> Json:
+    pictures = [picture for one in service.store.items(item_ids).values() for picture in one.images]
+    n = service.store.delete_items(item_ids)
+    _drop_own(service, pictures)
+    return {"version": service.store.catalogue_version(), "items": n}
+
+
+def _drop_own(service: Service, pictures: Iterable[Path]) -> None:
+    """Deletes those pictures that were sent in; the shop's own files are not ours to delete."""
+    for one in pictures:
+        if one.is_relative_to(service.media.folder):
+            service.media.drop(one.relative_to(service.media.folder).as_posix())
+
+
+@router.put(
+    "/v1/items/{item_id:path}/picture", responses={200: {"model": PictureOut}}, openapi_extra=picture_form(raw=True)
+)
+async def put_picture(
+    request: Request,
+    service: TheService,
+    caller: ShopCaller,
+    item_id: Id,
+    number: Annotated[int, Query(ge=0, lt=MAX_PICTURES)] = 0,
+) -> Response:
+    """Gives an item a picture: the first one, or another by number."""
+    form = await read_form(request)
+
+    def work() -> Json:
+        known = service.store.items([item_id]).get(item_id)
+        if known is None:
+            raise NotFoundError("no such item")
+        if number > len(known.images):
+            raise Refused(422, "invalid", f"number: the item has {len(known.images)} pictures", hint="Send the next")
+        name = service.media.keep(decoded(service, form.file), "items")
+        images = list(known.images)
+        images[number : number + 1] = [service.media.folder / name]
+        version = service.store.upsert_items([replace(known, images=tuple(images))])
+        _drop_own(service, known.images[number : number + 1])
+        return {"version": version, "picture": picture_url(item_id, number)}
+
+    return await service.json_in(service.picture_pool, work)

@@ -1,0 +1,108 @@
+"""Settings of the service: arguments before the environment (``MODALOOM_SERVE_...``) before the defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from modaloom.errors import SettingsError
+from modaloom.live.asks import MAX_N
+
+Key = Annotated[SecretStr, Field(min_length=16, max_length=200)]
+Rate = Annotated[float, Field(gt=0, le=1_000_000)]
+Burst = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class ServeSettings(BaseSettings):
+    """Everything about the service that is not about what it recommends. Unknown fields are refused."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MODALOOM_SERVE_", extra="forbid", frozen=True, validate_default=True, hide_input_in_errors=True
+    )
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8000
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+
+    shop_name: str = "Modaloom"
+    language: Literal["zh", "en"] = "en"
+    """Of everybody who has not chosen one."""
+    currency: str = "€"
+    page_size: Annotated[int, Field(ge=1, le=MAX_N)] = 24
+    demo_shoppers: dict[str, str] = Field(default_factory=dict)
+    """Shoppers whose place a visitor of the page may take, with their labels, by user id. Never on a real shop."""
+
+    page_keys: tuple[Key, ...] = ()
+    shop_keys: tuple[Key, ...] = ()
+    admin_keys: tuple[Key, ...] = ()
+    """Keys by scope; where none is given, one is made at the first start and kept in the store (as a hash)."""
+    shopper_days: Annotated[int, Field(ge=1, le=3_650)] = 365
+    """How long a shopper's token is good."""
+    secure_cookies: bool | None = None
+    """Whether the cookie is for https only; by default it is when it was asked for over https."""
+    cors_origins: tuple[str, ...] = ()
+    """Other sites whose pages may call the service, such as ``https://shop.example``."""
+    trusted_proxies: tuple[str, ...] = ("127.0.0.1",)
+    """Addresses whose ``X-Forwarded-For`` is believed."""
+
+    shopper_per_s: Rate = 20
+    shopper_burst: Burst = 100
+    """Requests of one shopper. All rates hold for each worker by itself."""
+    address_per_s: Rate = 100
+    address_burst: Burst = 600
+    """Requests of one address without a shop's key, pictures included."""
+    newcomers_per_s: Rate = 0.2
+    newcomers_burst: Burst = 20
+    """New anonymous shoppers, and wrong keys, of one address."""
+    key_per_s: Rate | None = None
+    key_burst: Burst = 2_000
+    """Requests with one shop or admin key; no limit unless it is set."""
+
+    max_body_mb: Annotated[float, Field(gt=0, le=256)] = 8
+    max_picture_mb: Annotated[float, Field(gt=0, le=100)] = 10
+    max_picture_pixels: Annotated[int, Field(ge=1, le=200_000_000)] = 40_000_000
+    """Of a picture that is sent in; checked before it is decoded."""
+    max_bodies_mb: Annotated[float, Field(gt=0, le=65_536)] = 256
+    """Of all bodies that one worker holds at a time, so that many large ones cannot fill the memory."""
+    request_timeout_s: Annotated[float, Field(gt=0, le=600)] = 30
+    shutdown_timeout_s: Annotated[int, Field(ge=1, le=600)] = 20
+
+    threads: Annotated[int, Field(ge=1, le=64)] = 4
+    """Answers that one worker computes at once."""
+    waiting: Annotated[int, Field(ge=0, le=100_000)] = 256
+    """Requests that may wait for a thread; more are told to come again."""
+    ingest_threads: Annotated[int, Field(ge=1, le=16)] = 2
+    ingest_waiting: Annotated[int, Field(ge=0, le=10_000)] = 16
+    picture_threads: Annotated[int, Field(ge=1, le=16)] = 2
+    """Pictures that one worker decodes at once; each may take some 200 MB for a moment."""
+    picture_waiting: Annotated[int, Field(ge=0, le=10_000)] = 64
+
+    media_dir: Path = Path("modaloom-media")
+    """Where pictures that were sent in are kept, re-encoded."""
+    picture_cache_dir: Path | None = None
+    """Where resized copies are kept; by default under the cache folder. Safe to delete."""
+    picture_cache_mb: Annotated[int, Field(ge=1)] = 2_000
+
+    exposures_waiting: Annotated[int, Field(ge=1)] = 200_000
+    """Shown items that may wait to be written; more are dropped and counted."""
+    exposures_flush_s: Annotated[float, Field(gt=0, le=60)] = 0.5
+
+    gzip: bool = False
+    """Whether JSON is compressed here; a proxy in front does it without costing answers."""
+    log_requests: bool = True
+
+
+def load_serve_settings(**overrides: object) -> ServeSettings:
+    """Reads the settings of the service.
+
+    Raises:
+        SettingsError: names every field that is unknown or wrong, not just the first.
+    """
+    try:
+        return ServeSettings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise SettingsError(faults, where="settings of the service", hint="See docs/api.md") from error

@@ -1,0 +1,153 @@
+"""From a bundle and a store's address to a live shop; a new store begins with what the bundle knows."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import polars as pl
+
+from modaloom.config import Settings, load_settings
+from modaloom.data.shop import items_of
+from modaloom.live.fleet import BUNDLES, TRAFFIC, bundle_name
+from modaloom.live.shop import LiveShop
+from modaloom.live.warm import warm
+from modaloom.recommend.bundle import Bundle, load_bundle
+from modaloom.storage.contract import ShopUser, Store
+from modaloom.storage.open import open_store
+from modaloom.types import ATTRIBUTE_PREFIX, LANGUAGES, Event, Interaction, Item
+
+SEEDED = "seeded"
+"""Key in the store's state: the bundle that the store began with, once all of it is there."""
+PAGE = 5_000
+DAY_S = 86_400
+Progress = Callable[[str, int, int], None]
+Thing = TypeVar("Thing")
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """Says nothing."""
+
+
+def open_live_shop(
+    bundle_folder: Path | None,
+    store_url: str,
+    settings: Settings,
+    *,
+    today: bool = False,
+    tell: Progress = _silent,
+) -> LiveShop:
+    """A live shop that is ready to answer.
+
+    Args:
+        bundle_folder: what is to answer; None for what the store says.
+        store_url: where the store is; a new one is made, and begins with the bundle's items, users and events.
+        settings: of the encoders.
+        today: move a new store's calendar so that the bundle's last day is today, as a demonstration wants it.
+        tell: progress of filling a new store.
+
+    Raises:
+        StoreError: the store cannot be opened.
+        BundleError: the bundle cannot be trusted.
+    """
+    store = open_store(store_url)
+    try:
+        store.migrate()
+        if bundle_folder is not None:
+            prepare_store(store, bundle_folder, settings, today=today, tell=tell)
+        live = LiveShop(store, settings)
+        live.open()
+    except BaseException:
+        store.close()
+        raise
+    return live
+
+
+def worker_shop(store_url: str, settings: dict[str, object] | None = None) -> LiveShop:
+    """What every process of the service calls: the live shop of a store that was prepared before."""
+    return open_live_shop(None, store_url, load_settings(**(settings or {})))
+
+
+def prepare_store(
+    store: Store, bundle_folder: Path, settings: Settings, *, today: bool = False, tell: Progress = _silent
+) -> str:
+    """Fills a new store from a bundle, and names the bundle as the one that answers; gives its name.
+
+    A store that was left half filled is filled up; one that is in use keeps its items and events. Where the
+    bundle already has a share of the traffic, the shares stay.
+    """
+    name = bundle_name(bundle_folder)
+    bundle = load_bundle(bundle_folder)
+    if store.state(SEEDED) is None:
+        _seed(store, bundle, name, today=today, tell=tell)
+    warm(bundle, name, settings, tell)
+    named = json.loads(store.state(BUNDLES) or "{}") | {name: str(bundle_folder.resolve())}
+    store.set_state(BUNDLES, json.dumps(named))
+    if not json.loads(store.state(TRAFFIC) or "{}").get(name):
+        store.set_state(TRAFFIC, json.dumps({name: 1.0}))
+    return name
+
+
+def _seed(store: Store, bundle: Bundle, name: str, *, today: bool, tell: Progress) -> None:
+    snapshot = bundle.snapshot
+    shift = 0
+    if today and snapshot.now:
+        shift = max((int(time.time()) - snapshot.now) // DAY_S, 0) * DAY_S
+    if store.catalogue_version() == 0:
+        done = 0
+        for items in _pages(_shifted(items_of(snapshot.items, bundle.pictures_root), shift)):
+            store.upsert_items(items)
+            done += len(items)
+            tell("items into the store", done, snapshot.n_items)
+    for users in _pages(_users(snapshot.users)):
+        store.upsert_users(users)
+    done, total = 0, snapshot.interactions.height
+    for events in _pages(_events(bundle, name, shift)):
+        store.add_interactions(events)
+        done += len(events)
+        tell("events into the store", done, total)
+    store.set_state(SEEDED, name)
+
+
+def _pages(things: Iterator[Thing]) -> Iterator[list[Thing]]:
+    while page := list(islice(things, PAGE)):
+        yield page
+
+
+def _shifted(items: Iterator[Item], shift_s: int) -> Iterator[Item]:
+    for item in items:
+        yield replace(item, released_at=item.released_at + shift_s) if item.released_at is not None else item
+
+
+def _users(users: pl.DataFrame) -> Iterator[ShopUser]:
+    named = [(name, name.removeprefix(ATTRIBUTE_PREFIX)) for name in users.columns if name.startswith(ATTRIBUTE_PREFIX)]
+    for row in users.iter_rows(named=True):
+        facts = {short: str(row[name]) for name, short in named if row[name] is not None}
+        language = facts.get("language")
+        yield ShopUser(row["user_id"], facts, language if language in LANGUAGES else None)
+
+
+def _events(bundle: Bundle, name: str, shift_s: int) -> Iterator[Interaction]:
+    """The bundle's log; each event is named by its place, so that filling up a store counts nothing twice."""
+    log, items, users = bundle.snapshot.interactions, bundle.snapshot.items["item_id"], bundle.snapshot.users["user_id"]
+    for column in ("query", "session_id"):
+        if column not in log.columns:
+            log = log.with_columns(pl.lit(None, dtype=pl.String).alias(column))
+    names, owners = items.to_list(), users.to_list()
+    columns = ("user_num", "item_num", "event", "value", "timestamp", "query", "session_id")
+    for place, (user, item, event, value, when, query, session) in enumerate(log.select(columns).iter_rows()):
+        yield Interaction(
+            user_id=owners[user],
+            item_id=None if item is None else names[item],
+            event=Event(event),
+            timestamp=when + shift_s if when else 0,
+            value=value,
+            query=query,
+            session_id=session,
+            event_id=f"{name}/{place}",
+        )

@@ -1,0 +1,330 @@
+"""Asks a running service from Python.
+
+::
+
+    with Client("http://localhost:8000", key) as shop:
+        shop.put_items([{"item_id": "dress-12", "title": "Linen dress", "price": 39.9}])
+        shop.send([{"user_id": "u7", "item_id": "dress-12", "event": "view"}])
+        for card in shop.recommend("u7", n=8)["items"]:
+            print(card["title"])
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, NotRequired, Self, TypedDict, cast
+from urllib.parse import quote
+
+import httpx
+
+from modaloom.errors import ModaloomError, NotFoundError, QueryError, ServeError
+
+Place = Literal["home", "trending", "new"]
+Kind = Literal["like", "dislike", "wrong_size", "too_dear", "hide"]
+Json = dict[str, Any]
+BATCH = 1_000
+"""Items, users or events that the service takes at once."""
+RETRIED = (429, 503)
+LONGEST_WAIT_S = 30.0
+
+
+class Why(TypedDict):
+    """One true reason."""
+
+    text: str
+    kind: str
+    subject: str
+    item_id: str | None
+    picture: str | None
+    contribution: float
+
+
+class Swatch(TypedDict):
+    """The same model in another colour."""
+
+    item_id: str
+    title: str
+    colour: str | None
+    picture: str | None
+
+
+class Card(TypedDict):
+    """One item as it is shown."""
+
+    item_id: str
+    title: str
+    price: float | None
+    category: str | None
+    picture: str | None
+    in_stock: bool
+    is_new: bool
+    score: float
+    explored: bool
+    why: list[Why]
+    swatches: list[Swatch]
+
+
+class ListAnswer(TypedDict):
+    """A list, and who made it."""
+
+    request_id: str
+    bundle: str
+    personal: bool
+    note: str | None
+    items: list[Card]
+
+
+class ItemAnswer(TypedDict):
+    """Everything about one item."""
+
+    item: Card
+    description: str
+    attributes: dict[str, str]
+    sizes: list[str]
+    stock: int | None
+    pictures: list[str]
+    attention: dict[str, float]
+
+
+class Ingested(TypedDict):
+    """What became of events."""
+
+    added: int
+    repeated: int
+
+
+class Event(TypedDict):
+    """Something that a shopper did."""
+
+    user_id: str
+    event: Literal["view", "search", "cart", "purchase", "rating", "like", "dislike", "return"]
+    item_id: NotRequired[str]
+    timestamp: NotRequired[int]
+    value: NotRequired[float]
+    query: NotRequired[str]
+    session_id: NotRequired[str]
+    event_id: NotRequired[str]
+
+
+class RequestError(ServeError):
+    """A request was refused."""
+
+    def __init__(self, status: int, code: str, message: str, *, hint: str | None = None, request_id: str | None = None):
+        super().__init__(message, where=f"{status} {code}", hint=hint)
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+        """Look for it in the service's log."""
+
+
+class Client:
+    """One shop's service. Safe to share between threads.
+
+    Requests that may be sent twice without harm are, where the service is too busy; events get an id for that.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        shopper_token: str | None = None,
+        timeout_s: float = 30.0,
+        tries: int = 5,
+        transport: httpx.BaseTransport | None = None,
+    ):
+        headers = {"X-API-Key": key, **({"X-Shopper-Token": shopper_token} if shopper_token else {})}
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout_s, transport=transport)
+        self._tries = tries
+
+    def __enter__(self) -> Self:
+        """The client itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Closes it."""
+        self.close()
+
+    def close(self) -> None:
+        """Gives the connections back."""
+        self._http.close()
+
+    def recommend(self, user_id: str = "me", *, place: Place = "home", **filters: Any) -> ListAnswer:
+        """A list for a shopper.
+
+        Args:
+            user_id: whom it is for.
+            place: which list.
+            filters: ``n``, ``language``, ``category``, ``price_max``, ``attr`` ... as in ``docs/api.md``.
+
+        Raises:
+            QueryError: a filter is wrong.
+            RequestError: refused for another reason.
+        """
+        return cast(ListAnswer, self._get("/v1/recommendations", user_id=user_id, place=place, **filters))
+
+    def similar(self, item_id: str, **filters: Any) -> ListAnswer:
+        """What is like an item."""
+        return cast(ListAnswer, self._get(f"/v1/items/{_in_path(item_id)}/similar", **filters))
+
+    def goes_with(self, item_id: str, **filters: Any) -> ListAnswer:
+        """What goes with an item."""
+        return cast(ListAnswer, self._get(f"/v1/items/{_in_path(item_id)}/goes-with", **filters))
+
+    def search(self, text: str | None = None, *, photo: Path | bytes | None = None, **filters: Any) -> ListAnswer:
+        """What words describe, a photo shows, or both."""
+        if photo is None:
+            return cast(ListAnswer, self._get("/v1/search", text=text or "", **filters))
+        data = photo if isinstance(photo, bytes) else photo.read_bytes()
+        fields = {name: str(value) for name, value in filters.items() if value is not None}
+        answer = self._ask(
+            "POST",
+            "/v1/search/photo",
+            files={"file": ("photo", data)},
+            data={**fields, **({"text": text} if text else {})},
+        )
+        return cast(ListAnswer, answer)
+
+    def explain(self, user_id: str, item_id: str, *, language: str | None = None) -> list[Why]:
+        """Why an item is, or would be, shown to a shopper."""
+        answer = self._get("/v1/explanations", user_id=user_id, item_id=item_id, language=language)
+        return cast("list[Why]", answer["why"])
+
+    def item(self, item_id: str, *, language: str | None = None) -> ItemAnswer:
+        """Everything about an item.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        return cast(ItemAnswer, self._get(f"/v1/items/{_in_path(item_id)}", language=language))
+
+    def put_items(self, items: Iterable[Mapping[str, Any]]) -> int:
+        """Adds or replaces items, a thousand at a time; how many."""
+        return self._in_batches("/v1/items", "items", items, lambda answer: int(answer["items"]))
+
+    def put_picture(self, item_id: str, picture: Path | bytes, *, number: int = 0) -> str:
+        """Gives an item a picture; where it can be seen."""
+        data = picture if isinstance(picture, bytes) else picture.read_bytes()
+        path = f"/v1/items/{_in_path(item_id)}/picture"
+        answer = self._ask("PUT", path, params={"number": number}, files={"file": ("picture", data)})
+        return str(answer["picture"])
+
+    def delete_items(self, item_ids: Sequence[str]) -> int:
+        """Deletes items; how many there were."""
+        deleted = 0
+        for batch in _batches(item_ids):
+            deleted += int(self._ask("POST", "/v1/items/delete", json={"item_ids": batch})["items"])
+        return deleted
+
+    def put_users(self, users: Iterable[Mapping[str, Any]]) -> int:
+        """Adds or changes shoppers, a thousand at a time; how many."""
+        return self._in_batches("/v1/users", "users", users, lambda answer: int(answer["users"]))
+
+    def send(self, events: Iterable[Event]) -> Ingested:
+        """Sends events, a thousand at a time; each counts once however often it must be sent."""
+        total = Ingested(added=0, repeated=0)
+        for batch in _batches({"event_id": uuid.uuid4().hex, **event} for event in events):
+            answer = self._ask("POST", "/v1/interactions", json={"events": batch})
+            total["added"] += int(answer["added"])
+            total["repeated"] += int(answer["repeated"])
+        return total
+
+    def say(self, user_id: str, item_id: str, kind: Kind, *, undo: bool = False) -> None:
+        """Likes, dislikes, hides ... an item for a shopper, or takes it back."""
+        path = f"/v1/users/{_in_path(user_id)}/feedback/{_in_path(item_id)}/{kind}"
+        self._ask("DELETE" if undo else "PUT", path)
+
+    def profile(self, user_id: str, *, language: str | None = None) -> Json:
+        """What is known about a shopper."""
+        return self._get(f"/v1/users/{_in_path(user_id)}/profile", language=language)
+
+    def change_profile(self, user_id: str, **changes: Any) -> Json:
+        """Changes ``personalise``, ``language``, ``taste`` or ``attributes``."""
+        return self._ask("PATCH", f"/v1/users/{_in_path(user_id)}/profile", json=changes)
+
+    def set_consent(self, user_id: str, purpose: str, granted: bool) -> Json:
+        """Keeps a shopper's word on a purpose."""
+        body = {"purpose": purpose, "granted": granted}
+        return self._ask("PUT", f"/v1/users/{_in_path(user_id)}/consents", json=body)
+
+    def token(self, user_id: str) -> str:
+        """A token that a signed-in customer's page may ask with."""
+        return str(self._ask("POST", f"/v1/users/{_in_path(user_id)}/token", retry=True)["token"])
+
+    def export(self, user_id: str) -> Json:
+        """Everything that is kept of a shopper."""
+        return self._get(f"/v1/users/{_in_path(user_id)}/export")
+
+    def erase(self, user_id: str) -> dict[str, int]:
+        """Deletes everything that is kept of a shopper; number of rows by table."""
+        return cast("dict[str, int]", self._ask("DELETE", f"/v1/users/{_in_path(user_id)}")["erased"])
+
+    def ready(self) -> bool:
+        """Whether the service can answer."""
+        try:
+            return self._http.get("/ready").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def _in_batches(
+        self, path: str, name: str, things: Iterable[Mapping[str, Any]], counted: Callable[[Json], int]
+    ) -> int:
+        return sum(counted(self._ask("PUT", path, json={name: batch})) for batch in _batches(things))
+
+    def _get(self, path: str, **params: Any) -> Json:
+        return self._ask("GET", path, params={name: value for name, value in params.items() if value is not None})
+
+    def _ask(self, method: str, path: str, *, retry: bool = True, **values: Any) -> Json:
+        for tries_left in range(self._tries - 1, -1, -1):
+            try:
+                answer = self._http.request(method, path, **values)
+            except httpx.TransportError as error:
+                if not (retry and tries_left):
+                    raise ServeError(
+                        f"the service does not answer: {type(error).__name__}",
+                        where=str(self._http.base_url),
+                        hint="See whether it runs",
+                    ) from error
+                time.sleep(0.2)
+                continue
+            if answer.is_success:
+                return cast(Json, answer.json())
+            if not (answer.status_code in RETRIED and retry and tries_left):
+                break
+            time.sleep(_wait_s(answer))
+        raise _error_of(answer)
+
+
+def _wait_s(answer: httpx.Response) -> float:
+    told = answer.headers.get("Retry-After", "")
+    return min(float(told) if told.isdigit() else 1.0, LONGEST_WAIT_S)
+
+
+def _error_of(answer: httpx.Response) -> ModaloomError:
+    try:
+        error = answer.json()["error"]
+        code, message, hint, request_id = (error[name] for name in ("code", "message", "hint", "request_id"))
+    except (ValueError, KeyError, TypeError):  # not the service: something on the way
+        return RequestError(answer.status_code, "unexpected", answer.reason_phrase or "no answer")
+    if answer.status_code == 404:
+        return NotFoundError(message, hint=hint)
+    if answer.status_code == 422:
+        return QueryError(message, hint=hint)
+    return RequestError(answer.status_code, code, message, hint=hint, request_id=request_id)
+
+
+def _in_path(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _batches(things: Iterable[Any]) -> Iterator[list[Any]]:
+    rest = iter(things)
+    while batch := list(islice(rest, BATCH)):
+        yield batch

@@ -1,0 +1,182 @@
+"""What can be asked of a live shop, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+PLACES = ("home", "similar", "goes_with", "search", "trending", "new")
+"""Where a list is shown; kept with every exposure."""
+MAX_N = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What may be listed. Everything here is exact: an item that breaks a rule is never shown."""
+
+    in_stock: bool = True
+    sizes: tuple[str, ...] = ()
+    """An item must come in one of these, where the shop says which sizes it has."""
+    price_min: float | None = None
+    price_max: float | None = None
+    attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """An item must have one of the values of each attribute: ``{"category": ("dress", "skirt")}``."""
+    exclude: frozenset[str] = frozenset()
+    """Ids that are not to be shown, such as what the page shows already."""
+    hide_bought: bool = True
+    category_cap: int | None = None
+    """At most this many items of one category in a list."""
+    boost: Mapping[str, float] = field(default_factory=dict)
+    """Added to the score, in its standard deviations, by ``attribute=value`` or ``item=ID``; negative ones bury."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """For whom, how many, and how."""
+
+    user_id: str | None = None
+    n: int = 20
+    language: str = "en"
+    rules: Rules = field(default_factory=Rules)
+    clicked: tuple[str, ...] = ()
+    """Items that somebody without an account looked at in this session, oldest first."""
+    diversity: float = 0.3
+    """0 takes the highest scores, 1 the most varied list."""
+    explore: float = 0.0
+    """Share of the places that go to items of which little is known."""
+    personal: bool = True
+    """False: the same list for everybody."""
+    why: bool = True
+    """Whether reasons are measured."""
+    bundle: str | None = None
+    """Name of the bundle that must answer; by default the traffic split decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """One true reason: a sentence, and what it is about."""
+
+    text: str
+    kind: str
+    """``modality``, ``item``, ``words``, ``photo``, ``popular``, ``new``, ``repurchase``, ``taste`` or ``explore``."""
+    subject: str
+    """The modality, the past item's id, the words ..."""
+    item_id: str | None
+    """The past item that it is about, whose picture may be shown."""
+    contribution: float
+    """What the score loses without it, in standard deviations of the scores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swatch:
+    """The same model in another colour or print."""
+
+    item_id: str
+    title: str
+    colour: str | None
+    has_picture: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One item as it is shown."""
+
+    item_id: str
+    title: str
+    price: float | None
+    category: str | None
+    has_picture: bool
+    in_stock: bool
+    is_new: bool
+    score: float
+    explored: bool = False
+    why: tuple[Why, ...] = ()
+    swatches: tuple[Swatch, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A list, and who made it."""
+
+    cards: tuple[Card, ...]
+    bundle: str
+    personal: bool
+    """Whether the shopper's past had a part in it."""
+    note: str | None = None
+    """A message key for the page where the list is shorter or other than asked for: ``few``, ``none``, ``cold``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemView:
+    """Everything about one item that a shopper may see."""
+
+    card: Card
+    description: str
+    attributes: Mapping[str, str]
+    sizes: tuple[str, ...]
+    stock: int | None
+    pictures: int
+    """How many pictures there are."""
+    attention: Mapping[str, float]
+    """What the model looks at in this item: share by modality, summing to one; empty without fusion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """One taste of a shopper."""
+
+    key: str
+    """``attribute=value``."""
+    label: str
+    weight: float
+    """From -1 to 1: what the shopper set, else what was learned from the past."""
+    learned: float
+    by_hand: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What is known about a shopper, in their own words."""
+
+    user_id: str
+    personalise: bool
+    language: str | None
+    chips: tuple[Chip, ...]
+    modalities: Mapping[str, float]
+    """How much pictures, words, facts and behaviour decide for this shopper, summing to one; empty if unknown."""
+    attributes: Mapping[str, str]
+    counts: Mapping[str, int]
+    """How many events, wardrobe entries ... are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two bundles on live traffic."""
+
+    bundle: str
+    against: str
+    shoppers: tuple[int, int]
+    rate: tuple[float, float]
+    """Mean share of shown items that shoppers acted on."""
+    difference: float
+    low: float
+    high: float
+    """95 % confidence interval of the difference, over shoppers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The catalogue as it is served, for the shop's people."""
+
+    items: int
+    in_stock: int
+    new_since_learning: int
+    without: Mapping[str, int]
+    """Number of items that lack a modality, by modality."""
+    never_sold: int
+    """Items without a single sale when the newest bundle learned, those that came later among them."""
+    waiting: int
+    """Items that came in or changed, and are still to be read by the encoders."""
+    bundles: Mapping[str, Mapping[str, Any]]
+    """By name: traffic share, when it learned, its validation figures."""

@@ -1,0 +1,95 @@
+"""Items as cards: names, prices, colours and reasons in the shopper's language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from modaloom.live.asks import Card, Swatch, Why
+from modaloom.live.catalogue import CATEGORY, COLOURS, Catalogue
+from modaloom.messages import messages
+from modaloom.recommend.explain import in_words
+from modaloom.types import BoolArray, IntArray, Reason
+
+NEW_DAYS = 60
+SHOWN_SWATCHES = 8
+DAY_S = 86_400
+
+
+class CardMaker:
+    """Makes cards from a catalogue; ``labels`` are the shop's words by language, attribute and value."""
+
+    def __init__(self, catalogue: Catalogue, labels: Mapping[str, Mapping[str, Mapping[str, str]]]):
+        self.catalogue = catalogue
+        self.labels = labels
+
+    def card(self, num: int, score: float, language: str, now: int) -> Card:
+        """One item, without reasons."""
+        catalogue = self.catalogue
+        price = float(catalogue.price[num])
+        category = catalogue.value(CATEGORY, num)
+        swatches = tuple(
+            Swatch(
+                catalogue.ids[other],
+                self.title(other, language),
+                self._colour(other, language),
+                bool(catalogue.pictures[other]),
+            )
+            for other in catalogue.variants(num)[:SHOWN_SWATCHES]
+        )
+        return Card(
+            item_id=catalogue.ids[num],
+            title=self.title(num, language),
+            price=None if np.isnan(price) else round(price, 2),
+            category=None if category is None else self.label(CATEGORY, category, language),
+            has_picture=bool(catalogue.pictures[num]),
+            in_stock=bool(catalogue.stock[num] != 0),
+            is_new=bool(self.new(np.array([num]), now)[0]),
+            score=round(score, 4),
+            swatches=swatches,
+        )
+
+    def told(self, reasons: Sequence[Reason], language: str) -> list[Why]:
+        """The weightiest reasons in words; a taste that was set by hand comes first."""
+        say = messages(language)["reason"]
+        told = []
+        for reason in reasons:
+            if reason.kind == "taste":
+                name, _, value = reason.subject.partition("=")
+                words = self.label(name, value, language)
+                told.append(Why(say["taste"].format(words=words), "taste", reason.subject, None, reason.contribution))
+        others = [reason for reason in reasons if reason.kind != "taste"]
+        if others or not told:
+            told += [
+                Why(said.text, said.reason.kind, said.reason.subject, said.item_id, round(said.reason.contribution, 4))
+                for said in in_words(others, lambda item_id: self.name(item_id, language), language)
+            ]
+        return told
+
+    def name(self, item_id: str, language: str) -> str:
+        """An item's title, or its id where nothing is known of it."""
+        num = self.catalogue.nums.get(item_id)
+        return item_id if num is None else self.title(num, language)
+
+    def title(self, num: int, language: str) -> str:
+        """What an item is called; the name of its category where the shop gave it no title."""
+        if title := self.catalogue.titles[language][num]:
+            return title
+        category = self.catalogue.value(CATEGORY, num)
+        return self.catalogue.ids[num] if category is None else self.label(CATEGORY, category, language)
+
+    def label(self, name: str, value: str, language: str) -> str:
+        """What the shop calls a value of an attribute in one language."""
+        return str(self.labels.get(language, {}).get(name, {}).get(value, value))
+
+    def new(self, nums: IntArray, now: int) -> BoolArray:
+        """Which items (c,) came out in the last weeks; undated ones if they came in after learning."""
+        released = self.catalogue.released_at[nums]
+        dated = (released > 0) & (released <= now) & (now - released < NEW_DAYS * DAY_S)
+        fresh: BoolArray = dated | ((released == 0) & (nums >= self.catalogue.n_known))
+        return fresh
+
+    def _colour(self, num: int, language: str) -> str | None:
+        found = ((name, value) for name in COLOURS if (value := self.catalogue.value(name, num)))
+        return next((self.label(name, value, language) for name, value in found), None)

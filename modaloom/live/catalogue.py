@@ -1,0 +1,241 @@
+"""The catalogue as it is now, in arrays: what is on offer, and which items a rule lets through.
+
+Items keep the numbers that the bundle knows them by; items that came later take the next ones. A deleted item keeps
+its number and is never let through.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from modaloom.live.asks import Rules
+from modaloom.numerics import GrowingRows
+from modaloom.types import LANGUAGES, SIZE_ATTRIBUTES, BoolArray, FloatArray, IntArray, Item
+
+CATEGORY = "category"
+COLOURS = ("colour", "color")
+MASKS_KEPT = 64
+UNKNOWN = -1
+_SEPARATORS = re.compile(r"[\s,;/|、，]+")
+
+
+def sizes_of(attributes: Mapping[str, str]) -> tuple[str, ...]:
+    """The sizes that an item comes in, in the shop's order."""
+    text = next((attributes[name] for name in SIZE_ATTRIBUTES if attributes.get(name)), "")
+    return tuple(dict.fromkeys(part for part in _SEPARATORS.split(text) if part))
+
+
+class Codes:
+    """One attribute of every item as numbers; :data:`UNKNOWN` where an item lacks it."""
+
+    def __init__(self, n: int):
+        self.values: list[str] = []
+        self._code: dict[str, int] = {}
+        self._rows = GrowingRows(np.full(n, UNKNOWN, dtype=np.int32))
+
+    @property
+    def rows(self) -> npt.NDArray[np.int32]:
+        """Codes (n,)."""
+        return self._rows.rows
+
+    def code(self, value: str) -> int:
+        """The number of a value; :data:`UNKNOWN` if no item ever had it."""
+        return self._code.get(value, UNKNOWN)
+
+    def put(self, num: int, value: str | None) -> None:
+        """Sets the value of one item."""
+        size = len(self._rows.rows)
+        if num >= size:
+            gap = np.arange(size, num + 1)
+            self._rows.put(gap, np.full(len(gap), UNKNOWN, dtype=np.int32))
+        if value is not None and value not in self._code:
+            self._code[value] = len(self.values)
+            self.values.append(value)
+        self._rows.rows[num] = UNKNOWN if value is None else self._code[value]
+
+
+class Catalogue:
+    """Every item that there is or was. Not safe to change while it is read: whoever owns it sees to that."""
+
+    def __init__(self, known: Sequence[str]):
+        """``known``: ids by the numbers that the bundle gives them."""
+        n = len(known)
+        self.ids: list[str] = list(known)
+        self.nums: dict[str, int] = {item_id: num for num, item_id in enumerate(self.ids)}
+        self.n_known = n
+        self.attributes: dict[str, Codes] = {}
+        self.sizes: dict[str, Codes] = {}
+        self.titles: dict[str, list[str]] = {language: [""] * n for language in LANGUAGES}
+        self.pictures: list[tuple[str, ...]] = [()] * n
+        self.members: dict[int, set[int]] = {}
+        self.arrived: list[int] = []
+        self._group_nums: dict[str, int] = {}
+        self._arrays = {
+            "alive": GrowingRows(np.zeros(n, dtype=bool)),
+            "stock": GrowingRows(np.full(n, UNKNOWN, dtype=np.int64)),
+            "price": GrowingRows(np.full(n, np.nan, dtype=np.float32)),
+            "released_at": GrowingRows(np.zeros(n, dtype=np.int64)),
+            "group": GrowingRows(-1 - np.arange(n, dtype=np.int64)),
+        }
+        self._masks: OrderedDict[Any, BoolArray] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def alive(self) -> BoolArray:
+        """Which items (n,) there are."""
+        return self._arrays["alive"].rows
+
+    @property
+    def stock(self) -> IntArray:
+        """How many there are of each item (n,); :data:`UNKNOWN` where the shop does not say."""
+        return self._arrays["stock"].rows
+
+    @property
+    def price(self) -> FloatArray:
+        """Prices (n,); not a number where the shop does not say."""
+        return self._arrays["price"].rows
+
+    @property
+    def released_at(self) -> IntArray:
+        """When each item (n,) came out, in seconds since 1970 UTC; 0 where the shop does not say."""
+        return self._arrays["released_at"].rows
+
+    @property
+    def group(self) -> IntArray:
+        """Number of each item's model (n,): colours and prints of one model share it."""
+        return self._arrays["group"].rows
+
+    def put(self, item: Item) -> int:
+        """Takes in one item as the shop describes it now; its number."""
+        num = self.nums.get(item.item_id, UNKNOWN)
+        if num == UNKNOWN:
+            num = len(self.ids)
+            self.nums[item.item_id] = num
+            self.ids.append(item.item_id)
+            self.pictures.append(())
+            for titles in self.titles.values():
+                titles.append("")
+            self.arrived.append(num)
+        self._set("alive", num, True)
+        self._set("stock", num, UNKNOWN if item.stock is None else item.stock)
+        self._set("price", num, np.nan if item.price is None else item.price)
+        self._set("released_at", num, item.released_at or 0)
+        self._regroup(num, item.group_id)
+        for language, titles in self.titles.items():
+            titles[num] = (
+                item.titles.get(language) or item.title or next(iter(item.titles.values()), "") or item.item_id
+            )
+        self.pictures[num] = tuple(str(path) for path in item.images)
+        self._put_attributes(num, item.attributes)
+        self._masks.clear()
+        return num
+
+    def remove(self, item_id: str) -> int | None:
+        """Takes an item out; its number, or None if it was never there."""
+        num = self.nums.get(item_id)
+        if num is not None:
+            self._arrays["alive"].rows[num] = False
+            self.members.get(int(self.group[num]), set()).discard(num)
+            self._masks.clear()
+        return num
+
+    def allowed(self, rules: Rules) -> BoolArray:
+        """Which items (n,) the rules let through; what is bought or hidden is for the shopper's own list."""
+        wanted = tuple(sorted((name, tuple(sorted(values))) for name, values in rules.attributes.items()))
+        key = (rules.in_stock, tuple(sorted(rules.sizes)), rules.price_min, rules.price_max, wanted)
+        mask = self._masks.get(key)
+        if mask is None:
+            mask = self._mask(rules)
+            self._masks[key] = mask
+            if len(self._masks) > MASKS_KEPT:
+                self._masks.popitem(last=False)
+        if not rules.exclude:
+            return mask
+        out = [num for item_id in rules.exclude if (num := self.nums.get(item_id)) is not None]
+        mask = mask.copy()
+        mask[out] = False
+        return mask
+
+    def matching(self, key: str) -> BoolArray:
+        """Which items (n,) ``attribute=value`` or ``item=ID`` speaks of."""
+        name, _, value = key.partition("=")
+        found = np.zeros(len(self), dtype=bool)
+        if name == "item":
+            if value in self.nums:
+                found[self.nums[value]] = True
+            return found
+        codes = self.attributes.get(name)
+        if codes is None or codes.code(value) == UNKNOWN:
+            return found
+        result: BoolArray = codes.rows == codes.code(value)
+        return result
+
+    def variants(self, num: int) -> list[int]:
+        """Other colours and prints of the same model that there are, in order."""
+        return sorted(other for other in self.members.get(int(self.group[num]), ()) if other != num)
+
+    def value(self, name: str, num: int) -> str | None:
+        """One attribute of one item."""
+        codes = self.attributes.get(name)
+        code = UNKNOWN if codes is None else int(codes.rows[num])
+        return None if codes is None or code == UNKNOWN else codes.values[code]
+
+    def numbers(self, item_ids: Iterable[str]) -> list[int]:
+        """Numbers of those of the items that there are."""
+        alive = self.alive
+        return [num for item_id in item_ids if (num := self.nums.get(item_id)) is not None and alive[num]]
+
+    def _set(self, name: str, num: int, value: float | int | bool) -> None:
+        growing = self._arrays[name]
+        if num < len(growing.rows):
+            growing.rows[num] = value
+        else:
+            growing.put(np.array([num]), np.array([value], dtype=growing.rows.dtype))
+
+    def _regroup(self, num: int, group_id: str | None) -> None:
+        before = int(self.group[num]) if num < len(self.group) else None
+        # an item without a model is one of its own, with a negative number that no other can have
+        group = -1 - num if group_id is None else self._group_nums.setdefault(group_id, len(self._group_nums))
+        if before is not None and before != group:
+            self.members.get(before, set()).discard(num)
+        self._set("group", num, group)
+        self.members.setdefault(group, set()).add(num)
+
+    def _put_attributes(self, num: int, attributes: Mapping[str, str]) -> None:
+        for name in {*attributes, *self.attributes} - set(SIZE_ATTRIBUTES):
+            codes = self.attributes.setdefault(name, Codes(len(self)))
+            codes.put(num, attributes.get(name) or None)
+        own = set(sizes_of(attributes))
+        for size in {*own, *self.sizes}:
+            self.sizes.setdefault(size, Codes(len(self))).put(num, "yes" if size in own else None)
+
+    def _mask(self, rules: Rules) -> BoolArray:
+        mask = self.alive.copy()
+        if rules.in_stock:
+            mask &= self.stock != 0
+        if rules.price_min is not None:
+            mask &= self.price >= rules.price_min
+        if rules.price_max is not None:
+            mask &= self.price <= rules.price_max
+        for name, values in rules.attributes.items():
+            codes = self.attributes.get(name)
+            wanted = [] if codes is None else [codes.code(value) for value in values if codes.code(value) != UNKNOWN]
+            mask &= np.isin(codes.rows, wanted) if codes is not None else False
+        if rules.sizes:
+            fits = np.zeros(len(self), dtype=bool)
+            said = np.zeros(len(self), dtype=bool)
+            for size, codes in self.sizes.items():
+                has = codes.rows != UNKNOWN
+                said |= has
+                if size in rules.sizes:
+                    fits |= has
+            mask &= fits | ~said
+        return mask

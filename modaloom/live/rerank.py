@@ -1,0 +1,112 @@
+"""From scores to a list that is pleasant to look at: one card a model, varied, balanced, with room for the unknown."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from modaloom.types import BoolArray, FloatArray, IntArray
+
+FRESH_CHOICE = 40
+"""Exploring draws from this many of the best items of which little is known."""
+
+REACH = 4
+"""Variety may reach for items down to this many times the list's length."""
+
+
+@dataclass(frozen=True)
+class Shortlist:
+    """Candidates of one shopper, best first."""
+
+    nums: IntArray  # (c,)
+    scores: FloatArray  # (c,)
+    groups: IntArray  # (c,) number of each one's model
+    categories: npt.NDArray[np.int32]  # (c,) -1 where unknown
+    looks: FloatArray | None  # (c, d) unit vectors; None where nothing tells how alike items are
+    fresh: BoolArray  # (c,) whether little is known of it
+
+
+@dataclass(frozen=True)
+class Taste:
+    """How a list is to be put together."""
+
+    n: int
+    diversity: float = 0.0
+    category_cap: int | None = None
+    explore: float = 0.0
+
+
+def rerank(shortlist: Shortlist, taste: Taste, rng: np.random.Generator) -> tuple[list[int], set[int]]:
+    """Places in the shortlist, in the order to be shown, and which of them were explored.
+
+    One item of each model; at most ``category_cap`` of one category; each next item trades its score against its
+    likeness to those above it. Caps give way when a list could not be filled otherwise.
+
+    Source: Carbonell & Goldstein, "The use of MMR, diversity-based reranking", 1998.
+    """
+    first = _first_of_each_model(shortlist.groups)
+    explored: set[int] = set()
+    if taste.explore > 0 and len(first):
+        explored = _draw_fresh(shortlist, first, taste, rng)
+    rest = np.array([place for place in first.tolist() if place not in explored], dtype=np.int64)
+    chosen = _vary(shortlist, rest, taste)
+    return _interleave(chosen, sorted(explored), taste), explored
+
+
+def _first_of_each_model(groups: IntArray) -> IntArray:
+    """Places (m,) of the best item of each model, in the order of the shortlist."""
+    _, first = np.unique(groups, return_index=True)
+    return np.sort(first)
+
+
+def _draw_fresh(shortlist: Shortlist, first: IntArray, taste: Taste, rng: np.random.Generator) -> set[int]:
+    """Some of the best items of which little is known; better ones more often (Gumbel noise on their scores)."""
+    wanted = taste.n * taste.explore
+    number = int(wanted) + int(rng.random() < wanted - int(wanted))
+    unknown = first[shortlist.fresh[first]][:FRESH_CHOICE]
+    if not number or not len(unknown):
+        return set()
+    drawn = np.argsort(-(shortlist.scores[unknown] + rng.gumbel(size=len(unknown))))[:number]
+    return set(unknown[drawn].tolist())
+
+
+def _vary(shortlist: Shortlist, places: IntArray, taste: Taste) -> list[int]:
+    """The ``n`` places that trade score against likeness best, one after the other."""
+    if not len(places):
+        return []
+    scores = shortlist.scores[places]
+    spread = float(scores.max() - scores[min(len(scores), taste.n * REACH) - 1]) or 1.0
+    value = (scores - scores.max()) / spread  # 0 for the best, about -1 at the end of what may be reached for
+    looks = None if shortlist.looks is None or not taste.diversity else shortlist.looks[places]
+    alike = np.zeros(len(places), dtype=np.float32)
+    left = np.ones(len(places), dtype=bool)
+    counts: Counter[int] = Counter()
+    chosen: list[int] = []
+    over: list[int] = []
+    while len(chosen) < taste.n and left.any():
+        gain = np.where(left, (1 - taste.diversity) * value - taste.diversity * alike, -np.inf)
+        best = int(np.argmax(gain))
+        left[best] = False
+        category = int(shortlist.categories[places[best]])
+        if taste.category_cap is not None and category >= 0 and counts[category] >= taste.category_cap:
+            over.append(int(places[best]))
+            continue
+        counts[category] += 1
+        chosen.append(int(places[best]))
+        if looks is not None:
+            alike = np.maximum(alike, looks @ looks[best])
+    return chosen + over[: taste.n - len(chosen)]
+
+
+def _interleave(chosen: list[int], explored: list[int], taste: Taste) -> list[int]:
+    """Explored items are spread over the list, never in the first place."""
+    if not explored:
+        return chosen[: taste.n]
+    out = chosen[: max(taste.n - len(explored), 0)]
+    step = max(taste.n // (len(explored) + 1), 1)
+    for number, place in enumerate(explored, start=1):
+        out.insert(min(number * step, len(out)), place)
+    return out[: taste.n]

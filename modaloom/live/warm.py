@@ -1,0 +1,59 @@
+"""Neighbours of every item that anybody had, found once for a bundle and kept in the cache for all processes."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from modaloom.config import Settings
+from modaloom.ranking.ranker import FEW_ITEMS
+from modaloom.recommend.bundle import Bundle, save_arrays
+
+Progress = Callable[[str, int, int], None]
+
+
+def warm(bundle: Bundle, name: str, settings: Settings, tell: Progress) -> None:
+    """Finds what is not in the cache yet. Without it the first answers of a large shop take long."""
+    file = _file(name, settings)
+    if bundle.ranker.n_items <= FEW_ITEMS or file.is_file():
+        return
+    past = bundle.snapshot.interactions["item_num"].drop_nulls().unique().sort().to_numpy().astype(np.int64)
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    indices = bundle.ranker.neighbours()
+    for done, (part, index) in enumerate(indices.items()):
+        tell("neighbours", done, len(indices))
+        index.prepare(past, settings.threads)
+        arrays |= {f"{part}.{key}": value for key, value in index.state().items()}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    save_arrays(temporary, arrays)
+    temporary.replace(file)
+    tell("neighbours", len(indices), len(indices))
+
+
+def take_warm(bundle: Bundle, name: str, settings: Settings) -> bool:
+    """Gives a bundle the neighbours that are in the cache; whether there were any. A damaged file is removed."""
+    file = _file(name, settings)
+    try:
+        with np.load(file, allow_pickle=False) as content:
+            arrays = {key: content[key] for key in content.files}
+    except OSError:
+        return False
+    except (ValueError, zipfile.BadZipFile):
+        file.unlink(missing_ok=True)
+        return False
+    for part, index in bundle.ranker.neighbours().items():
+        own = {key.partition(".")[2]: value for key, value in arrays.items() if key.partition(".")[0] == part}
+        if own and len(own["place"]) == index.n_items:
+            index.restore(own)
+    return True
+
+
+def _file(name: str, settings: Settings) -> Path:
+    return settings.cache_dir / "neighbours" / f"{name}.npz"

@@ -1,0 +1,243 @@
+"""What will sell in the coming weeks, new items included: a Poisson regression on the shop's own past.
+
+The model is fitted on earlier cuts through the log: what an item looked like then (its sales, its model's
+sales, its age, how much its content is in fashion) against how often it sold in the window that followed.
+So an item that was never sold gets its fair expectation from what it is like. The snapshot's tokens must be
+whitened unit vectors.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from modaloom.data.splits import as_of
+from modaloom.models.behaviour import DAY_S, decayed_counts, shopper_weights
+from modaloom.numerics import GrowingRows
+from modaloom.ranking.parts import Arrivals, State, group_numbers
+from modaloom.ranking.retrieve import Answer, ConstantAnswer
+from modaloom.ranking.single import ConstantVoice, Voice
+from modaloom.types import FloatArray, Histories, Snapshot
+
+HALF_LIVES_DAYS = (10.0, 28.0, 90.0, 365.0)
+FRONT_KNOTS = np.linspace(-0.3, 0.3, 31)
+"""Places relative to the front of sales, in shares of the catalogue ordered by release."""
+KNOT_WIDTH = 0.02
+CONTENT_TEMPERATURE = 0.2
+MAX_DENSITY_ITEMS = 1_000
+SEEN_LIMIT = 64
+
+Features = npt.NDArray[np.float64]
+Cut = tuple[int, int, int, tuple[tuple[str, int, int], ...]]
+"""What tells two cuts apart: the moment, the log, and the tokens."""
+
+
+class Demand:
+    """Expected sales of each item in the coming window, in logarithms; the same for everybody.
+
+    ``seen`` keeps features by cut, so that fitting several cuts of one log repeats no work.
+
+    Source: the idea of fitting demand on earlier cuts of the same log follows standard forecasting practice
+    (rolling origin: Tashman, "Out-of-sample tests of forecasting accuracy", 2000).
+    """
+
+    name = "demand"
+    modality: str | None = None
+
+    def __init__(
+        self,
+        *,
+        windows: int = 4,
+        window_days: int = 28,
+        ridge: float = 3.0,
+        seen: dict[Cut, Features] | None = None,
+    ):
+        self.windows = windows
+        self.window_days = window_days
+        self.ridge = ridge
+        self._seen = seen if seen is not None else {}
+        self._scores: FloatArray = np.zeros(0, dtype=np.float32)
+
+    def fit(self, snapshot: Snapshot) -> Self:
+        """Fits the regression on earlier windows; without times, or too few sales, falls back to counts."""
+        cases = list(self._cases(snapshot))
+        sold = sum(float(counts.sum()) for _, counts in cases)
+        if sold < 50:
+            self._scores = np.log(decayed_counts(snapshot, 28.0) + 0.1).astype(np.float32)
+            return self
+        rows = np.concatenate([features for features, _ in cases])
+        counts = np.concatenate([counts for _, counts in cases])
+        mean, spread = rows.mean(axis=0), rows.std(axis=0) + 1e-6
+        weights, bias = fit_poisson((rows - mean) / spread, counts, self.ridge)
+        logs = ((self._features(snapshot) - mean) / spread) @ weights + bias
+        self._scores = np.clip(logs, -14.0, 8.0).astype(np.float32)
+        return self
+
+    def score(self, histories: Histories) -> FloatArray:
+        """Raw scores (b, n), equal in every row."""
+        return np.broadcast_to(self._scores, (len(histories), len(self._scores)))
+
+    def ask(self, histories: Histories) -> Answer:
+        """See :class:`~modaloom.ranking.retrieve.Answer`."""
+        return ConstantAnswer(self._scores, len(histories))
+
+    def voice(self, histories: Histories) -> Voice:
+        """It says the same to everybody."""
+        return ConstantVoice(self._scores)
+
+    def place(self, arrivals: Arrivals) -> None:
+        """Takes in items that came after learning: each is expected to sell like the items that are most like it.
+
+        Items that only changed keep what was expected of them.
+        """
+        known = len(self._scores)
+        new = arrivals.places >= known
+        if not new.any():
+            return
+        expected = np.full(int(new.sum()), np.median(self._scores) if known else 0.0, dtype=np.float32)
+        if arrivals.like is not None and known:
+            near = arrivals.like[new]
+            usable = (near >= 0) & (near < known)
+            sums = np.where(usable, self._scores[np.clip(near, 0, known - 1)], 0.0).sum(axis=1)
+            counts = usable.sum(axis=1)
+            expected = np.where(counts > 0, sums / np.maximum(counts, 1), expected).astype(np.float32)
+        self._scores = GrowingRows(self._scores).put(arrivals.places[new], expected)
+
+    def state(self) -> State:
+        """Everything learned, as plain arrays."""
+        return {"scores": self._scores}
+
+    def restore(self, state: State) -> Self:
+        """Takes over what :meth:`state` gave."""
+        self._scores = state["scores"].astype(np.float32)
+        return self
+
+    def _cases(self, snapshot: Snapshot) -> list[tuple[Features, Features]]:
+        """Features and sales counts of the items on offer, for each earlier window with a past."""
+        targets = snapshot.targets()
+        times, items = targets["timestamp"].to_numpy(), targets["item_num"].to_numpy()
+        weights = shopper_weights(targets)
+        if not times.any():
+            return []
+        cases = []
+        for back in range(1, self.windows + 1):
+            start = snapshot.now - int(back * self.window_days * DAY_S)
+            if start <= times.min() + self.window_days * DAY_S:
+                break
+            then = as_of(snapshot, start)
+            stop = start + self.window_days * DAY_S
+            inside = (times >= start) & (times < stop)
+            counts = np.bincount(items[inside], weights[inside], minlength=snapshot.n_items).astype(np.float64)
+            cases.append((self._features(then)[then.catalogue], counts[then.catalogue]))
+        return cases
+
+    def _features(self, snapshot: Snapshot) -> Features:
+        key = cut_of(snapshot)
+        if key not in self._seen:
+            while len(self._seen) >= SEEN_LIMIT:
+                self._seen.pop(next(iter(self._seen)))
+            self._seen[key] = item_features(snapshot)
+        return self._seen[key]
+
+
+def cut_of(snapshot: Snapshot) -> Cut:
+    """What tells a snapshot from another one of the same shop."""
+    pairs = pl.col("user_num").cast(pl.Int64).dot(pl.col("item_num").cast(pl.Int64))
+    tokens = tuple((name, made.dim, int(made.mask.sum())) for name, made in sorted(snapshot.tokens.items()))
+    return snapshot.now, snapshot.interactions.height, int(snapshot.interactions.select(pairs).item() or 0), tokens
+
+
+def item_features(snapshot: Snapshot) -> Features:
+    """What is known of each item at this moment (n, f)."""
+    counts = {half_life: decayed_counts(snapshot, half_life) for half_life in HALF_LIVES_DAYS}
+    columns = [np.log1p(3 * count) for count in counts.values()]
+    columns.append((counts[HALF_LIVES_DAYS[-1]] < 1e-9).astype(np.float32))
+    groups = group_numbers(snapshot)
+    for half_life in (28.0, 365.0):
+        siblings = np.bincount(groups, counts[half_life])[groups] - counts[half_life]
+        columns.append(np.log1p(3 * np.maximum(siblings, 0)))
+    columns += _fashion(snapshot, counts)
+    columns += _front(snapshot)
+    return np.stack(columns, axis=1).astype(np.float64)
+
+
+def _fashion(snapshot: Snapshot, counts: dict[float, FloatArray]) -> list[FloatArray]:
+    """Per content modality, how near each item is to what sold lately, and to what sold over a year."""
+    columns: list[FloatArray] = []
+    for modality, tokens in sorted(snapshot.tokens.items()):
+        if modality == "behaviour" or not tokens.mask.any():
+            continue
+        for half_life in (28.0, 365.0):
+            logs = np.log(_density(tokens.vectors, counts[half_life]) + 1e-3)
+            columns.append(np.where(tokens.mask, logs, logs[tokens.mask].mean()).astype(np.float32))
+    return columns
+
+
+def _density(vectors: FloatArray, counts: FloatArray) -> FloatArray:
+    """Mean kernel value (n,) of each row with the rows that have the most counts."""
+    chosen = np.argsort(-counts, kind="stable")[:MAX_DENSITY_ITEMS]
+    chosen = chosen[counts[chosen] > 0]
+    if not len(chosen):
+        return np.zeros(len(vectors), dtype=np.float32)
+    weights = (counts[chosen] / counts[chosen].sum()).astype(np.float32)
+    out = np.empty(len(vectors), dtype=np.float32)
+    for start in range(0, len(vectors), 4096):
+        similar = vectors[start : start + 4096] @ vectors[chosen].T
+        out[start : start + 4096] = np.exp((similar - 1.0) / CONTENT_TEMPERATURE) @ weights
+    return out
+
+
+def _front(snapshot: Snapshot) -> list[FloatArray]:
+    """Where each item stands in the order of release, relative to the middle of recent sales, as smooth steps."""
+    places = release_places(snapshot)
+    targets = snapshot.targets()
+    if places is None or not targets.height:
+        return []
+    age_days = (snapshot.now - targets["timestamp"].to_numpy()) / DAY_S
+    sold = places[targets["item_num"].to_numpy()]
+    recent = sold[age_days < 28.0]
+    away = places - float(np.median(recent if len(recent) else sold))
+    return [np.exp(-0.5 * ((away - knot) / KNOT_WIDTH) ** 2).astype(np.float32) for knot in FRONT_KNOTS]
+
+
+def release_places(snapshot: Snapshot) -> npt.NDArray[np.float64] | None:
+    """Where each item stands in the order of release, 0 oldest to 1 newest; None where nothing is known."""
+    for column in ("released_at", "release_rank"):
+        known = snapshot.items[column]
+        if known.null_count() < snapshot.n_items:
+            ranks = known.rank("average").cast(pl.Float64).fill_null(snapshot.n_items / 2).to_numpy()
+            return ranks / snapshot.n_items
+    return None
+
+
+def fit_poisson(rows: Features, counts: Features, ridge: float, *, rounds: int = 25) -> tuple[Features, float]:
+    """Weights (f,) and bias of a Poisson regression with log link, by damped Newton steps.
+
+    Source: McCullagh & Nelder, "Generalized Linear Models", 1989, section 2.5.
+    """
+    design = np.hstack([rows, np.ones((len(rows), 1))])
+    penalty = np.full(design.shape[1], ridge)
+    penalty[-1] = 1e-6
+    weights = np.zeros(design.shape[1])
+    weights[-1] = np.log(counts.mean() + 1e-9)
+
+    def loss(candidate: Features) -> float:
+        eta = np.clip(design @ candidate, -30, 10)
+        return float((np.exp(eta) - counts * eta).sum() + 0.5 * (penalty * candidate**2).sum())
+
+    current = loss(weights)
+    for _ in range(rounds):
+        rate = np.exp(np.clip(design @ weights, -30, 10))
+        gradient = design.T @ (rate - counts) + penalty * weights
+        hessian = (design.T * rate) @ design + np.diag(penalty)
+        step = np.linalg.solve(hessian, gradient)
+        size = 1.0
+        while size > 1e-4 and (reached := loss(weights - size * step)) > current:
+            size /= 2
+        if size <= 1e-4 or current - reached < 1e-6 * abs(current):
+            break
+        weights, current = weights - size * step, reached
+    return weights[:-1], float(weights[-1])

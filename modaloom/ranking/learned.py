@@ -1,0 +1,144 @@
+"""The learned fusion as one part of the blend: candidates, exact scores at items, and items that came later."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+
+from modaloom.models.towers import (
+    SMALLEST,
+    ItemTable,
+    Past,
+    Queries,
+    UserTower,
+    pad_histories,
+    score_queries_at,
+    without_modality,
+)
+from modaloom.numerics import GrowingRows, Moments, moments_of
+from modaloom.ranking.nearest import nearest_many, pays
+from modaloom.ranking.retrieve import NEIGHBOURS, Neighbours, best_columns, reference_items
+from modaloom.ranking.single import FusionVoice
+from modaloom.types import Event, FloatArray, Histories, IntArray
+
+LARGEST_LOG = 60.0
+
+
+class FusionIndex:
+    """The learned fusion, asked for candidates: what it gives a shopper who had just one item, by item."""
+
+    def __init__(self, table: ItemTable, tower: UserTower):
+        self._table, self._tower = table, tower
+        self._growing = {name: GrowingRows(getattr(table, name)) for name in ("keys", "weights", "bias")}
+        self.neighbours = Neighbours(len(table.keys), self._nearest)
+
+    def place(self, places: IntArray, keys: FloatArray, weights: FloatArray, bias: FloatArray) -> ItemTable:
+        """Takes in what the item tower gives for items (k,) that came or changed later; the table as it is now."""
+        made = {"keys": keys, "weights": weights, "bias": bias}
+        rows = {name: self._growing[name].put(places, values) for name, values in made.items()}
+        self._table = ItemTable(self._table.modalities, **rows)
+        self.neighbours.forget(places, len(self._table.keys))
+        return self._table
+
+    def ask(self, histories: Histories) -> FusionAnswer:
+        """See :class:`~modaloom.ranking.retrieve.Answer`."""
+        past = pad_histories(histories)
+        return FusionAnswer(self, self._table, past, self._queries(past))
+
+    def voice(self, histories: Histories) -> FusionVoice | None:
+        """What it says to a single shopper; None where the past is summed up in one query."""
+        past = pad_histories(histories)
+        queries = self._queries(past)
+        if queries.queries.shape[1] < past.items.shape[1]:
+            return None
+        return FusionVoice(self._table, self.neighbours, self.level, past, queries)
+
+    def _queries(self, past: Past) -> Queries:
+        made = self._tower(np.take(self._table.keys, past.items, axis=0), past.mask, past.event, past.age_days)
+        width = past.items.shape[1]
+        if made.queries.shape[1] <= width:
+            return made
+        return made._replace(queries=made.queries[:, :width], log_weights=made.log_weights[:, :width])  # less padding
+
+    def _alone(self, items: IntArray) -> FloatArray:
+        """The query (s, D) of shoppers who had one item each, (s,)."""
+        keys = self._table.keys[items][:, None, :]
+        mask = np.ones((len(items), 1), dtype=bool)
+        event = np.full((len(items), 1), int(Event.PURCHASE), dtype=np.int64)
+        return self._tower(keys, mask, event, np.zeros((len(items), 1), dtype=np.float32)).queries[:, 0]
+
+    @cached_property
+    def level(self) -> float:
+        """About the largest score that there is, so that exponentials stay finite."""
+        some = reference_items(len(self._table.keys))
+        return float((self._alone(some) * self._table.keys[some]).sum(axis=1).max(initial=0.0))
+
+    def _nearest(self, items: IntArray) -> tuple[IntArray, FloatArray]:
+        """The best items (s, k) after each item (s,), and exponentials of their scores."""
+        if pays(items, len(self._table.keys)):
+            keys = np.concatenate([self._table.keys, self._table.bias[:, None]], axis=1)
+            columns, values = nearest_many(keys, self._alone_and_one, items, NEIGHBOURS, self._compared)
+        else:
+            columns, values = self._compared(items)
+        return columns, np.exp(np.clip(values - self.level, -LARGEST_LOG, LARGEST_LOG)).astype(np.float32)
+
+    def _alone_and_one(self, items: IntArray) -> FloatArray:
+        """Queries (s, D + 1) whose product with keys and bias is the score."""
+        return np.concatenate([self._alone(items), np.ones((len(items), 1), dtype=np.float32)], axis=1)
+
+    def _compared(self, items: IntArray) -> tuple[IntArray, FloatArray]:
+        """The best items (s, k) after each item (s,), and their scores."""
+        scores = self._alone(items) @ self._table.keys.T
+        scores += self._table.bias
+        columns = best_columns(scores, NEIGHBOURS)
+        return columns, np.take_along_axis(scores, columns, axis=1)
+
+
+class FusionAnswer:
+    """What the learned fusion says of a batch of shoppers."""
+
+    def __init__(self, index: FusionIndex, table: ItemTable, past: Past, queries: Queries):
+        self._index, self._table, self._past, self._queries = index, table, past, queries
+
+    def nearby(self) -> sp.csr_matrix:
+        """See :class:`~modaloom.ranking.retrieve.Answer`."""
+        past, logs = self._past, self._queries.log_weights
+        width = past.items.shape[1]
+        if logs.shape[1] < width:  # the past was summed up in one query, which is asked of everything
+            scores = self._queries.queries[:, 0] @ self._table.keys.T + self._table.bias
+            columns = best_columns(scores, NEIGHBOURS)
+            values = np.take_along_axis(scores, columns, axis=1)
+            bounds = np.arange(len(scores) + 1) * columns.shape[1]
+            return sp.csr_matrix((values.ravel(), columns.ravel(), bounds), shape=scores.shape)
+        top = logs.max(axis=1, keepdims=True)
+        near = self._index.neighbours.after(past.items, np.exp(logs - top)[:, :width] * past.mask)
+        rows = np.repeat(np.arange(len(top)), np.diff(near.indptr))
+        near.data = np.log(near.data + np.float32(SMALLEST)) + np.float32(self._index.level) + top[rows, 0]
+        return near
+
+    def at(self, items: IntArray) -> FloatArray:
+        """See :class:`~modaloom.ranking.retrieve.Answer`."""
+        return score_queries_at(self._queries, self._table, items)
+
+    def without_each(self, items: IntArray) -> dict[str, tuple[FloatArray, FloatArray]]:
+        """The first shopper's raw scores (c,) with one modality's view after the other left out of the queries.
+
+        Beside each the mean over the catalogue.
+        """
+        made, everything = {}, np.concatenate([items, reference_items(len(self._table.keys))])
+        for name in self._table.modalities:
+            cut = without_modality(self._queries, self._table, name)
+            first = cut._replace(queries=cut.queries[:1], log_weights=cut.log_weights[:1])
+            raw = score_queries_at(first, self._table, everything)[0]
+            made[name] = raw[: len(items)], np.asarray(raw[len(items) :].mean())
+        return made
+
+    @cached_property
+    def _moments(self) -> Moments:
+        return moments_of(self.at(reference_items(len(self._table.keys))))
+
+    def moments(self) -> Moments:
+        """See :class:`~modaloom.ranking.retrieve.Answer`."""
+        return self._moments

@@ -1,0 +1,319 @@
+"""The whole recommender as one scorer: learned fusion and closed-form parts, blended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from modaloom.metrics import top_n
+from modaloom.models.towers import (
+    SERVED_HISTORY,
+    ItemTable,
+    Queries,
+    UserTower,
+    past_queries,
+    score_queries,
+    without_modality,
+)
+from modaloom.numerics import EPSILON, moments_of, squashed_zscore
+from modaloom.ranking.learned import FusionIndex
+from modaloom.ranking.parts import Arrivals, Part
+from modaloom.ranking.retrieve import (
+    CELLS_AT_ONCE,
+    Answer,
+    General,
+    Neighbours,
+    Offer,
+    available_threads,
+    block_size,
+    candidates_of,
+    in_general,
+    in_threads,
+    normalised,
+    reordered,
+)
+from modaloom.ranking.single import FusionVoice
+from modaloom.types import BoolArray, FloatArray, Histories, IntArray
+
+FUSION = "fusion"
+BATCH = 128
+DENSE_ITEMS = 20_000
+"""Up to this many items everything is scored: some milliseconds a shopper, and nothing can be missed."""
+NARROW = 0.25
+"""When less than this share of the catalogue is allowed, all of that is scored."""
+FEW_ITEMS = 2_000
+"""Up to this many items, or allowed ones, all are scored for a single shopper."""
+CANDIDATES = 100
+"""How many items each part proposes at least."""
+Score = Callable[[Histories], FloatArray]
+
+
+class Lists(NamedTuple):
+    """The best items of b shoppers, best first."""
+
+    items: IntArray  # (b, n), -1 where a list is shorter
+    scores: FloatArray  # (b, n), minus infinity where a list is shorter
+
+
+@dataclass
+class Ranker:
+    """Scores the catalogue for shoppers. What is zero or absent in ``weights`` is never computed."""
+
+    weights: Mapping[str, float]
+    parts: tuple[Part, ...] = ()
+    table: ItemTable | None = None
+    tower: UserTower | None = None
+    _by_name: dict[str, Part] = field(init=False, repr=False)
+    _index: FusionIndex | None = field(init=False, repr=False, default=None)
+    _last_general: tuple[BoolArray, int, General] | None = field(init=False, repr=False, default=None)
+
+    def __post_init__(self) -> None:
+        self._by_name = {part.name: part for part in self.parts}
+        if self.table is not None and self.tower is not None:
+            self._index = FusionIndex(self.table, self.tower)
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Modalities that any part speaks for, in the order of the weights."""
+        named = [self._by_name[name].modality for name in self.weights if name in self._by_name]
+        fused = list(self.table.modalities) if self.table and self.weights.get(FUSION) else []
+        return tuple(dict.fromkeys(name for name in [*fused, *named] if name))
+
+    def place(self, arrivals: Arrivals, keys: tuple[FloatArray, FloatArray, FloatArray] | None) -> None:
+        """Takes in items that came or changed after learning.
+
+        Args:
+            arrivals: what they are like.
+            keys: what the item tower makes of them; None where there is no learned fusion.
+        """
+        for part in self.parts:
+            part.place(arrivals)
+        if self._index is not None and keys is not None:
+            self.table = self._index.place(arrivals.places, *keys)
+        self.__dict__.pop("general", None)
+
+    def part(self, name: str) -> Part | None:
+        """A part by its name."""
+        return self._by_name.get(name)
+
+    def score(self, histories: Histories) -> FloatArray:
+        """Scores (b, n)."""
+        blocks = [
+            sum_up(self.raw(histories.take(start, min(start + BATCH, len(histories)))), self.weights)
+            for start in range(0, len(histories), BATCH)
+        ]
+        return np.concatenate(blocks) if blocks else np.zeros((0, self.n_items), dtype=np.float32)
+
+    @property
+    def n_items(self) -> int:
+        """Number of items."""
+        if self.table is not None:
+            return len(self.table.keys)
+        return int(self.parts[0].score(Histories.from_lists([[]], now=0)).shape[1])
+
+    def raw(self, histories: Histories) -> dict[str, FloatArray]:
+        """Raw scores (b, n) of every part that has a weight."""
+        out: dict[str, FloatArray] = {}
+        for name, weight in self.weights.items():
+            if not weight:
+                continue
+            if name == FUSION:
+                assert self.table is not None
+                out[name] = score_queries(self._queries(histories), self.table)
+            else:
+                out[name] = self._by_name[name].score(histories)
+        return out
+
+    def _queries(self, histories: Histories) -> Queries:
+        assert self.table is not None
+        assert self.tower is not None
+        return past_queries(self.tower, self.table, histories)
+
+    def recommend(
+        self,
+        histories: Histories,
+        n: int,
+        *,
+        allowed: BoolArray | None = None,
+        hidden: sp.csr_matrix | None = None,
+        threads: int | None = None,
+    ) -> Lists:
+        """The best ``n`` items of each shopper: candidates from every part, scored by the whole blend.
+
+        In a small catalogue, and for a narrow filter, everything that is allowed is scored.
+
+        Args:
+            histories: pasts of b shoppers.
+            n: length of the lists.
+            allowed: items that may be listed, (n_items,) or (b, n_items).
+            hidden: items (b, n_items) that a shopper is not to see, as the nonzero cells of a sparse matrix.
+            threads: how many blocks of shoppers are worked on at once; all cores by default.
+        """
+        offer, n = Offer(allowed, hidden), min(n, self.n_items)
+        threads = threads or available_threads()
+        everything = np.arange(self.n_items)
+        if self.n_items <= DENSE_ITEMS or not self.can_be_asked():
+            work, size = partial(self._list_of, self.score, everything), BATCH
+        elif allowed is not None and allowed.ndim == 1 and allowed.sum() < NARROW * self.n_items:
+            some = np.flatnonzero(allowed)
+            work, size = partial(self._list_of, partial(self._score_at, items=some), some), block_size(len(some))
+        else:
+            self.prepare(histories, threads)
+            k = max(CANDIDATES, 2 * n)
+            general = self.general.first(k, offer.anybody())
+            work, size = partial(self._list_candidates, general, k), block_size(self.n_items)
+        order = np.argsort(histories.lengths(), kind="stable")  # pasts of one length need no padding
+        blocks = [order[start : start + size] for start in range(0, len(order), size)]
+        made = in_threads(lambda rows: work(reordered(histories, rows), offer.of(rows), n), blocks, threads)
+        lists = Lists(np.full((len(order), n), -1, dtype=np.int64), np.full((len(order), n), -np.inf, dtype=np.float32))
+        for rows, (items, scores) in zip(blocks, made, strict=True):
+            lists.items[rows, : items.shape[1]], lists.scores[rows, : items.shape[1]] = items, scores
+        return lists
+
+    @cached_property
+    def general(self) -> General:
+        """What is said to everybody, and the items of which the best is said."""
+        return in_general(self.ask(Histories.from_lists([[]], now=0)), self.weights, self.n_items)
+
+    def general_best(self, allowed: BoolArray, k: int) -> IntArray:
+        """The best ``k`` allowed items by what is said to everybody; kept for the mask (n,) asked for last."""
+        last = self._last_general
+        if last is None or last[0] is not allowed or last[1] < k or last[2].scores is not self.general.scores:
+            last = (allowed, k, self.general.first(k, allowed))
+            self._last_general = last
+        return last[2].best[:k]
+
+    def fusion_voice(self, histories: Histories) -> FusionVoice | None:
+        """What the learned fusion says to a single shopper; None where it sums the past up in one query."""
+        assert self._index is not None
+        return self._index.voice(histories)
+
+    def can_be_asked(self) -> bool:
+        """Whether every part with a weight can tell candidates from the rest."""
+        used = [name for name, weight in self.weights.items() if weight]
+        return all(self._index is not None if name == FUSION else hasattr(self._by_name[name], "ask") for name in used)
+
+    def _list_of(self, score: Score, items: IntArray, histories: Histories, offer: Offer, n: int) -> Lists:
+        """The best of some items (c,), all of them scored."""
+        if not len(items):
+            return Lists(np.zeros((len(histories), 0), dtype=np.int64), np.zeros((len(histories), 0), dtype=np.float32))
+        scores = score(histories)
+        lists = top_n(scores, n, offer.of_items(items, len(histories)))
+        found = np.take_along_axis(scores, np.maximum(lists, 0), axis=1)
+        return Lists(np.where(lists >= 0, items[lists], -1), np.where(lists >= 0, found, -np.inf).astype(np.float32))
+
+    def _list_candidates(self, general: General, k: int, histories: Histories, offer: Offer, n: int) -> Lists:
+        """The best of what the parts propose; where that is too little, the best of everything."""
+        answers = self.ask(histories)
+        candidates = candidates_of(answers, self.weights, general, offer.anybody(), k)
+        possible = offer.at(candidates)
+        candidates = np.maximum(candidates, 0)
+        scores = np.where(possible, self.total(answers, candidates), -np.inf)
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :n]  # candidates ascend, so equal scores do by number
+        items = np.take_along_axis(np.where(possible, candidates, -1), order, axis=1)
+        lists = Lists(items, np.take_along_axis(scores, order, axis=1))
+        short = np.flatnonzero((possible.sum(axis=1) < n) | offer.narrow_rows(len(histories), NARROW))
+        if not len(short):
+            return lists
+        room = (0, 0), (0, n - items.shape[1])
+        full = Lists(np.pad(lists.items, room), np.pad(lists.scores, room))
+        for row in short:
+            one = np.array([row])
+            score = partial(self._score_at, items=np.arange(self.n_items))
+            own = self._list_of(score, np.arange(self.n_items), reordered(histories, one), offer.of(one), n)
+            full.items[row], full.scores[row] = own.items[0], own.scores[0]
+        return full
+
+    def _score_at(self, histories: Histories, items: IntArray) -> FloatArray:
+        """Scores (b, c) at the same items (c,) for everybody."""
+        answers = self.ask(histories)
+        size = max(CELLS_AT_ONCE // (len(histories) * SERVED_HISTORY), 1)
+        blocks = [self.total(answers, items[start : start + size]) for start in range(0, len(items), size)]
+        return np.concatenate(blocks, axis=1)
+
+    def total(self, answers: Mapping[str, Answer], items: IntArray) -> FloatArray:
+        """The blend (b, c) at items (b, c) or (c,)."""
+        total = None
+        for name, answer in answers.items():
+            part = normalised(answer.at(items), answer.moments())
+            part *= np.float32(self.weights[name])
+            total = part if total is None else total + part
+        assert total is not None, "a blend has at least one part with a weight"
+        return total
+
+    def ask(self, histories: Histories) -> dict[str, Answer]:
+        """What every part that has a weight says of these shoppers, without the whole catalogue."""
+        return {name: self.answer(name, histories) for name, weight in self.weights.items() if weight}
+
+    def answer(self, name: str, histories: Histories) -> Answer:
+        """What one part says of these shoppers."""
+        if name == FUSION:
+            assert self._index is not None
+            return self._index.ask(histories)
+        return self._by_name[name].ask(histories)
+
+    def prepare(self, histories: Histories, threads: int) -> None:
+        """Finds the neighbours of everything in these pasts that was never asked for."""
+        for index in self.neighbours().values():
+            index.prepare(histories.item_nums, threads)
+
+    def neighbours(self) -> dict[str, Neighbours]:
+        """What the parts with a weight keep of the neighbours of past items, by part."""
+        found = {}
+        for name, weight in self.weights.items():
+            answering = self._index if name == FUSION else self._by_name.get(name)
+            index = getattr(answering, "neighbours", None)
+            if weight and isinstance(index, Neighbours):
+                found[name] = index
+        return found
+
+    def without(self, histories: Histories, modality: str) -> FloatArray:
+        """Scores (b, n) with everything that speaks for one modality left out; see :meth:`without_each`."""
+        return self.without_each(histories, (modality,))[modality]
+
+    def without_each(self, histories: Histories, modalities: Sequence[str]) -> dict[str, FloatArray]:
+        """Scores (b, n) with one modality after the other left out.
+
+        The normalisation stays that of the full scores, so that the difference is what the modality gave.
+        """
+        raw = self.raw(histories)
+        normal = {name: np.float32(self.weights[name]) * squashed_zscore(scores) for name, scores in raw.items()}
+        return {modality: self._left(histories, modality, raw, normal) for modality in modalities}
+
+    def _left(
+        self, histories: Histories, modality: str, raw: Mapping[str, FloatArray], normal: Mapping[str, FloatArray]
+    ) -> FloatArray:
+        total = np.zeros(next(iter(raw.values())).shape, dtype=np.float32)
+        for name, scores in raw.items():
+            if name == FUSION and self.table is not None and modality in self.table.modalities:
+                left = score_queries(without_modality(self._queries(histories), self.table, modality), self.table)
+                total += np.float32(self.weights[name]) * normalise_like(left, scores)
+            elif name == FUSION or self._by_name[name].modality != modality:
+                total += normal[name]
+        return total
+
+
+def normalise_like(scores: FloatArray, reference: FloatArray) -> FloatArray:
+    """:func:`~modaloom.numerics.squashed_zscore` of scores, centred by row but in the reference's spread.
+
+    Where the reference says nothing (for a shopper without a past, say), this says nothing either.
+    """
+    _, spread, flat = moments_of(reference)
+    centred = scores - scores.mean(axis=1, keepdims=True)
+    result: FloatArray = np.where(flat, 0.0, np.arcsinh(centred / (spread + EPSILON))).astype(np.float32)
+    return result
+
+
+def sum_up(raw: Mapping[str, FloatArray], weights: Mapping[str, float]) -> FloatArray:
+    """The weighted sum (b, n) of the parts, each normalised per shopper."""
+    total: FloatArray | None = None
+    for name, scores in raw.items():
+        part = squashed_zscore(scores) * np.float32(weights[name])
+        total = part if total is None else total + part
+    assert total is not None
+    return total

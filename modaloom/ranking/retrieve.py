@@ -1,0 +1,391 @@
+"""Candidates first, scores second: what each part of the blend says of a batch of shoppers without the whole catalogue.
+
+A part answers a batch with an :class:`Answer`. It proposes its own best items, tells its exact raw scores of any
+items, and tells the mean and spread of its raw scores over the catalogue, so that parts stay comparable. Nothing
+here is as large as shoppers x items when the catalogue is large.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from modaloom.numerics import EPSILON, Moments, moments_of
+from modaloom.ranking.nearest import pays
+from modaloom.types import BoolArray, FloatArray, Histories, IntArray
+
+REFERENCE_ITEMS = 512
+"""Mean and spread of a part that has no closed form are taken over this many items of a large catalogue."""
+WHOLE_REFERENCE = 2_000
+"""Up to this many items, they are taken over all of them."""
+NEIGHBOURS = 64
+"""How many items each single past item proposes."""
+CELLS_AT_ONCE = 4_000_000
+"""Dense numbers that one block may need."""
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
+
+class Answer(Protocol):
+    """What one part says of one batch of shoppers."""
+
+    def nearby(self) -> sp.csr_matrix | None:
+        """Raw scores (b, n) of the items that it would propose, near enough to choose candidates by.
+
+        None where it says the same to everybody.
+        """
+        ...
+
+    def at(self, items: IntArray) -> FloatArray:
+        """Exact raw scores (b, c) of items (b, c), or of the same items (c,) for everybody."""
+        ...
+
+    def moments(self) -> Moments:
+        """Mean and spread over the catalogue."""
+        ...
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What may be listed for b shoppers."""
+
+    allowed: BoolArray | None  # (n,) or (b, n)
+    hidden: sp.csr_matrix | None  # (b, n), nonzero where a shopper is not to see an item
+
+    def anybody(self) -> BoolArray | None:
+        """Items (n,) that may be listed for somebody; None for all."""
+        if self.allowed is None or self.allowed.ndim == 1:
+            return self.allowed
+        return np.asarray(self.allowed.any(axis=0))
+
+    def narrow_rows(self, shoppers: int, share: float) -> BoolArray:
+        """Which of the shoppers (b,) have a filter of their own that leaves less than this share of the items."""
+        if self.allowed is None or self.allowed.ndim == 1:
+            return np.zeros(shoppers, dtype=bool)
+        return np.asarray(self.allowed.mean(axis=1) < share)
+
+    def of(self, rows: IntArray) -> Offer:
+        """The same for some of the shoppers."""
+        own = self.allowed is not None and self.allowed.ndim == 2
+        return Offer(
+            self.allowed[rows] if own and self.allowed is not None else self.allowed,
+            None if self.hidden is None else self.hidden[rows],
+        )
+
+    def at(self, items: IntArray) -> BoolArray:
+        """Which of the items (b, c) may be listed; none where padded with -1."""
+        may = items >= 0
+        if self.allowed is not None:
+            own = self.allowed.ndim == 2
+            may &= np.take_along_axis(self.allowed, items, axis=1) if own else self.allowed[items]
+        if self.hidden is not None:
+            may &= values_at(self.hidden, items) == 0
+        return may
+
+    def of_items(self, items: IntArray, shoppers: int) -> BoolArray:
+        """Which of the same items (c,) may be listed for each of the shoppers, (b, c)."""
+        may = np.ones((shoppers, len(items)), dtype=bool)
+        if self.allowed is not None:
+            may &= self.allowed[..., items]
+        if self.hidden is not None:
+            may &= self.hidden[:, items].toarray() == 0
+        return may
+
+
+class General(NamedTuple):
+    """What is said of every item to everybody, and the items of which the best is said."""
+
+    scores: FloatArray  # (n,)
+    best: IntArray  # (k,) best first; empty where nothing is said to everybody
+
+    def first(self, k: int, allowed: BoolArray | None) -> General:
+        """The same with the best ``k`` allowed (n,) items only."""
+        best = self.best if allowed is None else self.best[allowed[self.best]]
+        return General(self.scores, best[:k])
+
+
+def in_general(answers: Mapping[str, Answer], weights: Mapping[str, float], n_items: int) -> General:
+    """Sums up the parts that say the same to everybody; of equal items those in front come first."""
+    total, everything, said = np.zeros(n_items, dtype=np.float32), np.arange(n_items), False
+    for name, answer in answers.items():
+        if answer.nearby() is None:
+            total += np.float32(weights[name]) * normalised(answer.at(everything)[:1], answer.moments())[0]
+            said = True
+    return General(total, np.argsort(-total, kind="stable") if said else np.zeros(0, dtype=np.int64))
+
+
+def candidates_of(
+    answers: Mapping[str, Answer], weights: Mapping[str, float], general: General, allowed: BoolArray | None, k: int
+) -> IntArray:
+    """Candidates (b, c): ``k`` of each part, chosen by what it says together with what is said in general.
+
+    ``allowed`` (n,) leaves items out from the beginning. Rows ascend, and begin with -1 where they are shorter.
+    """
+    proposals = []
+    for name, answer in answers.items():
+        matrix = answer.nearby()
+        if matrix is None:
+            continue
+        rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+        moments = Moments(*(part[rows, 0] for part in answer.moments()))
+        priority = np.float32(weights[name]) * normalised(matrix.data, moments)
+        priority += general.scores[matrix.indices]
+        if allowed is not None:
+            priority[~allowed[matrix.indices]] = -np.inf
+        proposals.append(best_of_rows(matrix, priority, k))
+    shoppers = len(next(iter(answers.values())).moments().mean)
+    if len(general.best) or not proposals:
+        proposals.append(np.broadcast_to(general.best, (shoppers, len(general.best))))
+    return union(proposals)
+
+
+def block_size(n_items: int) -> int:
+    """How many shoppers are answered at once, so that a dense block of them stays small."""
+    return int(np.clip(CELLS_AT_ONCE // max(n_items, 1), 8, 128))
+
+
+def normalised(scores: FloatArray, moments: Moments) -> FloatArray:
+    """:func:`~modaloom.numerics.squashed_zscore` of scores (b, c), by the moments of the whole catalogue."""
+    made = scores - moments.mean
+    made /= moments.spread + np.float32(EPSILON)
+    made = squashed(made)
+    if moments.flat.any():
+        made[np.broadcast_to(moments.flat, made.shape)] = 0.0
+    return made
+
+
+def squashed(values: FloatArray) -> FloatArray:
+    """The arcsinh of each value; by logarithms, which NumPy computes many at once."""
+    size = np.abs(values)
+    size += np.sqrt(size * size + np.float32(1.0))
+    np.log(size, out=size)
+    return np.copysign(size, values)
+
+
+@lru_cache(maxsize=8)
+def reference_items(n_items: int, most: int = REFERENCE_ITEMS) -> IntArray:
+    """The items that moments are taken over: all of them, or a fixed even sample."""
+    if n_items <= max(most, WHOLE_REFERENCE):
+        return np.arange(n_items, dtype=np.int64)
+    return np.sort(np.random.default_rng(0).permutation(n_items)[:most]).astype(np.int64)
+
+
+class ConstantAnswer:
+    """Scores (n,) that are the same for everybody."""
+
+    def __init__(self, scores: FloatArray, shoppers: int):
+        self._scores, self._shoppers = scores, shoppers
+
+    def nearby(self) -> None:
+        """See :class:`Answer`."""
+
+    def at(self, items: IntArray) -> FloatArray:
+        """See :class:`Answer`."""
+        return np.broadcast_to(self._scores[items], (self._shoppers, items.shape[-1]))
+
+    def moments(self) -> Moments:
+        """See :class:`Answer`."""
+        return self._moments
+
+    @cached_property
+    def _moments(self) -> Moments:
+        mean, spread, flat = moments_of(self._scores[None, :])
+        many = self._shoppers
+        return Moments(mean.repeat(many, axis=0), spread.repeat(many, axis=0), flat.repeat(many, axis=0))
+
+
+class SparseAnswer:
+    """Raw scores (b, n) that are zero nearly everywhere."""
+
+    def __init__(self, matrix: sp.csr_matrix):
+        self._matrix = matrix
+
+    def nearby(self) -> sp.csr_matrix:
+        """See :class:`Answer`."""
+        return self._matrix
+
+    def at(self, items: IntArray) -> FloatArray:
+        """See :class:`Answer`."""
+        return values_at(self._matrix, items)
+
+    def moments(self) -> Moments:
+        """See :class:`Answer`; exact, the zeros counted."""
+        return self._moments
+
+    @cached_property
+    def _moments(self) -> Moments:
+        n = self._matrix.shape[1]
+        values, starts = self._matrix.data.astype(np.float64), self._matrix.indptr
+        mean = sum_of_rows(values, starts) / n
+        square = sum_of_rows(values * values, starts) / n
+        spread = np.sqrt(np.maximum(square - mean**2, 0.0))
+        flat = spread < np.maximum(EPSILON, 1e-7 * np.abs(mean))
+        return Moments(*(part[:, None] for part in (mean.astype(np.float32), spread.astype(np.float32), flat)))
+
+
+class Neighbours:
+    """The best items of each single past item, with weights; found when they are first asked for, then kept.
+
+    ``find`` gives items (s, k) and weights (s, k) of past items (s,).
+    """
+
+    def __init__(self, n_items: int, find: Callable[[IntArray], tuple[IntArray, FloatArray]]):
+        self.n_items, self._find = n_items, find
+        self._place = np.full(n_items, -1, dtype=np.int64)
+        self._table = sp.csr_matrix((0, n_items), dtype=np.float32)
+        self._lock = threading.Lock()
+
+    def prepare(self, items: IntArray, threads: int = 1) -> None:
+        """Finds the neighbours of those items that were never asked for, in blocks."""
+        with self._lock:
+            if (self._place[items] >= 0).all():
+                return
+            new = np.unique(items)
+            new = new[self._place[new] < 0]
+            size = len(new) if pays(new, self.n_items) else max(CELLS_AT_ONCE // max(self.n_items, 1), 1)
+            blocks = [new[start : start + size] for start in range(0, len(new), size)]
+            found = list(in_threads(self._find, blocks, threads))
+            columns, weights = (np.concatenate(part) for part in zip(*found, strict=True))
+            bounds = np.arange(len(new) + 1) * columns.shape[1]
+            made = sp.csr_matrix((weights.ravel(), columns.ravel(), bounds), shape=(len(new), self.n_items))
+            table = made if not self._table.shape[0] else sp.vstack([self._table, made], format="csr")
+            self._place[new] = self._table.shape[0] + np.arange(len(new))
+            self._table = table
+
+    def rows(self, items: IntArray) -> tuple[IntArray, FloatArray]:
+        """Neighbours (t, k) of past items (t,), and their weights (t, k)."""
+        if not len(items):
+            return np.zeros((0, 1), dtype=np.int64), np.zeros((0, 1), dtype=np.float32)
+        self.prepare(items)
+        table = self._table
+        k = len(table.data) // table.shape[0]
+        spans = self._place[items][:, None] * k + np.arange(k)
+        return table.indices[spans].astype(np.int64), table.data[spans]
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """What was found so far."""
+        table = self._table
+        return {"place": self._place, "indptr": table.indptr, "indices": table.indices, "data": table.data}
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Takes over what :meth:`state` gave."""
+        with self._lock:
+            shape = (len(state["indptr"]) - 1, self.n_items)
+            self._table = sp.csr_matrix((state["data"], state["indices"], state["indptr"]), shape=shape)
+            self._place = state["place"].copy()
+
+    def forget(self, items: IntArray, n_items: int) -> None:
+        """Items that have changed, or are new: their neighbours are looked for when they are next asked for."""
+        with self._lock:
+            place = np.full(max(n_items, self.n_items), -1, dtype=np.int64)
+            place[: len(self._place)] = self._place
+            place[items] = -1
+            self.n_items = len(place)
+            self._table.resize(self._table.shape[0], self.n_items)
+            self._place = place
+
+    def after(self, items: IntArray, weights: FloatArray) -> sp.csr_matrix:
+        """Weights (b, n) of the neighbours, summed over past items (b, t) that count this much (b, t)."""
+        used = weights > 0
+        own = items[used]
+        self.prepare(own)
+        places, table = self._place[own], self._table
+        bounds = np.concatenate([[0], np.cumsum(used.sum(axis=1))])
+        past = sp.csr_matrix((weights[used], places, bounds), shape=(len(items), table.shape[0]))
+        return past @ table
+
+
+def best_columns(scores: FloatArray, k: int) -> IntArray:
+    """The ``k`` best columns (b, k) of each row of scores, in no order."""
+    if k >= scores.shape[1]:
+        return np.broadcast_to(np.arange(scores.shape[1]), scores.shape).astype(np.int64)
+    least = np.partition(scores, -k, axis=1)[:, -k, None]
+    rows, columns = np.nonzero(scores >= least)
+    if len(rows) == k * len(scores):
+        return columns.reshape(len(scores), k)
+    return np.argsort(-scores, axis=1, kind="stable")[:, :k]  # equal ones at the end: those in front
+
+
+def best_of_rows(matrix: sp.csr_matrix, priority: FloatArray, k: int) -> IntArray:
+    """Columns (b, k) of the entries of each row that have the highest finite priority, -1 where there are fewer."""
+    lengths = np.diff(matrix.indptr)
+    rows = np.repeat(np.arange(len(lengths)), lengths)
+    width = int(lengths.max(initial=0))
+    least = np.full(len(lengths), np.finfo(np.float32).min, dtype=np.float32)
+    if width > k:
+        padded = np.full((len(lengths), width), -np.inf, dtype=np.float32)
+        padded[np.arange(width) < lengths[:, None]] = priority
+        padded.sort(axis=1)  # with many equal values faster than a partition
+        least = np.maximum(padded[:, -k], least)
+    kept = np.flatnonzero(priority >= least[rows])
+    owner = rows[kept]
+    counts = np.bincount(owner, minlength=len(lengths))
+    within = np.arange(len(kept)) - np.repeat(np.cumsum(counts) - counts, counts)
+    made = np.full((len(lengths), max(min(k, int(counts.max(initial=0))), 1)), -1, dtype=np.int64)
+    fits = within < made.shape[1]  # of equal ones at the end those in front
+    made[owner[fits], within[fits]] = matrix.indices[kept[fits]]
+    return made
+
+
+def values_at(matrix: sp.csr_matrix, items: IntArray) -> FloatArray:
+    """Values (b, c) of a sparse matrix (b, n) at items (b, c), or (c,) for every row; zero where padded with -1."""
+    out = np.empty((matrix.shape[0], items.shape[-1]), dtype=np.float32)
+    size = max(CELLS_AT_ONCE // max(matrix.shape[1], 1), 1)
+    for start in range(0, matrix.shape[0], size):
+        dense = matrix[start : start + size].toarray() if size < matrix.shape[0] else matrix.toarray()
+        own = items if items.ndim == 1 else items[start : start + size]
+        out[start : start + size] = dense[:, own] if own.ndim == 1 else np.take_along_axis(dense, own, axis=1)
+    return out
+
+
+def sum_of_rows(values: npt.NDArray[np.float64], starts: IntArray) -> npt.NDArray[np.float64]:
+    """Sums (b,) of packed rows that begin at ``starts`` (b + 1,)."""
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    made: npt.NDArray[np.float64] = sums[starts[1:]] - sums[starts[:-1]]
+    return made
+
+
+def union(proposals: Iterable[IntArray]) -> IntArray:
+    """Each row's distinct items (b, c) of several proposals, ascending; -1 in front where there are fewer."""
+    items = np.sort(np.concatenate(list(proposals), axis=1).astype(np.int32), axis=1)
+    items[:, 1:][items[:, 1:] == items[:, :-1]] = -1
+    items.sort(axis=1)
+    width = int((items >= 0).sum(axis=1).max(initial=1))
+    return items[:, -max(width, 1) :].astype(np.int64)
+
+
+def reordered(histories: Histories, rows: IntArray) -> Histories:
+    """The pasts of some shoppers in another order."""
+    lengths = histories.lengths()[rows]
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    picks = np.arange(offsets[-1]) + np.repeat(histories.offsets[rows] - offsets[:-1], lengths)
+    return Histories(
+        user_nums=histories.user_nums[rows],
+        offsets=offsets,
+        item_nums=histories.item_nums[picks],
+        events=histories.events[picks],
+        timestamps=histories.timestamps[picks],
+        now=histories.now,
+    )
+
+
+def available_threads() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_threads(work: Callable[[Given], Made], things: Iterable[Given], threads: int) -> list[Made]:
+    """Maps in order; NumPy and SciPy let several threads work at once."""
+    if threads <= 1:
+        return [work(thing) for thing in things]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(work, things))

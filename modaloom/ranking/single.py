@@ -1,0 +1,303 @@
+"""One shopper at a time, quickly: candidates, exact scores and what each past item gave, from the same few products.
+
+For a batch of shoppers :mod:`modaloom.ranking.retrieve` is the faster way; for one, most of its time would go
+into building sparse matrices of one row. Both give the same scores.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from modaloom.models.towers import SMALLEST, ItemTable, Past, Queries
+from modaloom.numerics import EPSILON
+from modaloom.ranking.retrieve import Neighbours, reference_items, squashed
+from modaloom.types import BoolArray, FloatArray, IntArray
+
+Sums = npt.NDArray[np.float64]
+
+
+class Spread(NamedTuple):
+    """Mean and spread of raw scores over the catalogue, a number or one for each thing left out (r, 1)."""
+
+    mean: FloatArray
+    spread: FloatArray
+
+    def normal(self, raw: FloatArray) -> FloatArray:
+        """Raw scores made comparable; zero where there is no spread at all."""
+        flat = self.spread < EPSILON
+        made = squashed((raw - self.mean) / (self.spread + np.float32(EPSILON)))
+        return np.where(flat, np.float32(0.0), made)
+
+    @classmethod
+    def of(cls, rows: FloatArray) -> Spread:
+        """Of the rows of scores (r, n)."""
+        mean, spread = rows.mean(axis=1, keepdims=True), rows.std(axis=1, keepdims=True)
+        flat = rows.max(axis=1, keepdims=True) == rows.min(axis=1, keepdims=True)
+        return cls(mean, np.where(flat, np.float32(0.0), spread))
+
+
+class Left(NamedTuple):
+    """Raw scores of c items: whole in the first row, then without one past item after the other."""
+
+    rows: FloatArray  # (1 + r, c)
+    spread: Spread  # (1 + r, 1) each
+    without_modality: dict[str, tuple[FloatArray, FloatArray]]  # raw (c,), and the mean over the catalogue
+
+
+class Voice(Protocol):
+    """What one part of the blend says to one shopper."""
+
+    def near(self) -> tuple[IntArray, FloatArray]:
+        """The items (k,) that it would propose, and roughly their raw scores (k,)."""
+        ...
+
+    def at(self, items: IntArray) -> FloatArray:
+        """Exact raw scores (c,)."""
+        ...
+
+    def spread(self) -> Spread:
+        """Over the catalogue."""
+        ...
+
+    def left_out(self, items: IntArray, past: IntArray) -> Left:
+        """Raw scores of items (c,), whole and without each of some past items (r,)."""
+        ...
+
+
+def summed(columns: IntArray, values: FloatArray) -> tuple[IntArray, FloatArray]:
+    """Distinct columns, ascending, and the sums of their values."""
+    distinct, inverse = np.unique(columns, return_inverse=True)
+    return distinct, np.bincount(inverse, values, len(distinct)).astype(np.float32)
+
+
+class ConstantVoice:
+    """Scores (n,) that are the same for everybody."""
+
+    def __init__(self, scores: FloatArray):
+        self._scores = scores
+
+    def near(self) -> tuple[IntArray, FloatArray]:
+        """See :class:`Voice`; what is said to everybody is proposed to everybody elsewhere."""
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
+
+    def at(self, items: IntArray) -> FloatArray:
+        """See :class:`Voice`."""
+        return self._scores[items]
+
+    def spread(self) -> Spread:
+        """See :class:`Voice`."""
+        return Spread.of(self._scores[None, :])
+
+    def left_out(self, items: IntArray, past: IntArray) -> Left:
+        """See :class:`Voice`."""
+        rows = np.repeat(self._scores[None, items], 1 + len(past), axis=0)
+        return Left(rows, self.spread(), {})
+
+
+class SparseVoice:
+    """A part whose raw score is a sum over past items: rows (t, n) of what each distinct past item (t,) adds."""
+
+    def __init__(self, past: IntArray, rows: sp.csr_matrix):
+        self._past, self._rows = past, rows
+        self._n = rows.shape[1]
+        self._columns, self._inverse = np.unique(rows.indices, return_inverse=True)
+        self._sums: Sums = np.asarray(np.bincount(self._inverse, rows.data, len(self._columns)), dtype=np.float64)
+
+    def near(self) -> tuple[IntArray, FloatArray]:
+        """See :class:`Voice`."""
+        return self._columns.astype(np.int64), self._sums.astype(np.float32)
+
+    def at(self, items: IntArray) -> FloatArray:
+        """See :class:`Voice`."""
+        made: FloatArray = self._at(self._sums[None, :], items)[0]
+        return made
+
+    def spread(self) -> Spread:
+        """See :class:`Voice`; exact, the zeros counted."""
+        return self._spread(self._sums[None, :])
+
+    def left_out(self, items: IntArray, past: IntArray) -> Left:
+        """See :class:`Voice`."""
+        sums = np.repeat(self._sums[None, :], 1 + len(past), axis=0)
+        place = {item: row for row, item in enumerate(self._past.tolist())}
+        for number, item in enumerate(past.tolist(), start=1):
+            row = place.get(item)
+            if row is not None:
+                own = slice(self._rows.indptr[row], self._rows.indptr[row + 1])
+                sums[number, self._inverse[own]] -= self._rows.data[own]
+        sums[np.abs(sums) < EPSILON] = 0.0  # what is left of differences of equal numbers
+        return Left(self._at(sums, items), self._spread(sums), {})
+
+    def _at(self, sums: Sums, items: IntArray) -> FloatArray:
+        if not len(self._columns):
+            return np.zeros((len(sums), len(items)), dtype=np.float32)
+        places = np.minimum(np.searchsorted(self._columns, items), len(self._columns) - 1)
+        there = self._columns[places] == items
+        made: FloatArray = np.where(there, sums[:, places], 0.0).astype(np.float32)
+        return made
+
+    def _spread(self, sums: Sums) -> Spread:
+        mean = sums.sum(axis=1, keepdims=True) / self._n
+        square = (sums * sums).sum(axis=1, keepdims=True) / self._n
+        spread = np.sqrt(np.maximum(square - mean**2, 0.0))
+        spread[spread < np.maximum(EPSILON, 1e-7 * np.abs(mean))] = 0.0
+        return Spread(mean.astype(np.float32), spread.astype(np.float32))
+
+
+class KernelVoice:
+    """Likeness to single past items (t,), of vectors (n, d) of one modality."""
+
+    def __init__(
+        self,
+        vectors: FloatArray,
+        present: BoolArray,
+        neighbours: Neighbours,
+        past: Past,
+        weights: FloatArray,
+        scale: float,
+    ):
+        used = weights > 0
+        self._vectors, self._present, self._neighbours = vectors, present, neighbours
+        self._items, self._weights, self._scale = past.items[0][used], weights[used], np.float32(1.0 / scale)
+        self._own = vectors[self._items]
+        self._reference = reference_items(len(vectors))
+
+    def near(self) -> tuple[IntArray, FloatArray]:
+        """See :class:`Voice`."""
+        columns, values = self._neighbours.rows(self._items)
+        distinct, sums = summed(columns.ravel(), (values * self._weights[:, None]).ravel())
+        return distinct, np.log(sums + np.float32(1e-12))
+
+    def at(self, items: IntArray) -> FloatArray:
+        """See :class:`Voice`."""
+        if not len(self._items):
+            return np.zeros(len(items), dtype=np.float32)
+        raw = np.log(self._weights @ self._powers(items) + np.float32(1e-12))
+        return np.where(self._present[items], raw, self._whole[1])
+
+    def spread(self) -> Spread:
+        """See :class:`Voice`."""
+        return self._whole[0]
+
+    def left_out(self, items: IntArray, past: IntArray) -> Left:
+        """See :class:`Voice`."""
+        if not len(self._items):
+            zeros = np.zeros((1 + len(past), 1), dtype=np.float32)
+            return Left(np.zeros((1 + len(past), len(items)), dtype=np.float32), Spread(zeros, zeros), {})
+        kept = np.concatenate(
+            [self._weights[None, :], np.where(self._items != past[:, None], self._weights, np.float32(0.0))]
+        )
+        spread, middle = self._summary(self._log(kept, self._reference_powers))
+        raw = self._log(kept, self._powers(items))
+        return Left(np.where(self._present[items], raw, middle), spread, {})
+
+    def _powers(self, items: IntArray) -> FloatArray:
+        similar = self._own @ self._vectors[items].T
+        similar -= np.float32(1.0)
+        similar *= self._scale
+        made: FloatArray = np.exp(similar, out=similar)
+        return made
+
+    @cached_property
+    def _reference_powers(self) -> FloatArray:
+        return self._powers(self._reference)
+
+    def _log(self, kept: FloatArray, powers: FloatArray) -> FloatArray:
+        made: FloatArray = np.log(kept @ powers + np.float32(1e-12))
+        made[~kept.any(axis=1)] = 0.0
+        return made
+
+    @cached_property
+    def _whole(self) -> tuple[Spread, np.float32]:
+        if not len(self._items):
+            zero = np.zeros((1, 1), dtype=np.float32)
+            return Spread(zero, zero), np.float32(0.0)
+        spread, middle = self._summary(self._log(self._weights[None, :], self._reference_powers))
+        return spread, middle[0, 0]
+
+    def _summary(self, reference: FloatArray) -> tuple[Spread, FloatArray]:
+        """Spread, and what an item scores that lacks the modality, of scores (r, ...) of the reference items."""
+        there = self._present[self._reference]
+        lowest = reference.min(axis=1, keepdims=True, initial=0.0, where=there)
+        middle: FloatArray = (lowest + reference.mean(axis=1, keepdims=True)) / 2
+        return Spread.of(np.where(there, reference, middle)), middle
+
+
+class FusionVoice:
+    """The learned fusion with one query for each past event."""
+
+    def __init__(self, table: ItemTable, neighbours: Neighbours, level: float, past: Past, queries: Queries):
+        used = past.mask[0]
+        self._table, self._neighbours, self._level = table, neighbours, np.float32(level)
+        self._items, self._queries = past.items[0][used], queries.queries[0][used]
+        self._logs = queries.log_weights[0][used]
+        self._reference = reference_items(len(table.keys))
+
+    def near(self) -> tuple[IntArray, FloatArray]:
+        """See :class:`Voice`."""
+        if not len(self._items):
+            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
+        top = self._logs.max()
+        columns, values = self._neighbours.rows(self._items)
+        distinct, sums = summed(columns.ravel(), (values * np.exp(self._logs - top)[:, None]).ravel())
+        return distinct, np.log(sums + np.float32(SMALLEST)) + self._level + top
+
+    def at(self, items: IntArray) -> FloatArray:
+        """See :class:`Voice`."""
+        return self._collapse(self._similar(items), items)
+
+    def spread(self) -> Spread:
+        """See :class:`Voice`."""
+        return self._whole
+
+    @cached_property
+    def _whole(self) -> Spread:
+        return Spread.of(self._collapse(self._reference_similar, self._reference)[None, :])
+
+    def left_out(self, items: IntArray, past: IntArray) -> Left:
+        """See :class:`Voice`. How much each modality counts for the shopper stays as with the whole past."""
+        kept = np.concatenate([np.ones((1, len(self._items)), dtype=bool), self._items != past[:, None]])
+        similar, reference = self._similar(items), self._reference_similar
+        spread = Spread.of(self._kept(reference, kept, self._reference))
+        without = {}
+        if len(self._items):
+            keys = self._table.keys
+            for name in self._table.modalities:
+                view = self._table.view(name)
+                own = self._queries[:, view]
+                raw = self._collapse(similar - own @ keys[items, view].T, items)
+                mean = self._collapse(reference - own @ keys[self._reference, view].T, self._reference).mean()
+                without[name] = raw, np.asarray(mean)
+        return Left(self._kept(similar, kept, items), spread, without)
+
+    def _similar(self, items: IntArray) -> FloatArray:
+        made: FloatArray = self._queries @ self._table.keys[items].T
+        made += self._logs[:, None]
+        return made
+
+    @cached_property
+    def _reference_similar(self) -> FloatArray:
+        return self._similar(self._reference)
+
+    def _collapse(self, similar: FloatArray, items: IntArray) -> FloatArray:
+        bias = self._table.bias[items]
+        if not len(similar):
+            return bias
+        top = similar.max()
+        made: FloatArray = top + np.log(np.exp(similar - top).sum(axis=0) + np.float32(SMALLEST)) + bias
+        return made
+
+    def _kept(self, similar: FloatArray, kept: BoolArray, items: IntArray) -> FloatArray:
+        """Scores (r, c) with only the past events that each row of ``kept`` (r, t) marks."""
+        bias = self._table.bias[items]
+        if not len(similar):
+            return np.repeat(bias[None, :], len(kept), axis=0)
+        top = similar.max()
+        made: FloatArray = top + np.log(kept.astype(np.float32) @ np.exp(similar - top) + np.float32(SMALLEST)) + bias
+        made[~kept.any(axis=1)] = bias
+        return made

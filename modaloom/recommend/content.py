@@ -1,0 +1,166 @@
+"""From new content to scores: what a photo, words or an item that just came in look like to a bundle."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from modaloom.config import Settings
+from modaloom.encoders.attributes import AttributeEncoder
+from modaloom.encoders.load import load_encoder
+from modaloom.errors import PictureError, QueryError
+from modaloom.models.towers import Queries, pad_histories, score_queries
+from modaloom.ranking.parts import ContentKernel
+from modaloom.ranking.ranker import FUSION
+from modaloom.recommend.bundle import Bundle, read_arrays
+from modaloom.types import LANGUAGES, BoolArray, Encoder, Event, FloatArray, Histories, Item, Tokens
+
+
+class ContentReader:
+    """Reads pictures, words and whole items as the bundle's own encoders and maps do. Safe to share by threads."""
+
+    def __init__(self, bundle: Bundle, settings: Settings):
+        self.bundle = bundle
+        self.settings = settings
+        self.ranker = bundle.ranker
+        self._encoders: dict[str, Encoder] = {}
+        self._lock = threading.Lock()
+
+    def tokens(self, items: Sequence[Item]) -> dict[str, Tokens]:
+        """Whitened unit vectors (k, d) of items by modality; what the bundle cannot read is missing."""
+        made = {}
+        for modality, whitening in self.bundle.whitenings.items():
+            if modality == "attributes":
+                raw, mask = self._attribute_encoder.encode_known([_facts(item) for item in items])
+                encoder_id = self._attribute_encoder.encoder_id
+            elif modality in ("image", "text") and self.reads(modality):
+                encoder = self._encoder(modality)
+                raw, mask = self._pictures(encoder, items) if modality == "image" else _texts(encoder, items)
+                encoder_id = encoder.encoder_id
+            else:
+                continue
+            made[modality] = Tokens(modality, encoder_id, whitening.apply(raw, mask), mask)
+        return made
+
+    def keys(self, tokens: dict[str, Tokens]) -> tuple[FloatArray, FloatArray, FloatArray] | None:
+        """What the item tower makes of items: keys (k, D), attention (k, m), bias (k,); None without a fusion."""
+        table, tower = self.ranker.table, self.bundle.item_tower
+        if table is None or tower is None:
+            return None
+        count = len(next(iter(tokens.values())).mask) if tokens else 0
+        stacked = np.zeros((count, len(table.modalities), table.dim), dtype=np.float32)
+        mask = np.zeros(stacked.shape[:2], dtype=bool)
+        for place, modality in enumerate(table.modalities):
+            if modality in tokens:
+                stacked[:, place], mask[:, place] = tokens[modality].vectors, tokens[modality].mask
+        return tower(stacked, mask)
+
+    @cached_property
+    def _attribute_encoder(self) -> AttributeEncoder:
+        folder = self.bundle.folder
+        state = json.loads((folder / "attributes.json").read_text(encoding="utf-8"))
+        return AttributeEncoder.from_state(state | read_arrays(folder / "attributes.npz"))
+
+    def _pictures(self, encoder: Encoder, items: Sequence[Item]) -> tuple[FloatArray, BoolArray]:
+        """Vectors (k, d) of the first pictures; an item whose picture is broken or absent lacks the modality."""
+        vectors = np.zeros((len(items), encoder.dim), dtype=np.float32)
+        mask = np.zeros(len(items), dtype=bool)
+        for row, item in enumerate(items):
+            if item.images:
+                try:
+                    vectors[row], mask[row] = encoder.encode([item.images[0]])[0], True
+                except PictureError:  # the item is still worth showing for its words
+                    continue
+        return vectors, mask
+
+    def reads(self, modality: str) -> bool:
+        """Whether there are an encoder and a map for new content: a shop's own vectors cannot be made again."""
+        made_by = str(self.bundle.config["encoders"].get(modality, "shop:"))
+        return modality in self.bundle.whitenings and not made_by.startswith("shop:")
+
+    def vector(self, modality: str, content: Path | str) -> FloatArray:
+        """One content as a whitened unit vector (d,)."""
+        if not self.reads(modality):
+            raise QueryError(
+                f"this bundle was trained without an encoder for the modality {modality!r}",
+                hint=f"Train it with --modalities {modality},... on a shop that has {modality}s",
+            )
+        encoder, made_by = self._encoder(modality), self.bundle.config["encoders"][modality]
+        if encoder.encoder_id != made_by:
+            raise QueryError(
+                f"the bundle was trained with the encoder {made_by!r}, but the settings name {encoder.encoder_id!r}",
+                hint=f"Set MODALOOM_{modality.upper()}_ENCODER to the one it was trained with",
+            )
+        vector: FloatArray = self.bundle.whitenings[modality].apply(encoder.encode([content]))[0]
+        return vector
+
+    def _encoder(self, modality: str) -> Encoder:
+        """The settings' encoder of a modality, loaded on first use and kept."""
+        with self._lock:
+            if modality not in self._encoders:
+                name = self.settings.image_encoder if modality == "image" else self.settings.text_encoder
+                self._encoders[modality] = load_encoder(name, self.settings, modality)
+        return self._encoders[modality]
+
+    def scores(self, modality: str, vector: FloatArray) -> dict[str, FloatArray]:
+        """Raw scores (1, n) of the parts that can read one vector of one modality."""
+        raw: dict[str, FloatArray] = {}
+        kernel = self.ranker.part(modality)
+        if isinstance(kernel, ContentKernel):
+            raw[modality] = kernel.score_vector(vector)[None, :]
+        if (
+            self.bundle.item_tower is not None
+            and self.ranker.table is not None
+            and modality in self.ranker.table.modalities
+        ):
+            raw[FUSION] = self._fusion_scores(modality, vector)
+        if not raw:
+            raise QueryError(
+                f"this bundle knows nothing of the modality {modality!r}", hint="Train it with that modality"
+            )
+        return raw | self.demand()
+
+    def demand(self) -> dict[str, FloatArray]:
+        """Raw scores (1, n) of what sells, to settle ties."""
+        demand = self.ranker.part("demand")
+        return {} if demand is None else {"demand": demand.score(Histories.from_lists([[]], now=0))}
+
+    def _fusion_scores(self, modality: str, vector: FloatArray) -> FloatArray:
+        """Scores (1, n) as if the shopper's past were one garment of which only this modality is known."""
+        table, tower = self.ranker.table, self.ranker.tower
+        assert table is not None
+        assert tower is not None
+        assert self.bundle.item_tower is not None
+        place = table.modalities.index(modality)
+        tokens = np.zeros((1, len(table.modalities), table.dim), dtype=np.float32)
+        mask = np.zeros(tokens.shape[:2], dtype=bool)
+        tokens[0, place], mask[0, place] = vector, True
+        keys, _, _ = self.bundle.item_tower(tokens, mask)
+        past = pad_histories(Histories.from_lists([[0]], now=self.bundle.snapshot.now, event=Event.PURCHASE))
+        queries: Queries = tower(keys[:, None, :], past.mask, past.event, past.age_days)
+        return score_queries(queries, table)
+
+
+def _facts(item: Item) -> dict[str, object]:
+    return {**item.attributes, "price": item.price, "group_id": item.group_id}
+
+
+def _texts(encoder: Encoder, items: Sequence[Item]) -> tuple[FloatArray, BoolArray]:
+    """Vectors (k, d): the mean over languages, as the catalogue was read for learning."""
+    vectors = np.zeros((len(items), encoder.dim), dtype=np.float32)
+    mask = np.zeros(len(items), dtype=bool)
+    for row, item in enumerate(items):
+        translated = [
+            ". ".join(part for part in (item.titles.get(language), item.descriptions.get(language)) if part)
+            for language in LANGUAGES
+        ]
+        texts = [text for text in translated if text]
+        texts = texts or [text for text in [". ".join(part for part in (item.title, item.description) if part)] if text]
+        if texts:
+            vectors[row], mask[row] = encoder.encode(texts).mean(axis=0), True
+    return vectors, mask

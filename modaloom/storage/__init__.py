@@ -1,0 +1,1 @@
+"""KEEP: what a live shop knows, behind one contract, chosen by URL."""

@@ -1,0 +1,271 @@
+"""What a store keeps and how it is asked: the records, and the contract that every backend fulfils.
+
+Times are whole seconds since 1970 UTC. Ids are the shop's own, compared exactly. Every method that writes has
+committed when it returns: what it answered for survives the death of the process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, Self, runtime_checkable
+
+from modaloom.types import Event, Interaction, Item
+
+FEEDBACK = ("like", "dislike", "wrong_size", "too_dear", "hide")
+"""What a shopper can say of an item. A newer ``like`` or ``dislike`` replaces the other one."""
+PURPOSES = ("personalise", "photos", "research")
+"""What a shopper can consent to: use of their past, keeping their photos, use in learning and reports."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShopUser:
+    """A shopper as the shop knows them."""
+
+    user_id: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    """Age, stated tastes, sizes: any facts, as text."""
+    language: str | None = None
+    personalise: bool = True
+    """Whether the past may be used for what is shown."""
+    taste: Mapping[str, float] = field(default_factory=dict)
+    """What the shopper has set by hand: weight from -1 (never) to 1 (more of it) by ``attribute=value``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemChange:
+    """The newest change of one item; ``item`` is None if it was deleted."""
+
+    version: int
+    item_id: str
+    item: Item | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What became of a batch of events."""
+
+    added: int
+    repeated: int
+    """Events whose ``event_id`` was there before; they count once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What a shopper said of an item."""
+
+    user_id: str
+    item_id: str
+    kind: str
+    """One of :data:`FEEDBACK`."""
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class WardrobeEntry:
+    """A garment that a shopper has: an item of the shop, or one of their own."""
+
+    entry_id: str
+    user_id: str
+    item_id: str | None = None
+    title: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    photo: str | None = None
+    """Name of a picture in the media folder."""
+    timestamp: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """A shopper's word on one purpose; the newest one holds, older ones are kept as proof."""
+
+    user_id: str
+    purpose: str
+    """One of :data:`PURPOSES`."""
+    granted: bool
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """One item shown to one shopper: where, by which model, and how likely that was."""
+
+    request_id: str
+    user_id: str
+    item_id: str
+    place: str
+    """``home``, ``similar``, ``goes_with``, ``search``, ``trending`` or ``new``."""
+    rank: int
+    """From 0."""
+    bundle: str
+    """Name of the bundle that answered."""
+    explored: bool
+    """Whether it was shown to learn more and not for its score."""
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of what one bundle showed one shopper."""
+
+    bundle: str
+    user_id: str
+    shown: int
+    """Different items."""
+    acted_on: int
+    """Shown items that the shopper then viewed, carted or bought, each counted once."""
+
+
+@runtime_checkable
+class Store(Protocol):
+    """Everything a live shop knows. Safe to use from several threads and, on one URL, from several processes.
+
+    Raises :class:`~modaloom.errors.StoreError` where the backend fails, :class:`~modaloom.errors.StoreBusyError`
+    where it is only too busy and the same call may be sent again, and :class:`~modaloom.errors.QueryError` where what
+    is given can be kept by no store: an empty or endless id, an unknown kind, text or a number that is none.
+    """
+
+    url: str
+
+    def migrate(self) -> list[str]:
+        """Brings the schema up to date; the names of the migrations that were run."""
+        ...
+
+    def close(self) -> None:
+        """Gives back connections and files. May be called twice."""
+        ...
+
+    def ping(self) -> None:
+        """Raises StoreError where the store cannot be read."""
+        ...
+
+    def __enter__(self) -> Self:
+        """The store itself."""
+        ...
+
+    def __exit__(self, *exc: object) -> None:
+        """Closes it."""
+        ...
+
+    def upsert_items(self, items: Sequence[Item]) -> int:
+        """Adds items or replaces them whole; all or none. Gives the catalogue's version afterwards."""
+        ...
+
+    def delete_items(self, item_ids: Sequence[str]) -> int:
+        """Deletes items; how many there were. Events on them stay, and may be there before an item is."""
+        ...
+
+    def items(self, item_ids: Sequence[str]) -> dict[str, Item]:
+        """Those of the items that exist, by id."""
+        ...
+
+    def catalogue_version(self) -> int:
+        """Grows with every change of any item; 0 for a new store. Cheap: asked before every answer."""
+        ...
+
+    def item_changes(self, after: int, *, limit: int = 1_000) -> list[ItemChange]:
+        """The newest change of each item changed after a version, oldest first; the whole catalogue after 0.
+
+        Deletions are told too, except after version 0.
+        """
+        ...
+
+    def upsert_users(self, users: Sequence[ShopUser]) -> None:
+        """Adds users or replaces what is known of them; their events stay."""
+        ...
+
+    def user(self, user_id: str) -> ShopUser | None:
+        """A user; None if there is none."""
+        ...
+
+    def user_ids(self, *, after: str = "", limit: int = 1_000) -> list[str]:
+        """Ids in order, after one."""
+        ...
+
+    def add_interactions(self, events: Sequence[Interaction]) -> Ingested:
+        """Keeps events, all or none. Unknown users are made; an ``event_id`` that is known counts once."""
+        ...
+
+    def history(self, user_id: str, *, limit: int = 200) -> list[Interaction]:
+        """The newest events of a user that have an item, oldest first; of equal times in the order they came."""
+        ...
+
+    def interactions(self, after: int = 0, *, limit: int = 10_000) -> list[tuple[int, Interaction]]:
+        """Everybody's events in the order they came, with their numbers, after a number: pages for learning."""
+        ...
+
+    def event_counts(self, since: int, events: Sequence[Event]) -> dict[str, int]:
+        """How often each item had one of these events from a time on."""
+        ...
+
+    def set_feedback(self, feedback: Feedback) -> None:
+        """Keeps what a shopper said of an item; saying it again renews it."""
+        ...
+
+    def remove_feedback(self, user_id: str, item_id: str, kind: str) -> bool:
+        """Takes it back; whether there was any."""
+        ...
+
+    def feedback(self, user_id: str) -> list[Feedback]:
+        """Everything a shopper said, oldest first."""
+        ...
+
+    def add_to_wardrobe(self, entry: WardrobeEntry) -> None:
+        """Keeps a garment; the same ``entry_id`` replaces it, the same shop item is there once."""
+        ...
+
+    def remove_from_wardrobe(self, user_id: str, entry_id: str) -> bool:
+        """Removes a garment; whether it was there."""
+        ...
+
+    def wardrobe(self, user_id: str) -> list[WardrobeEntry]:
+        """A shopper's garments, oldest first."""
+        ...
+
+    def add_consent(self, consent: Consent) -> None:
+        """Keeps a shopper's word."""
+        ...
+
+    def consents(self, user_id: str) -> list[Consent]:
+        """Everything a shopper ever said about consent, oldest first."""
+        ...
+
+    def add_exposures(self, exposures: Sequence[Exposure]) -> None:
+        """Keeps what was shown."""
+        ...
+
+    def exposures(self, user_id: str, *, limit: int = 1_000) -> list[Exposure]:
+        """What a shopper was shown, newest first."""
+        ...
+
+    def outcomes(self, since: int, *, within_s: int = 86_400, place: str | None = None) -> list[Outcome]:
+        """What came of everything shown from a time on, by bundle and shopper."""
+        ...
+
+    def export_user(self, user_id: str) -> dict[str, Any]:
+        """Everything that is kept of a shopper, ready for JSON."""
+        ...
+
+    def erase_user(self, user_id: str) -> dict[str, int]:
+        """Deletes everything that is kept of a shopper, so that no bytes of it are left in the store's files.
+
+        A database server frees them in its own time. Gives the number of rows by table; 0 where there were none.
+        """
+        ...
+
+    def set_state(self, key: str, value: str | None) -> None:
+        """Keeps one small text for all processes, such as which bundle answers; None removes it."""
+        ...
+
+    def state(self, key: str) -> str | None:
+        """What :meth:`set_state` kept."""
+        ...
+
+    def counts(self) -> dict[str, int]:
+        """Number of rows by table, for people to look at."""
+        ...
+
+
+def events_with_items(events: Iterable[Interaction]) -> list[Interaction]:
+    """Those that are about an item; a search is about none."""
+    return [event for event in events if event.item_id is not None]

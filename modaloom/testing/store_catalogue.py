@@ -1,0 +1,258 @@
+"""The first half of :class:`modaloom.testing.stores.StoreSuite`: opening, items, and the feed of their changes."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from modaloom.errors import QueryError, StoreBusyError, StoreError
+from modaloom.storage.contract import Store
+from modaloom.storage.open import open_store
+from modaloom.types import Event, Interaction, Item
+
+E = TypeVar("E", bound=BaseException)
+
+
+def view(user_id: str, item_id: str | None, timestamp: int = 0, event_id: str | None = None) -> Interaction:
+    """A view, or a search where there is no item."""
+    event = Event.SEARCH if item_id is None else Event.VIEW
+    return Interaction(user_id, item_id, event, timestamp, event_id=event_id)
+
+
+def refused(kind: type[E], call: Callable[[], object]) -> E:
+    """The error that a call must raise."""
+    try:
+        call()
+    except kind as error:
+        return error
+    raise AssertionError(f"no {kind.__name__} was raised")
+
+
+def at_once(*works: Callable[[], None]) -> None:
+    """Runs each in a thread of its own; raises the first error."""
+    errors: list[BaseException] = []
+
+    def guarded(work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+class StoreCases:
+    """What a suite of tests on a store is made of."""
+
+    examples: int = 25
+    """How many cases a property is tried on."""
+
+    def new_url(self) -> str:
+        """Where a new, empty store may be made."""
+        raise NotImplementedError
+
+    @contextmanager
+    def store(self) -> Iterator[Store]:
+        """A new store, closed at the end."""
+        with open_store(self.new_url()) as store:
+            yield store
+
+    def try_on(self, check: Callable[[random.Random], None]) -> None:
+        """Runs a check on many cases, each drawn from a source that hypothesis can make simpler."""
+        from hypothesis import given, settings
+        from hypothesis.strategies import randoms
+
+        settings(max_examples=self.examples, deadline=None)(given(randoms(use_true_random=False))(check))()
+
+
+class CatalogueCases(StoreCases):
+    """Opening, items, and the feed of their changes."""
+
+    def test_it_keeps_the_contract(self) -> None:
+        """All methods are there, the URL too; closing twice is fine, and after that nothing is answered."""
+        with self.store() as store:
+            assert isinstance(store, Store)
+            assert isinstance(store.url, str)
+            store.ping()
+        store.close()
+        refused(StoreError, store.ping)
+        refused(StoreError, lambda: store.upsert_items([Item("a")]))
+
+    def test_a_schema_is_made_once(self) -> None:
+        """Opened by many at once, each migration runs once, and nothing that was kept goes."""
+        url, ran = self.new_url(), list[str]()
+
+        def work() -> None:
+            with open_store(url, migrate=False) as store:
+                ran.extend(store.migrate())
+
+        at_once(*[work] * 4)
+        assert ran, "no migration was run"
+        assert len(ran) == len(set(ran)), f"run more than once: {ran}"
+        with open_store(url) as store:
+            assert store.migrate() == []
+            store.upsert_items([Item("a")])
+        with open_store(url) as store:
+            assert set(store.items(["a"])) == {"a"}
+
+    def test_items_come_back_as_they_were(self) -> None:
+        """With every field, and none; replacing an item leaves nothing of the old one."""
+        full = Item(
+            "a",
+            title="红色连衣裙 'x' \"y\"",
+            description="zwei\nZeilen",
+            attributes={"colour": "red", "尺码": "M"},
+            price=19.9,
+            images=(Path("pictures/1.jpg"), Path("pictures/二.jpg")),
+            video=Path("clip.mp4"),
+            stock=0,
+            released_at=1_700_000_000,
+            group_id="g",
+            titles={"zh": "红", "en": "red"},
+            descriptions={"zh": "长"},
+        )
+        with self.store() as store:
+            store.upsert_items([full, Item("b", price=0.0)])
+            assert store.items(["b", "a", "c", "a"]) == {"a": full, "b": Item("b", price=0.0)}
+            store.upsert_items([Item("a", title="new")])
+            assert store.items(["a"]) == {"a": Item("a", title="new")}
+            assert store.items([]) == {}
+
+    def test_items_are_kept_all_or_none(self) -> None:
+        """One that cannot be kept keeps out the others; the last of equal ids holds."""
+        with self.store() as store:
+            for bad in (Item(""), Item("b", price=float("nan")), Item("b", title="\ud800")):
+                refused(QueryError, lambda bad=bad: store.upsert_items([Item("a"), bad]))  # type: ignore[misc]
+            assert store.items(["a", "b"]) == {}
+            assert store.catalogue_version() == 0
+            store.upsert_items([Item("a", title="1"), Item("a", title="2")])
+            assert store.items(["a"])["a"].title == "2"
+
+    def test_deleting_counts_what_was_there(self) -> None:
+        """Twice deleted counts once, and an item can come back."""
+        with self.store() as store:
+            store.upsert_items([Item("a"), Item("b")])
+            assert store.delete_items(["a", "a", "c"]) == 1
+            version = store.catalogue_version()
+            assert store.delete_items(["a"]) == 0
+            assert store.catalogue_version() == version, "nothing changed"
+            assert set(store.items(["a", "b"])) == {"b"}
+            assert store.upsert_items([Item("a")]) == store.catalogue_version() > version
+            assert set(store.items(["a", "b"])) == {"a", "b"}
+            assert store.counts()["item"] == 2
+
+    def test_events_make_no_items(self) -> None:
+        """What shoppers do changes no version, and an item that is only known from events is none."""
+        with self.store() as store:
+            store.add_interactions([view("u", "early")])
+            assert store.catalogue_version() == 0
+            assert store.items(["early"]) == {}
+            assert store.item_changes(0) == []
+            store.upsert_items([Item("early")])
+            assert [change.item_id for change in store.item_changes(0)] == ["early"]
+            store.delete_items(["early"])
+            assert store.history("u") == [view("u", "early")], "events on a deleted item stay"
+
+    def test_many_ids_at_once(self) -> None:
+        """More than a statement has room for."""
+        ids = [f"i{number:05}" for number in range(3_000)]
+        with self.store() as store:
+            assert store.upsert_items([Item(item_id) for item_id in ids]) == len(ids)
+            assert set(store.items(ids)) == set(ids)
+            assert len(store.item_changes(0, limit=10_000)) == len(ids)
+            assert store.delete_items(ids) == len(ids)
+
+    def test_who_follows_the_changes_has_the_catalogue(self) -> None:
+        """Whatever was added and deleted, and however large the pages."""
+
+        def check(source: random.Random) -> None:
+            store.delete_items([change.item_id for change in store.item_changes(0)])
+            seen, copy, truth = store.catalogue_version(), dict[str, Item](), dict[str, Item]()
+            for step in range(source.randrange(1, 12)):
+                some = [f"i{source.randrange(8)}" for _ in range(source.randrange(4))]
+                if source.random() < 0.6:
+                    assert store.upsert_items([Item(one, title=str(step)) for one in some]) >= seen
+                    truth |= {one: Item(one, title=str(step)) for one in some}
+                else:
+                    store.delete_items(some)
+                    truth = {one: item for one, item in truth.items() if one not in some}
+                if source.random() < 0.7:
+                    seen = follow(store, seen, copy, limit=source.randrange(1, 5))
+                    assert copy == truth
+                    assert seen == store.catalogue_version()
+                assert {change.item_id: change.item for change in store.item_changes(0)} == truth
+
+        with self.store() as store:
+            self.try_on(check)
+
+    def test_no_change_is_missed_while_others_write(self) -> None:
+        """A version that can be read has no smaller one still to come."""
+        url = self.new_url()
+        with open_store(url) as store, open_store(url) as other:
+            running, copy, seen = threading.Event(), dict[str, Item](), 0
+            running.set()
+
+            def write(name: str, through: Store) -> Callable[[], None]:
+                def work() -> None:
+                    source = random.Random(name)
+                    for step in range(25):
+                        some = sorted({f"i{source.randrange(40)}" for _ in range(5)}, key=lambda _: source.random())
+                        patiently(lambda some=some, step=step: change(through, some, f"{name}{step}"))  # type: ignore[misc]
+
+                return work
+
+            def change(through: Store, some: Sequence[str], title: str) -> None:
+                if title.endswith("7"):
+                    through.delete_items(some)
+                else:
+                    through.upsert_items([Item(one, title=title) for one in some])
+
+            def read() -> None:
+                nonlocal seen
+                while running.is_set():
+                    seen = follow(store, seen, copy, limit=7)
+
+            reader = threading.Thread(target=read)
+            reader.start()
+            try:
+                at_once(write("a", store), write("b", other), write("c", store), write("d", other))
+            finally:
+                running.clear()
+                reader.join()
+            follow(store, seen, copy, limit=1_000)
+            assert copy == {one.item_id: one.item for one in store.item_changes(0)}
+
+
+def follow(store: Store, seen: int, copy: dict[str, Item], *, limit: int) -> int:
+    """Brings a copy of the catalogue up to date, in pages; the version it then has."""
+    while changes := store.item_changes(seen, limit=limit):
+        versions = [change.version for change in changes]
+        assert versions == sorted(set(versions)), "oldest first, and none twice"
+        for change in changes:
+            if change.item is None:
+                copy.pop(change.item_id, None)
+            else:
+                copy[change.item_id] = change.item
+        seen = versions[-1]
+    return seen
+
+
+def patiently(call: Callable[[], object]) -> None:
+    """Does it again while the store is too busy."""
+    for _ in range(50):
+        try:
+            call()
+        except StoreBusyError:
+            continue
+        return
+    raise AssertionError("the store is always busy")

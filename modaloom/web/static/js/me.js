@@ -1,0 +1,1 @@
+import { startChrome } from "./chrome.js"; startChrome();

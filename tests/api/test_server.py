@@ -1,0 +1,197 @@
+"""The service as processes: workers that share a port, stopping without losing anything, clear errors."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from modaloom.api.server import Factory, bind, serve
+from modaloom.errors import BundleError, ServeError
+from modaloom.storage.open import open_store
+from tests.api.conftest import ADMIN, PAGE, SHOP, serve_settings
+
+ROOT = Path(__file__).parents[2]
+CODE = """
+import json, sys
+from pathlib import Path
+from modaloom.api.server import Factory, serve
+from modaloom.api.settings import load_serve_settings
+from modaloom.errors import ModaloomError
+if __name__ == "__main__":
+    told = json.loads(sys.argv[1])
+    try:
+        serve(
+            Factory("tests.api.tiny_shop:open_tiny", told["shop"]),
+            load_serve_settings(**told["serve"]),
+            on_ready=lambda url, keys: print(json.dumps({"event": "up", "url": url, "keys": keys}), flush=True),
+        )
+    except ModaloomError as error:
+        print(json.dumps({"event": "refused", "message": str(error)}), flush=True)
+        sys.exit(2)
+"""
+
+
+class Running:
+    """A service in processes of its own."""
+
+    def __init__(self, folder: Path, shop: dict[str, Any], serving: dict[str, Any]):
+        told = {
+            "shop": {"folder": str(folder), **shop},
+            "serve": {
+                "port": 0,
+                "media_dir": str(folder / "media"),
+                "page_keys": [PAGE],
+                "admin_keys": [ADMIN],
+                "exposures_flush_s": 30,
+                **serving,
+            },
+        }
+        script = folder / "serve.py"
+        script.write_text(CODE, encoding="utf-8")
+        self.out = folder / "out.jsonl"
+        with self.out.open("wb") as stream:
+            self.process = subprocess.Popen(
+                [sys.executable, str(script), json.dumps(told)],
+                cwd=ROOT,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+            )
+
+    def lines(self) -> list[dict[str, Any]]:
+        text = self.out.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in text if line.startswith("{") and line.endswith("}")]
+
+    def wait_for(self, event: str, *, timeout_s: float = 60) -> dict[str, Any]:
+        end_s = time.monotonic() + timeout_s
+        while time.monotonic() < end_s:
+            for line in self.lines():
+                if line["event"] == event:
+                    return line
+            if self.process.poll() is not None and event == "up":
+                break
+            time.sleep(0.05)
+        raise AssertionError(f"no {event!r} in: {self.out.read_text(encoding='utf-8')}")
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=60)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    made: list[Running] = []
+
+    def begin(*, shop: dict[str, Any] | None = None, **serving: Any) -> Running:
+        made.append(Running(tmp_path, shop or {}, serving))
+        return made[-1]
+
+    yield begin
+    for one in made:
+        if one.process.poll() is None:
+            one.stop()
+
+
+def headers_of(key: str) -> dict[str, str]:
+    return {"X-API-Key": key}
+
+
+def test_two_workers_share_everything(run: Callable[..., Running], tmp_path: Path) -> None:
+    running = run(workers=2)
+    up = running.wait_for("up")
+    assert set(up["keys"]) == {"shop"}, "made at the first start, told once"
+    shop = headers_of(up["keys"]["shop"])
+    for number in range(60):  # a new connection each time, so that both workers get some
+        answer = httpx.get(f"{up['url']}/v1/recommendations?user_id=u{number % 7}", headers=shop)
+        assert answer.status_code == 200
+    made = httpx.post(f"{up['url']}/v1/shoppers", headers=headers_of(PAGE)).json()
+    for _ in range(10):
+        token = {**headers_of(PAGE), "X-Shopper-Token": made["token"]}
+        assert httpx.get(f"{up['url']}/v1/users/me/profile", headers=token).json()["user_id"] == made["user_id"]
+    pids = {line["pid"] for line in running.lines() if line["event"] == "request"}
+    assert len(pids) == 2
+    told = httpx.get(f"{up['url']}/v1/admin/metrics", headers=headers_of(ADMIN)).json()
+    assert told["workers"] == 2
+    assert told["requests"] == 71
+    assert running.stop() == 0
+    with open_store(f"sqlite:///{tmp_path / 'shop.db'}") as store:
+        shown = sum(len(store.exposures(f"u{number}", limit=10_000)) for number in range(7))
+    assert shown == 60 * 11, "what was not written yet is written at the end"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_stopping_finishes_what_is_under_way(run: Callable[..., Running], workers: int) -> None:
+    running = run(shop={"slow_s": 1.0}, workers=workers, shop_keys=[SHOP])
+    url = running.wait_for("up")["url"]
+    with concurrent.futures.ThreadPoolExecutor(4) as threads:
+        asked = [
+            threads.submit(httpx.get, f"{url}/v1/recommendations", headers=headers_of(SHOP), timeout=30)
+            for _ in range(4)
+        ]
+        time.sleep(0.4)
+        running.process.send_signal(signal.SIGTERM)
+        assert [one.result().status_code for one in asked] == [200] * 4
+    assert running.process.wait(timeout=60) == 0
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{url}/health")
+
+
+def test_a_dead_worker_is_replaced(run: Callable[..., Running]) -> None:
+    running = run(workers=2)
+    url = running.wait_for("up")["url"]
+    victim = next(line["pid"] for line in running.lines() if line["event"] == "server")
+    os.kill(victim, signal.SIGKILL)
+    assert running.wait_for("worker died")["worker"] == victim
+    for _ in range(20):
+        assert httpx.get(f"{url}/health", timeout=30).status_code == 200
+
+
+def test_workers_do_not_outlive_their_parent(run: Callable[..., Running]) -> None:
+    running = run(workers=2)
+    url = running.wait_for("up")["url"]
+    running.process.kill()
+    running.process.wait()
+    for _ in range(200):
+        try:
+            httpx.get(f"{url}/health")
+        except httpx.TransportError:
+            return
+        time.sleep(0.1)
+    raise AssertionError("somebody still answers")
+
+
+def test_a_taken_port_is_told(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(ServeError, match=f"cannot listen on 127.0.0.1:{port}: address already in use"):
+            serve(Factory("none:none"), serve_settings(tmp_path, port=port))
+    with pytest.raises(ServeError, match="unknown host"):
+        bind("no such host", 1)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_shop_that_cannot_be_built_is_told(run: Callable[..., Running], workers: int) -> None:
+    running = run(shop={"fail": True}, workers=workers)
+    assert "the bundle is broken" in running.wait_for("refused")["message"]
+    assert running.process.wait(timeout=60) == 2
+
+
+def test_a_wrong_factory_is_told() -> None:
+    with pytest.raises(ServeError, match="no_such_module"):
+        Factory("no_such_module:open").build()
+    with pytest.raises(BundleError):
+        Factory("tests.api.tiny_shop:open_tiny", {"folder": ".", "fail": True}).build()

@@ -1,0 +1,89 @@
+"""Bundles beside each other: shares of the traffic, swaps, and what a store begins with."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from modaloom.build.live import open_live_shop
+from modaloom.config import load_settings
+from modaloom.errors import BundleError, ModaloomError, NotFoundError, QueryError
+from modaloom.live.asks import Ask
+from modaloom.live.shop import LiveShop
+from modaloom.storage.contract import Exposure
+from modaloom.types import Event, Interaction
+
+Open = Callable[[], LiveShop]
+
+
+def test_traffic_is_split_and_compared(live: LiveShop, open_shop: Open, sample_bundle: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(sample_bundle, tmp_path / "challenger"))
+    (old,), new = live.bundles(), live.add_bundle(copy)
+    assert live.traffic == {old: 1.0}, "a second bundle waits for its share"
+    live.set_traffic({old: 1, new: 1})
+    users = [f"u{num}" for num in range(60)]
+    arms = {user: live.home(Ask(user_id=user, n=3)).bundle for user in users}
+    assert set(arms.values()) == {old, new}
+    other = open_shop()
+    assert {user: other.home(Ask(user_id=user, n=3)).bundle for user in users} == arms
+    assert other.home(Ask(bundle=new)).bundle == new
+    with pytest.raises(NotFoundError, match="no bundle 'x'"):
+        live.home(Ask(bundle="x"))
+    item = live.home(Ask(n=1)).cards[0].item_id
+    now = live.clock()
+    live.store.add_exposures([Exposure("r", user, item, "home", 0, arm, False, now - 10) for user, arm in arms.items()])
+    for user, arm in arms.items():
+        if arm == new:
+            live.store.add_interactions([Interaction(user, item, Event.VIEW, live.clock())])
+    (found,) = live.compare(old)
+    assert found.bundle == new
+    assert found.rate == (1.0, 0.0)
+    with pytest.raises(QueryError, match="still has traffic"):
+        live.remove_bundle(new)
+    live.set_traffic({old: 1})
+    live.remove_bundle(new)
+    assert live.bundles() == [old]
+    with pytest.raises(NotFoundError):
+        live.remove_bundle(new)
+
+
+def test_another_process_swaps_to_a_new_bundle_by_itself(live: LiveShop, open_shop: Open, own_bundle: Path) -> None:
+    other = open_shop()
+    new = live.add_bundle(own_bundle)
+    live.set_traffic({new: 1.0})
+    deadline = time.monotonic() + 20
+    while other.home(Ask(n=1)).bundle != new:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_broken_bundle_is_refused_and_nothing_changes(live: LiveShop, own_bundle: Path, tmp_path: Path) -> None:
+    before = live.bundles(), live.traffic
+    (own_bundle / "tables.npz").write_bytes(b"broken")
+    for folder in (own_bundle, tmp_path / "nothing"):
+        with pytest.raises(BundleError):
+            live.add_bundle(folder)
+    assert (live.bundles(), live.traffic) == before
+    assert live.home(Ask(n=3)).cards
+
+
+def test_a_store_begins_with_what_the_bundle_knows_and_only_once(live: LiveShop, open_shop: Open) -> None:
+    counts = live.store.counts()
+    assert counts["item"] == 56
+    live.store.delete_items([live.store.item_changes(0)[0].item_id])
+    again = open_shop()
+    assert again.store.counts()["item"] == 55, "what was deleted does not come back with the next start"
+    assert again.store.counts()["interaction"] == counts["interaction"]
+    newest = max(event.timestamp for user in live.store.user_ids() for event in live.store.history(user, limit=5))
+    assert abs(newest - live.clock()) < 2 * 86_400, "the calendar was moved to today"
+
+
+def test_without_a_bundle_there_is_nothing_to_open(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="no bundle to answer with"):
+        open_live_shop(None, f"sqlite:///{tmp_path / 'shop.db'}", load_settings())
+    with pytest.raises(ModaloomError):
+        open_live_shop(tmp_path / "none", f"sqlite:///{tmp_path / 'shop.db'}", load_settings())

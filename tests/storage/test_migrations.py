@@ -1,0 +1,79 @@
+"""Which steps of the schema there are, and what is said of a store that does not fit."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from modaloom.errors import StoreError
+from modaloom.storage.migrations import known_migrations, pending_migrations
+from modaloom.storage.open import open_store
+
+WRITTEN = {
+    "sqlite": {"0001_start": "42e8fdd496cb9479399778c1c7c6a66e776f61b29d2a034c627e40cca72adf82"},
+    "postgres": {"0001_start": "5745225e607638c0084a1e8710c8da72500e18531ad13eb0d3518cf8eaf7ea2b"},
+}
+"""What was released must not change: somebody's store has it. A change of the schema is a new file and a new line."""
+
+
+@pytest.mark.parametrize("dialect", sorted(WRITTEN))
+def test_migrations_are_only_added_to(dialect: str) -> None:
+    assert {step.name: step.checksum for step in known_migrations(dialect)} == WRITTEN[dialect]
+
+
+def test_both_dialects_take_the_same_steps() -> None:
+    assert [step.name for step in known_migrations("sqlite")] == [step.name for step in known_migrations("postgres")]
+
+
+def test_the_ends_of_lines_do_not_matter(tmp_path: Path) -> None:
+    for name, text in (("unix", b"CREATE TABLE a (b);\n\n"), ("dos", b"CREATE TABLE a (b);\r\n\r\n")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "0001_a.sql").write_bytes(text)
+    assert known_migrations("unix", tmp_path) == known_migrations("dos", tmp_path)
+
+
+def test_what_is_still_to_run(tmp_path: Path) -> None:
+    (tmp_path / "sqlite").mkdir()
+    for name in ("0002_b", "0001_a", "0010_c"):
+        (tmp_path / "sqlite" / f"{name}.sql").write_text(f"-- {name}")
+    known = known_migrations("sqlite", tmp_path)
+    assert [step.name for step in known] == ["0001_a", "0002_b", "0010_c"]
+    done = {step.name: step.checksum for step in known[:2]}
+    assert pending_migrations(known, done, where="here") == known[2:]
+    with pytest.raises(StoreError, match=r"here: .*newer Modaloom.*0011_d"):
+        pending_migrations(known, {**done, "0011_d": "x"}, where="here")
+    with pytest.raises(StoreError, match="0002_b has changed"):
+        pending_migrations(known, {**done, "0002_b": "x"}, where="here")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("UPDATE modaloom_migration SET checksum = 'x'", "has changed since"),
+        ("INSERT INTO modaloom_migration VALUES ('9999_future', 'x', 0)", "newer Modaloom"),
+    ],
+)
+def test_a_store_that_does_not_fit_is_left_alone(change: str, words: str, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/shop.db"
+    open_store(url).close()
+    with sqlite3.connect(tmp_path / "shop.db") as connection:
+        connection.execute(change)
+    connection.close()
+    with pytest.raises(StoreError, match=words):
+        open_store(url)
+
+
+def test_a_migration_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from modaloom.storage import migrations, sql
+
+    folder = tmp_path / "steps"
+    (folder / "sqlite").mkdir(parents=True)
+    (folder / "sqlite" / "0001_a.sql").write_text("CREATE TABLE a (b);\n-- ; a comment\nCREATE TABLE a (b);\n")
+    monkeypatch.setattr(sql, "known_migrations", lambda dialect: migrations.known_migrations(dialect, folder))
+    with pytest.raises(StoreError, match="already exists"):
+        open_store(f"sqlite:///{tmp_path}/shop.db")
+    with sqlite3.connect(tmp_path / "shop.db") as connection:
+        assert connection.execute("SELECT * FROM sqlite_schema").fetchall() == []
+    connection.close()
