@@ -254,12 +254,34 @@ def migrate(store: Annotated[str, typer.Option("--store", help="sqlite:///FILE o
 
 
 @app.command()
+def retrain(
+    store: Annotated[str, typer.Option("--store", help="sqlite:///FILE or postgresql://...")],
+    out: Annotated[Path, typer.Option("--out", metavar="BUNDLE", help="Folder of the new bundle, if it wins.")],
+    share: Annotated[float, typer.Option("--share", help="Of the traffic, for a winner.")] = 1.0,
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1, max=1000)] = None,
+    options: OptionsFile = None,
+) -> None:
+    """Learn from a store's own data; the new bundle answers only if it beats the one that does."""
+    from modaloom.build import LearnOptions, load_options
+    from modaloom.build.retrain import retrain as run
+    from modaloom.storage.open import open_store
+    from modaloom.terminal import bars, print_verdict, read_settings
+
+    given = {} if epochs is None else {"epochs": epochs}
+    learning = (load_options(options) if options else LearnOptions()).with_values(given)
+    with open_store(store) as opened, bars() as tell:
+        opened.migrate()
+        verdict, name = run(opened, out, learning, settings=read_settings(), share=share, tell=tell)
+    print_verdict(str(verdict), name)
+
+
+@app.command()
 def demo(
-    port: Annotated[int, typer.Option("--port", min=1, max=65_535, help="For the page, once there is one.")] = 8000,
-    no_serve: Annotated[bool, typer.Option("--no-serve", help="Stop after the report.")] = False,
+    port: Annotated[int, typer.Option("--port", min=1, max=65_535, help="Of the page.")] = 8000,
+    no_serve: Annotated[bool, typer.Option("--no-serve", help="Stop after the report, without the page.")] = False,
     folder: Annotated[Path, typer.Option("--folder", help="Where the demo's files go.")] = Path("demo"),
 ) -> None:
-    """Build the built-in shop, learn from it, and show what came out."""
+    """Build the built-in shop, learn from it, show what came out, and serve its page."""
     from modaloom.demo import run_demo
 
     run_demo(folder, port=port, serve=not no_serve)

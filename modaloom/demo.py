@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +28,7 @@ from modaloom.quality.report import print_report as print_quality
 from modaloom.recommend.bundle import load_bundle
 from modaloom.recommend.pipeline import Query, Recommendation, Recommender
 from modaloom.samples.write import write_sample
+from modaloom.serving import print_ready, run_service
 from modaloom.terminal import Tell, bars, console, open_shop, print_recommendations, print_trained
 from modaloom.types import LANGUAGES
 
@@ -35,6 +38,16 @@ PAST_SHOWN = 6
 MODELS = ("modaloom", "popularity", "item-knn", "ease", "content-knn", "bpr-mf", "ials")
 WORDS = {"en": "a warm wool coat for the office", "zh": "通勤穿的真丝衬衫"}
 GROUPS = ("image", "text", "behaviour")
+NAMES = ("Mei", "Jun", "Lina", "Tao", "Ana", "Kai")
+"""What the demonstration calls the shoppers that a visitor may look at the page as."""
+TO_TRY = """
+What to try:
+  * [bold]Look as[/bold] somebody else (top right), and see the list and its reasons change
+  * like, hide or call something too dear: the next list knows
+  * search for “silk blouse” or 羊毛大衣, or drop a photo of a garment on the search
+  * Me: what Modaloom knows, changed or erased by you
+  * {address}/admin with the admin key above; 'modaloom serve' has the same page for your own shop
+"""
 
 
 @dataclass(frozen=True)
@@ -70,9 +83,12 @@ class DemoPage:
 
 
 def run_demo(folder: Path, *, port: int, serve: bool) -> None:
-    """Runs the journey; what was made before by the same version is not made again.
+    """Runs the journey; the drawn shop is kept for the next time.
 
-    ``port`` and ``serve`` are for the page of the shop, which a later version brings.
+    Args:
+        folder: where everything goes.
+        port: of the page.
+        serve: whether to end with the page, until Ctrl-C, or with the report.
     """
     shop_folder, bundle_folder, report = folder / "shop", folder / "bundle", folder / "report.html"
     with bars() as tell:
@@ -94,6 +110,31 @@ def run_demo(folder: Path, *, port: int, serve: bool) -> None:
     write_text(report, _page(shop, evaluation, bundle_folder, shelves))
     console.print(
         f"\n[bold]Open {report}[/bold] to see it with pictures; {folder / 'evaluation.html'} has every figure."
+    )
+    if serve:
+        _serve(folder, bundle_folder, settings, port)
+
+
+def _serve(folder: Path, bundle: Path, settings: Settings, port: int) -> None:
+    """The page, with some of the built-in shop's shoppers to look at it as."""
+    users = json.loads((folder / "shop" / "truth.json").read_text(encoding="utf-8"))["users"]
+    chosen = [
+        user_id for group in GROUPS for user_id in islice((u for u, one in users.items() if one["group"] == group), 2)
+    ]
+
+    def ready(address: str, keys: Mapping[str, str]) -> None:
+        print_ready(address, keys)
+        console.print(TO_TRY.format(address=address), soft_wrap=True)
+
+    run_service(
+        bundle,
+        f"sqlite:///{(folder / 'shop.db').resolve()}",
+        settings,
+        today=True,
+        on_ready=ready,
+        port=port,
+        demo_shoppers=dict(zip(chosen, NAMES, strict=False)),
+        log_requests=False,
     )
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
 from rich.markup import escape
@@ -148,3 +148,12 @@ def print_recommendations(
         cells = (answer.item_id, answer.title, price, "; ".join(answer.why))
         table.add_row(str(number), *(escape(cell) for cell in cells))  # a title may say [new]
     console.print(table)
+
+
+def print_verdict(verdict: str, winner: str | None, screen: Console = console) -> None:
+    """Prints how a challenger did against the bundle that answers, and what follows."""
+    screen.print(verdict, soft_wrap=True)
+    if winner is None:
+        screen.print("The challenger is not surely better: everything stays as it is.")
+    else:
+        screen.print(f"[bold]{winner}[/bold] answers now; services on this store take notice within a second.")

@@ -19,7 +19,11 @@ except ImportError:  # Windows has none; without parallel test processes none is
 hypothesis.settings.register_profile("modaloom", deadline=None)
 hypothesis.settings.load_profile("modaloom")
 os.environ.setdefault("MPLBACKEND", "Agg")
-for _name in [name for name in os.environ if name.startswith("MODALOOM_") and name != "MODALOOM_REAL_DATA"]:
+for _name in [
+    name
+    for name in os.environ
+    if name.startswith("MODALOOM_") and name not in ("MODALOOM_REAL_DATA", "MODALOOM_REQUIRE_POSTGRES")
+]:
     del os.environ[_name]
 
 

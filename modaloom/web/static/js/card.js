@@ -71,10 +71,10 @@ export function cardEntry(card, { eager = false, large = false, listener = {}, b
       h(
         "div",
         { class: "card-body" },
-        swatchRow(card, show),
         h("h3", { class: "card-title" }, link),
         card.price === null ? null : h("p", { class: "price" }, price(card.price)),
-        whyLine(card.why),
+        swatchRow(card, show),
+        whyLine(card.why, large),
       ),
     ),
   );
@@ -127,14 +127,14 @@ function swatchRow(card, show) {
   const all = [own, ...card.swatches].filter((one) => one.picture);
   if (all.length < 2) return null;
   /** @type {HTMLElement[]} */
-  const buttons = all.slice(0, SHOWN_SWATCHES).map((swatch, place) => {
+  const buttons = all.slice(0, SHOWN_SWATCHES).map((swatch) => {
     const name = swatch.colour ?? swatch.title;
     const button = h(
       "button",
       {
         class: "swatch",
         type: "button",
-        "aria-pressed": String(place === 0),
+        "aria-pressed": String(swatch.item_id === card.item_id),
         "aria-label": say("card.version", { title: name }),
         title: name,
       },

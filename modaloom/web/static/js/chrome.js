@@ -58,11 +58,9 @@ async function demoPlaces() {
   const now = boot.known ? (localStorage.getItem(PLACE) ?? "") : "";
   const select = h(
     "select",
-    { class: "select small", "aria-label": say("demo.label") },
-    h("option", { value: "" }, `${say("demo.label")}: ${say("demo.myself")}`),
-    shoppers.map((/** @type {{user_id: string, label: string}} */ one) =>
-      h("option", { value: one.user_id }, `${say("demo.label")}: ${one.label}`),
-    ),
+    { class: "select small" },
+    h("option", { value: "" }, say("demo.myself")),
+    shoppers.map((/** @type {{user_id: string, label: string}} */ one) => h("option", { value: one.user_id }, one.label)),
   );
   select.value = now;
   if (select.selectedIndex < 0) select.value = "";
@@ -77,7 +75,7 @@ async function demoPlaces() {
     forgetClicked();
     location.reload();
   });
-  at("demo").append(select);
+  at("demo").append(h("label", {}, h("span", {}, say("demo.label")), select));
 }
 
 function network() {

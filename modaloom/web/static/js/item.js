@@ -107,7 +107,7 @@ function facts(attributes) {
 function show(view) {
   const { item } = view;
   document.title = `${item.title} · ${boot.shop.name}`;
-  const why = h("div", { class: "bones" }, h("div", { class: "bone bone-line" }), h("div", { class: "bone bone-line short" }));
+  const why = h("div", { class: "why-box" }, h("div", { class: "bone bone-line" }), h("div", { class: "bone bone-line short" }));
   place.replaceChildren(
     h("div", { class: "product-pictures" }, gallery(view)),
     h(

@@ -17,8 +17,9 @@ let made = 0;
 /**
  * One line that opens to the bars; null where there is no reason.
  * @param {Why[]} why
+ * @param {boolean} [opened] whether it stands open
  */
-export function whyLine(why) {
+export function whyLine(why, opened = false) {
   if (!why.length) return null;
   const id = `why-${++made}`;
   const [first] = why;
@@ -31,12 +32,13 @@ export function whyLine(why) {
     h("span", {}, h("b", { class: "unseen" }, `${say("card.why")} `), sentence(first.text)),
     icon("down"),
   );
-  line.addEventListener("click", () => {
-    const open = line.getAttribute("aria-expanded") !== "true";
+  const set = (/** @type {boolean} */ open) => {
     line.setAttribute("aria-expanded", String(open));
     more.hidden = !open;
     if (open && !more.firstChild) more.append(whyBars(why));
-  });
+  };
+  line.addEventListener("click", () => set(line.getAttribute("aria-expanded") !== "true"));
+  if (opened) set(true);
   return h("div", { class: "why" }, line, more);
 }
 

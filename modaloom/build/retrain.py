@@ -1,0 +1,293 @@
+"""Learning from the store's own data, with a gate: a challenger answers only if it beats the champion.
+
+Both are asked the same question: what did shoppers take after the champion had learned? The challenger learns from
+what was known at that moment, so neither has seen the answers. Only then does it learn from everything.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from modaloom.build.bundle import train_bundle
+from modaloom.build.learner import Modaloom
+from modaloom.build.live import SEEDED
+from modaloom.build.options import LearnOptions
+from modaloom.config import Settings
+from modaloom.data.problems import Problems
+from modaloom.data.schema import ShopSpec
+from modaloom.data.shop import Shop
+from modaloom.data.splits import Split, window_split
+from modaloom.encoders.catalogue import encode_items
+from modaloom.errors import TrainingError
+from modaloom.live.fleet import BUNDLES, TRAFFIC, Fleet, bundle_name
+from modaloom.live.guide import Guide
+from modaloom.metrics import ranking_metrics, top_n
+from modaloom.storage.contract import Store
+from modaloom.types import (
+    ATTRIBUTE_PREFIX,
+    INTERACTION_COLUMNS,
+    ITEM_COLUMNS,
+    Event,
+    FloatArray,
+    Histories,
+    Interaction,
+)
+
+LEAST_SHOPPERS = 50
+"""With fewer shoppers to ask, a difference says nothing."""
+MAX_WINDOW_DAYS = 28
+MAX_SHOPPERS = 2_000
+LENGTH = 20
+SURE = 1.0
+"""The challenger's lead must be so many times its standard error."""
+PAGE = 20_000
+BLOCK = 256
+DAY_S = 86_400
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How champion and challenger did on the same shoppers: mean of recall and NDCG at 20."""
+
+    champion: str
+    shoppers: int
+    champion_value: float
+    challenger_value: float
+    lead: float
+    standard_error: float
+    days: float
+
+    @property
+    def better(self) -> bool:
+        """Whether the challenger is to answer."""
+        return self.lead > 0 and self.lead >= SURE * self.standard_error
+
+    def __str__(self) -> str:
+        return (
+            f"{self.shoppers:,} shoppers in {self.days:.0f} days, mean of recall@20 and ndcg@20: "
+            f"{self.champion} {self.champion_value:.4f}, challenger {self.challenger_value:.4f} "
+            f"({self.lead:+.4f}, standard error {self.standard_error:.4f})"
+        )
+
+
+def retrain(
+    store: Store,
+    out: Path,
+    options: LearnOptions,
+    *,
+    settings: Settings,
+    share: float = 1.0,
+    tell: Progress = lambda what, done, total: None,
+) -> tuple[Verdict, str | None]:
+    """Lets a challenger compete; where it wins, it learns from everything, is written to ``out`` and gets traffic.
+
+    Gives the verdict, and the new bundle's name if it answers now. Services on the same store take notice within
+    a second.
+
+    Args:
+        store: what there is to learn from, and which bundle is the champion.
+        out: folder of the new bundle.
+        options: of the challenger.
+        settings: of the encoders.
+        share: of the traffic, for a winner; the rest stays with the champion.
+        tell: progress.
+
+    Raises:
+        TrainingError: there is no champion, or too little has happened since it learned.
+        BundleError: the champion cannot be trusted, or the new bundle cannot be written.
+    """
+    if not 0 < share <= 1:
+        raise TrainingError(f"the share is {share}", hint="Choose more than 0, up to 1")
+    fleet = Fleet(store, settings, lambda: 0)
+    fleet.open()
+    try:
+        champion = fleet.main
+        shop, learned_at = shop_of(store, champion, tell)
+        tokens = encode_items(shop, settings=settings, modalities=options.modalities, progress=tell)
+        split = _question(shop, tokens, learned_at)
+        tell("waiting for new items to be read", 0, 0)
+        champion.placing.settle(3_600)
+        verdict = _compete(champion, split, options, (shop.end - split.snapshot.now) / DAY_S, tell)
+    finally:
+        fleet.close()
+    if not verdict.better:
+        return verdict, None
+    train_bundle(shop, out, options, settings=settings, tell=tell)
+    return verdict, _promote(store, out, verdict.champion, share)
+
+
+def _promote(store: Store, out: Path, champion: str, share: float) -> str:
+    name = bundle_name(out)
+    named = json.loads(store.state(BUNDLES) or "{}") | {name: str(out.resolve())}
+    store.set_state(BUNDLES, json.dumps(named))
+    shares = {name: 1.0} if share == 1 else {name: share, champion: 1 - share}
+    store.set_state(TRAFFIC, json.dumps(shares))
+    return name
+
+
+def _question(shop: Shop, tokens: Mapping[str, Tokens], learned_at: int) -> Split:
+    """What shoppers took after the champion had learned, in the last weeks at most."""
+    split = window_split(shop, tokens, max(learned_at, shop.end - MAX_WINDOW_DAYS * DAY_S), shop.end)
+    if len(split.user_nums) < LEAST_SHOPPERS:
+        raise TrainingError(
+            f"only {len(split.user_nums)} known shoppers took something new since the champion learned",
+            hint=f"At least {LEAST_SHOPPERS} are needed to tell which is better; wait, or train from the shop's files",
+        )
+    return split.take(MAX_SHOPPERS)
+
+
+def _compete(champion: Guide, split: Split, options: LearnOptions, days: float, tell: Progress) -> Verdict:
+    challenger = Modaloom(options, tell=lambda message: tell(message, 0, 0)).fit(split.snapshot)
+    ids = split.snapshot.items["item_id"].to_list()
+    columns = np.array([champion.catalogue.nums[item_id] for item_id in ids], dtype=np.int64)
+
+    def of_champion(histories: Histories) -> FloatArray:
+        own = Histories(
+            user_nums=histories.user_nums,
+            offsets=histories.offsets,
+            item_nums=columns[histories.item_nums],
+            events=histories.events,
+            timestamps=histories.timestamps,
+            now=histories.now,
+        )
+        scores: FloatArray = champion.ranker.score(own)[:, columns]
+        return scores
+
+    values = [_values(split, score) for score in (of_champion, challenger.score)]
+    difference = values[1] - values[0]
+    return Verdict(
+        champion=champion.name,
+        shoppers=len(difference),
+        champion_value=float(values[0].mean()),
+        challenger_value=float(values[1].mean()),
+        lead=float(difference.mean()),
+        standard_error=float(difference.std(ddof=1) / np.sqrt(len(difference))),
+        days=days,
+    )
+
+
+def _values(split: Split, score: Callable[[Histories], FloatArray]) -> FloatArray:
+    """Mean of recall and NDCG of each shopper, (b,)."""
+    histories, found = split.histories(), []
+    for start in range(0, len(histories), BLOCK):
+        some = histories.take(start, min(start + BLOCK, len(histories)))
+        lists = top_n(score(some), LENGTH, split.snapshot.may_be_shown(some))
+        made = ranking_metrics(lists, split.truth[start : start + BLOCK])
+        found.append((made["recall"] + made["ndcg"]) / 2)
+    return np.concatenate(found).astype(np.float32)
+
+
+def shop_of(store: Store, champion: Guide, tell: Progress) -> tuple[Shop, int]:
+    """Everything that a store knows, as a shop to learn from, and up to when the champion knows it.
+
+    Likes and dislikes are events too. Events on items that are not there are left out.
+
+    Raises:
+        TrainingError: the champion's encoders cannot read the store's items.
+    """
+    bundle = champion.bundle
+    if any(str(made).startswith("shop:") for made in bundle.config["encoders"].values()):
+        raise TrainingError(
+            "the champion learned from vectors that the shop brought, which the store does not have",
+            hint="Train from the shop's folder, and add the bundle with POST /v1/admin/bundles",
+        )
+    items = _items(store)
+    log = _Log({item_id: num for num, item_id in enumerate(items["item_id"].to_list())}, store.state(SEEDED) or "")
+    for done, event in enumerate(_events(store)):
+        if done % PAGE == 0:
+            tell("events from the store", done, 0)
+        log.add(event)
+    facts = bundle.config["shop"]
+    spec = {name: facts[name] for name in ("name", "language", "currency", "labels") if name in facts}
+    shop = Shop(
+        name=facts["name"],
+        root=Path(facts["root"]),
+        language=facts["language"],
+        items=items,
+        users=pl.DataFrame({"user_id": list(log.users)}, schema={"user_id": pl.String()}),
+        interactions=log.frame(),
+        features={},
+        target_events=bundle.snapshot.target_events,
+        exclude_seen=bundle.snapshot.exclude_seen,
+        problems=Problems(),
+        spec=ShopSpec(**spec),
+    )
+    # A store's calendar may have been moved when it began: then the bundle's own events say when it learned.
+    moved = champion.name == log.seeded and log.newest_seeded is not None
+    return shop, log.newest_seeded + 1 if moved and log.newest_seeded is not None else bundle.snapshot.now
+
+
+class _Log:
+    """Events under the numbers of their items and shoppers."""
+
+    def __init__(self, nums: Mapping[str, int], seeded: str):
+        self.nums, self.seeded = nums, seeded
+        self.users: dict[str, int] = {}
+        self.newest_seeded: int | None = None
+        self._columns: dict[str, list[object]] = {name: [] for name in (*INTERACTION_COLUMNS, "query")}
+
+    def add(self, event: Interaction) -> None:
+        """Takes in one event; what is about no item that there is, is left out."""
+        num = self.nums.get(event.item_id) if event.item_id is not None else None
+        if num is None and event.event != Event.SEARCH:
+            return
+        user = self.users.setdefault(event.user_id, len(self.users))
+        row = user, num, int(event.event), event.value, event.timestamp, event.query
+        for column, value in zip(self._columns.values(), row, strict=True):
+            column.append(value)
+        if event.event_id is not None and self.seeded and event.event_id.startswith(f"{self.seeded}/"):
+            self.newest_seeded = max(self.newest_seeded or 0, event.timestamp)
+
+    def frame(self) -> pl.DataFrame:
+        """The events in the order of their times."""
+        schema = {**INTERACTION_COLUMNS, "query": pl.String()}
+        return pl.DataFrame(self._columns, schema=schema).sort("timestamp", maintain_order=True)
+
+
+def _events(store: Store) -> Iterator[Interaction]:
+    after = 0
+    while page := store.interactions(after, limit=PAGE):
+        yield from (event for _, event in page)
+        after = page[-1][0]
+    user = ""
+    while ids := store.user_ids(after=user):
+        for user_id in ids:
+            for one in store.feedback(user_id):
+                if one.kind in ("like", "dislike"):
+                    event = Event.LIKE if one.kind == "like" else Event.DISLIKE
+                    yield Interaction(user_id, one.item_id, event, one.timestamp)
+        user = ids[-1]
+
+
+def _items(store: Store) -> pl.DataFrame:
+    rows: list[dict[str, object]] = []
+    after = 0
+    while changes := store.item_changes(after, limit=5_000):
+        rows += [
+            {
+                "item_id": item.item_id,
+                "title": item.title or None,
+                "description": item.description or None,
+                **{f"title_{language}": text for language, text in item.titles.items()},
+                **{f"description_{language}": text for language, text in item.descriptions.items()},
+                "price": item.price,
+                "images": [str(path) for path in item.images] or None,
+                "video": None if item.video is None else str(item.video),
+                "stock": item.stock,
+                "released_at": item.released_at,
+                "group_id": item.group_id,
+                **{ATTRIBUTE_PREFIX + name: value for name, value in item.attributes.items()},
+            }
+            for item in (change.item for change in changes)
+            if item is not None
+        ]
+        after = changes[-1].version
+    names = sorted({name for row in rows for name in row if name.startswith(ATTRIBUTE_PREFIX)})
+    return pl.DataFrame(rows, schema={**ITEM_COLUMNS, **dict.fromkeys(names, pl.String())})

@@ -1,0 +1,125 @@
+"""Learning from a store: the gate lets only the better one through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from modaloom.build import LearnOptions
+from modaloom.build.live import open_live_shop, prepare_store
+from modaloom.build.retrain import Verdict, retrain, shop_of
+from modaloom.config import load_settings
+from modaloom.errors import TrainingError
+from modaloom.live.asks import Ask
+from modaloom.live.fleet import Fleet
+from modaloom.recommend.bundle import load_bundle
+from modaloom.storage.contract import Feedback, Store
+from modaloom.storage.open import open_store
+from modaloom.types import Event, Interaction
+
+OPTIONS = LearnOptions(size="small", epochs=1)
+
+
+@pytest.fixture
+def store(sample_bundle: Path, tmp_path: Path) -> Iterator[Store]:
+    with open_store(f"sqlite:///{tmp_path / 'shop.db'}") as opened:
+        opened.migrate()
+        prepare_store(opened, sample_bundle, load_settings())
+        yield opened
+
+
+def buy_on(store: Store, bundle: Path, *, seed: int = 0) -> None:
+    """A new fashion: three weeks in which everybody buys out of a few items that come first for nobody."""
+    snapshot = load_bundle(bundle).snapshot
+    rng = np.random.default_rng(seed)
+    counts = snapshot.targets()["item_num"].value_counts()
+    sold = dict(counts.iter_rows())
+    rare = [
+        snapshot.items["item_id"][num] for num in sorted(range(snapshot.n_items), key=lambda num: sold.get(num, 0))[:8]
+    ]
+    events = []
+    for day in range(40):
+        for user in snapshot.users["user_id"].to_list():
+            if rng.random() < 0.15:
+                when = snapshot.now + day * 86_400 + int(rng.integers(0, 86_400))
+                events.append(Interaction(user, str(rng.choice(rare)), Event.PURCHASE, when))
+    store.add_interactions(events)
+
+
+def test_too_little_new_is_said_so(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="only 0 known shoppers took something new"):
+        retrain(store, tmp_path / "new", OPTIONS, settings=load_settings())
+    with pytest.raises(TrainingError, match="share"):
+        retrain(store, tmp_path / "new", OPTIONS, settings=load_settings(), share=0)
+
+
+def test_a_better_challenger_answers(store: Store, sample_bundle: Path, tmp_path: Path) -> None:
+    buy_on(store, sample_bundle)
+    verdict, name = retrain(store, tmp_path / "new", OPTIONS, settings=load_settings(), share=0.25)
+    assert verdict.better
+    assert verdict.challenger_value > verdict.champion_value
+    assert verdict.shoppers >= 50
+    assert 27 < verdict.days < 41
+    assert name is not None
+    live = open_live_shop(None, f"sqlite:///{tmp_path / 'shop.db'}", load_settings())
+    try:
+        assert live.traffic[name] == pytest.approx(0.25)
+        assert live.home(Ask(n=5, bundle=name)).cards
+    finally:
+        live.close()
+        live.store.close()
+
+
+def test_one_that_is_not_better_changes_nothing(store: Store, sample_bundle: Path, tmp_path: Path) -> None:
+    """The champion has learned what the challenger has, and the future is noise."""
+    snapshot = load_bundle(sample_bundle).snapshot
+    rng = np.random.default_rng(0)
+    ids = snapshot.items["item_id"].to_list()
+    store.add_interactions(
+        [
+            Interaction(user, str(rng.choice(ids)), Event.PURCHASE, snapshot.now + int(rng.integers(0, 86_400)))
+            for user in snapshot.users["user_id"].to_list()
+            for _ in range(3)
+        ]
+    )
+    before = store.state("bundles"), store.state("traffic")
+    verdict, name = retrain(store, tmp_path / "new", OPTIONS, settings=load_settings())
+    assert not verdict.better
+    assert name is None
+    assert (store.state("bundles"), store.state("traffic")) == before
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_lead_within_chance_is_none() -> None:
+    verdict = Verdict("c", 100, 0.10, 0.11, 0.01, 0.02, 7.0)
+    assert not verdict.better
+    assert replace(verdict, standard_error=0.005).better
+    assert not replace(verdict, lead=0.0, standard_error=0.0).better
+
+
+def test_the_stores_shop_is_the_bundles_shop_with_what_came_since(store: Store, sample_bundle: Path) -> None:
+    snapshot = load_bundle(sample_bundle).snapshot
+    gone, kept = snapshot.items["item_id"][0], snapshot.items["item_id"][1]
+    store.delete_items([gone])
+    store.set_feedback(Feedback("fan", kept, "like", snapshot.now + 5))
+    fleet = Fleet(store, load_settings(), lambda: 0)
+    fleet.open()
+    try:
+        shop, learned_at = shop_of(store, fleet.main, lambda what, done, total: None)
+    finally:
+        fleet.close()
+    assert shop.n_items == snapshot.n_items - 1
+    assert learned_at == snapshot.now
+    assert shop.interactions["timestamp"].is_sorted()
+    likes = shop.interactions.filter(shop.interactions["event"] == int(Event.LIKE))
+    assert shop.users["user_id"][int(likes["user_num"][-1])] == "fan"
+    on_gone = snapshot.interactions.filter(snapshot.interactions["item_num"] == 0).height
+    assert shop.interactions.height == snapshot.interactions.height - on_gone + 1
+    assert set(shop.attribute_names) >= {"category", "material"}
+    known = [path for path in shop.image_paths() if path is not None]
+    assert known
+    assert all(path.is_file() for path in known)

@@ -1,0 +1,116 @@
+"""Every screen in both languages on a phone and on a desktop: whole, accessible, and from this host alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from modaloom.messages import page_messages
+from tests.web.conftest import DESKTOP, KEYS, PHONE, Running, Watched
+
+SCREENS = ("/", "/search", "/search?text=dress", "/item/M00003", "/wardrobe", "/me", "/admin", "/offline")
+GRAVE = ("serious", "critical")
+Visit = Callable[..., Watched]
+
+
+def known(service: Running) -> str:
+    """A shopper with a past, whose place a visitor may take."""
+    return str(next(iter(service.app.state.service.settings.demo_shoppers)))
+
+
+def enter(service: Running, visited: Watched, path: str) -> Any:
+    """Opens a screen as somebody who is known; the admin's with its key."""
+    visited.look_as(known(service))
+    if path == "/admin":
+        visited.page.evaluate("key => sessionStorage.setItem('modaloom.admin', key)", KEYS["admin"])
+    return visited.open(path)
+
+
+@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_screen(service: Running, visit: Visit, language: str, width: int) -> None:
+    visited = visit(width, language, "light" if language == "en" else "dark")
+    for path in SCREENS:
+        page = enter(service, visited, path)
+        assert page.evaluate("document.documentElement.lang") == {"en": "en", "zh": "zh-Hans"}[language]
+        assert page.locator("h1").count() == 1, path
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{path} is too wide"
+        found = Axe().run(page)
+        grave = [one for one in found.response["violations"] if one["impact"] in GRAVE]
+        told = [(one["id"], node["html"][:160]) for one in grave for node in one["nodes"][:3]]
+        assert not told, path
+        assert not visited.faults, path
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_open_sheets_are_accessible(service: Running, visit: Visit, theme: str) -> None:
+    visited = visit(PHONE, "en", theme)
+    page = enter(service, visited, "/")
+    for opener in (".filter-bar button >> nth=0", "#foryou .card-tools [aria-haspopup] >> nth=0"):
+        page.click(opener)
+        page.wait_for_selector("dialog[open]")
+        found = Axe().run(page)
+        assert not [one["id"] for one in found.response["violations"] if one["impact"] in GRAVE], opener
+        page.keyboard.press("Escape")
+        page.wait_for_selector("dialog", state="detached")
+
+
+def test_language_and_theme_are_remembered(visit: Visit) -> None:
+    visited = visit(DESKTOP, "en")
+    page = visited.open("/")
+    with page.expect_navigation():
+        page.click("#language")
+    assert page.evaluate("document.documentElement.lang") == "zh-Hans"
+    page.click("#theme")
+    visited.open("/me")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert page.locator("h1").inner_text() == page_messages("zh")["me"]["title"]
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(251, 250, 247)"
+
+
+def test_what_cannot_be_found_is_told(visit: Visit) -> None:
+    visited = visit(PHONE, "en")
+    page = visited.open("/item/none-such")
+    assert page.locator("h1").inner_text() == page_messages("en")["item"]["gone_title"]
+    assert visited.faults, "the 404 of the item is expected"
+    visited.faults.clear()
+
+
+def test_nothing_found_has_a_way_on(visit: Visit) -> None:
+    visited = visit(PHONE, "en")
+    page = visited.open("/")
+    page.route("**/v1/search?*", lambda route: route.fulfill(json={"items": [], "personal": False, "note": "none"}))
+    visited.open("/search?text=qqqq")
+    assert page.locator(".state .chip").count() == 4
+
+
+def test_a_failure_can_be_tried_again(visit: Visit) -> None:
+    visited = visit(PHONE, "en")
+    page = visited.page
+    broken = {"error": {"code": "internal", "message": "x", "hint": None, "request_id": "abc"}}
+    page.route("**/v1/recommendations?*", lambda route: route.fulfill(status=500, json=broken))
+    visited.open("/")
+    assert page.locator("#foryou .state").count() == 1
+    visited.faults.clear()
+    page.unroute("**/v1/recommendations?*")
+    page.click("#foryou .state button")
+    page.wait_for_selector("#foryou [data-item]")
+
+
+def test_without_network_there_is_still_a_page(visit: Visit) -> None:
+    visited = visit(PHONE, "en")
+    page = visited.open("/")
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    page.wait_for_function("caches.match('/offline').then(Boolean)")
+    visited.open("/me")  # now the worker has the files
+    page.context.set_offline(True)
+    try:
+        page.wait_for_selector("#offline-bar:not([hidden])")
+        page.goto(visited.url + "/wardrobe")
+        assert page.locator("h1").inner_text() == page_messages("en")["offline"]["title"]
+    finally:
+        page.context.set_offline(False)
+        visited.faults.clear()
