@@ -16,9 +16,9 @@
     ├── BundleError            a bundle cannot be written or trusted
     │   └── ChecksumError          a file of the bundle is not the one that was written
     ├── QueryError             a request for recommendations cannot be answered
-    │   └── NotFoundError          what it names does not exist
+    │   └── NotFoundError          what a request names does not exist
     ├── StoreError             the store cannot be opened, read or written
-    │   └── StoreBusyError         it is too busy at this moment; the same call may be sent again
+    │   └── StoreBusyError         the store is too busy at this moment; the same call may be sent again
     └── ServeError             the service cannot be started, or a request is refused
 
 The command line prints the message on one line and exits with 2.

@@ -37,6 +37,7 @@ from modaloom.types import (
     FloatArray,
     Histories,
     Interaction,
+    Tokens,
 )
 
 LEAST_SHOPPERS = 50

@@ -138,7 +138,7 @@ class Watched:
     def open(self, path: str = "/") -> Any:
         """Goes to a screen and waits until nothing is loading any more."""
         self.page.goto(self.url + path)
-        self.page.wait_for_function("!document.querySelector('main [aria-busy=true]')")
+        self.page.wait_for_selector("main [aria-busy=true]", state="detached")
         self.page.wait_for_load_state("networkidle")
         return self.page
 

@@ -104,7 +104,8 @@ def test_without_network_there_is_still_a_page(visit: Visit) -> None:
     visited = visit(PHONE, "en")
     page = visited.open("/")
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
-    page.wait_for_function("caches.match('/offline').then(Boolean)")
+    kept = "async () => { while (!(await caches.match('/offline'))) await new Promise(done => setTimeout(done, 50)) }"
+    page.evaluate(kept)
     visited.open("/me")  # now the worker has the files
     page.context.set_offline(True)
     try:
