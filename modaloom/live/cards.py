@@ -45,7 +45,7 @@ class CardMaker:
             category=None if category is None else self.label(CATEGORY, category, language),
             has_picture=bool(catalogue.pictures[num]),
             in_stock=bool(catalogue.stock[num] != 0),
-            is_new=bool(self.new(np.array([num]), now)[0]),
+            is_new=self._is_new(num, now),
             score=round(score, 4),
             swatches=swatches,
         )
@@ -89,6 +89,11 @@ class CardMaker:
         dated = (released > 0) & (released <= now) & (now - released < NEW_DAYS * DAY_S)
         fresh: BoolArray = dated | ((released == 0) & (nums >= self.catalogue.n_known))
         return fresh
+
+    def _is_new(self, num: int, now: int) -> bool:
+        """The same as :meth:`new` for one item, which is much quicker than an array of one."""
+        released = int(self.catalogue.released_at[num])
+        return 0 <= now - released < NEW_DAYS * DAY_S if released > 0 else num >= self.catalogue.n_known
 
     def _colour(self, num: int, language: str) -> str | None:
         found = ((name, value) for name in COLOURS if (value := self.catalogue.value(name, num)))

@@ -16,6 +16,7 @@ import polars as pl
 
 from modaloom.data.splits import as_of
 from modaloom.models.behaviour import DAY_S, decayed_counts, shopper_weights
+from modaloom.models.towers import Past
 from modaloom.numerics import GrowingRows
 from modaloom.ranking.parts import Arrivals, State, group_numbers
 from modaloom.ranking.retrieve import Answer, ConstantAnswer
@@ -84,7 +85,7 @@ class Demand:
         """See :class:`~modaloom.ranking.retrieve.Answer`."""
         return ConstantAnswer(self._scores, len(histories))
 
-    def voice(self, histories: Histories) -> Voice:
+    def voice(self, histories: Histories, past: Past) -> Voice:
         """It says the same to everybody."""
         return ConstantVoice(self._scores)
 

@@ -40,20 +40,25 @@ class FusionIndex:
         rows = {name: self._growing[name].put(places, values) for name, values in made.items()}
         self._table = ItemTable(self._table.modalities, **rows)
         self.neighbours.forget(places, len(self._table.keys))
+        self.__dict__.pop("_reference_keys", None)
         return self._table
+
+    @cached_property
+    def _reference_keys(self) -> FloatArray:
+        """Keys of the items that stand for the whole catalogue."""
+        return self._table.keys[reference_items(len(self._table.keys))]
 
     def ask(self, histories: Histories) -> FusionAnswer:
         """See :class:`~modaloom.ranking.retrieve.Answer`."""
         past = pad_histories(histories)
         return FusionAnswer(self, self._table, past, self._queries(past))
 
-    def voice(self, histories: Histories) -> FusionVoice | None:
-        """What it says to a single shopper; None where the past is summed up in one query."""
-        past = pad_histories(histories)
+    def voice(self, past: Past) -> FusionVoice | None:
+        """What it says to a single shopper with this past; None where it is summed up in one query."""
         queries = self._queries(past)
         if queries.queries.shape[1] < past.items.shape[1]:
             return None
-        return FusionVoice(self._table, self.neighbours, self.level, past, queries)
+        return FusionVoice(self._table, self.neighbours, self.level, self._reference_keys, past, queries)
 
     def _queries(self, past: Past) -> Queries:
         made = self._tower(np.take(self._table.keys, past.items, axis=0), past.mask, past.event, past.age_days)

@@ -17,7 +17,7 @@ import scipy.sparse as sp
 
 from modaloom.models.behaviour import event_weights, history_matrix, history_weights
 from modaloom.models.sparse_linear import SparseEase
-from modaloom.models.towers import pad_histories
+from modaloom.models.towers import Past, pad_histories
 from modaloom.numerics import GrowingRows, Moments, moments_of
 from modaloom.ranking.nearest import nearest_many, pays
 from modaloom.ranking.retrieve import (
@@ -28,7 +28,7 @@ from modaloom.ranking.retrieve import (
     best_columns,
     reference_items,
 )
-from modaloom.ranking.single import KernelVoice, SparseVoice, Voice
+from modaloom.ranking.single import KernelReference, KernelVoice, Rows, SparseVoice, Voice, summed
 from modaloom.types import BoolArray, FloatArray, Histories, IntArray, Snapshot, Tokens
 
 State = dict[str, npt.NDArray[Any]]
@@ -64,8 +64,8 @@ class Part(Protocol):
         """What it says of these shoppers, without the whole catalogue."""
         ...
 
-    def voice(self, histories: Histories) -> Voice:
-        """What it says to a single shopper."""
+    def voice(self, histories: Histories, past: Past) -> Voice:
+        """What it says to a single shopper; ``past`` is the same past, padded."""
         ...
 
     def place(self, arrivals: Arrivals) -> None:
@@ -100,7 +100,14 @@ class ContentKernel:
         self._vectors, self._growing = vectors, GrowingRows(vectors)
         self._present: BoolArray = np.abs(vectors).sum(axis=1) > 0
         self.neighbours = Neighbours(len(vectors), self._nearest)
+        self.__dict__.pop("reference", None)
         return self
+
+    @cached_property
+    def reference(self) -> KernelReference:
+        """The items that stand for the whole catalogue."""
+        items = reference_items(len(self._vectors))
+        return KernelReference(self._vectors[items], self._present[items], np.float32(1.0 / self.TEMPERATURE))
 
     def fit(self, snapshot: Snapshot) -> Self:
         """Takes over the modality's vectors."""
@@ -131,12 +138,11 @@ class ContentKernel:
         weights = event_weights(past.event.astype(np.uint8)) / (1.0 + past.age_days / self.AGE_SCALE_DAYS) ** 0.7
         return KernelAnswer(self, past.items, (weights * (past.mask & self._present[past.items])).astype(np.float32))
 
-    def voice(self, histories: Histories) -> Voice:
+    def voice(self, histories: Histories, past: Past) -> Voice:
         """See :class:`Part`."""
-        past = pad_histories(histories, MAX_HISTORY)
         weights = event_weights(past.event[0].astype(np.uint8)) / (1.0 + past.age_days[0] / self.AGE_SCALE_DAYS) ** 0.7
         own = (weights * (past.mask[0] & self._present[past.items[0]])).astype(np.float32)
-        return KernelVoice(self._vectors, self._present, self.neighbours, past, own, self.TEMPERATURE)
+        return KernelVoice(self._vectors, self._present, self.neighbours, past, own, self.reference)
 
     def likeness(self, items: IntArray, weights: FloatArray, others: IntArray) -> FloatArray:
         """Scores (b, c) of ``others`` (b, c) or (c,) after items (b, t) with weights (b, t); zero where those are."""
@@ -185,6 +191,7 @@ class ContentKernel:
         present[: len(self._present)] = self._present
         present[places] = np.abs(made).sum(axis=1) > 0
         self._present = present
+        self.__dict__.pop("reference", None)
         self.neighbours.forget(places, len(present))
 
     def score_vector(self, vector: FloatArray) -> FloatArray:
@@ -255,12 +262,11 @@ class Repurchase:
         """See :class:`~modaloom.ranking.retrieve.Answer`."""
         return SparseAnswer(history_matrix(histories, self._n_items, self.half_life_days))
 
-    def voice(self, histories: Histories) -> Voice:
+    def voice(self, histories: Histories, past: Past) -> Voice:
         """See :class:`Part`."""
-        past = history_matrix(histories, self._n_items, self.half_life_days)
-        t = len(past.indices)
-        rows = sp.csr_matrix((past.data, past.indices, np.arange(t + 1)), shape=(t, self._n_items))
-        return SparseVoice(past.indices.astype(np.int64), rows)
+        had = history_matrix(histories, self._n_items, self.half_life_days)
+        items = had.indices.astype(np.int64)
+        return SparseVoice(items, Rows(np.arange(len(items) + 1), items, had.data), self._n_items)
 
     def place(self, arrivals: Arrivals) -> None:
         """See :class:`Part`."""
@@ -298,13 +304,14 @@ class Variants:
         """See :class:`~modaloom.ranking.retrieve.Answer`."""
         return SparseAnswer(self._siblings(histories))
 
-    def voice(self, histories: Histories) -> Voice:
+    def voice(self, histories: Histories, past: Past) -> Voice:
         """See :class:`Part`."""
         own = history_matrix(histories, self._member.shape[0], self.half_life_days)
         t, n = len(own.indices), self._member.shape[0]
         diagonal = sp.csr_matrix((own.data, own.indices, np.arange(t + 1)), shape=(t, n))
-        rows = ((diagonal @ self._member) @ self._member.T).tocsr() - diagonal
-        return SparseVoice(own.indices.astype(np.int64), rows.tocsr())
+        made = (((diagonal @ self._member) @ self._member.T).tocsr() - diagonal).tocsr()
+        rows = Rows(made.indptr.astype(np.int64), made.indices.astype(np.int64), made.data)
+        return SparseVoice(own.indices.astype(np.int64), rows, n)
 
     def _siblings(self, histories: Histories) -> sp.csr_matrix:
         """How much of each item's model (b, n) the shopper had, the item itself left out."""
@@ -356,12 +363,16 @@ class Linear(SparseEase):
         """See :class:`~modaloom.ranking.retrieve.Answer`."""
         return SparseAnswer(history_matrix(histories, self.weights.shape[0]) @ self.weights)
 
-    def voice(self, histories: Histories) -> Voice:
+    def voice(self, histories: Histories, past: Past) -> Voice:
         """See :class:`Part`."""
-        past = history_matrix(histories, self.weights.shape[0])
-        rows = self.weights[past.indices]
-        rows.data = rows.data * np.repeat(past.data, np.diff(rows.indptr))
-        return SparseVoice(past.indices.astype(np.int64), rows)
+        matrix = self.weights
+        items, counts = summed(histories.item_nums, history_weights(histories))
+        starts, stops = matrix.indptr[items].astype(np.int64), matrix.indptr[items + 1].astype(np.int64)
+        lengths = stops - starts
+        bounds = np.concatenate([[0], np.cumsum(lengths)])
+        picks = np.arange(bounds[-1]) + np.repeat(starts - bounds[:-1], lengths)
+        values = matrix.data[picks] * np.repeat(np.minimum(counts, np.float32(1.0)), lengths)
+        return SparseVoice(items, Rows(bounds, matrix.indices[picks].astype(np.int64), values), matrix.shape[1])
 
     def place(self, arrivals: Arrivals) -> None:
         """See :class:`Part`; nobody had an arrival yet, so nothing speaks for it here."""

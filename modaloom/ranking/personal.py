@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from modaloom.models.behaviour import event_weights
-from modaloom.models.towers import SERVED_HISTORY
+from modaloom.models.towers import SERVED_HISTORY, Past, pad_histories
 from modaloom.ranking.learned import FusionAnswer
 from modaloom.ranking.ranker import CANDIDATES, FEW_ITEMS, FUSION, NARROW, Ranker
 from modaloom.ranking.single import ConstantVoice, Left, Spread, Voice
@@ -41,9 +41,13 @@ class Personal:
         """By part, those with a weight."""
         return {name: self._voice(name) for name, weight in self.ranker.weights.items() if weight}
 
+    @cached_property
+    def _past(self) -> Past:
+        return pad_histories(self.histories)
+
     def _voice(self, name: str) -> Voice:
         part = self.ranker.part(name)
-        own = self.ranker.fusion_voice(self.histories) if part is None else part.voice(self.histories)
+        own = self.ranker.fusion_voice(self._past) if part is None else part.voice(self.histories, self._past)
         return AnsweredVoice(self.ranker, name, self.histories) if own is None else own
 
     def scores(self, items: IntArray) -> FloatArray:

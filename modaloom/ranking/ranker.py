@@ -14,6 +14,7 @@ from modaloom.metrics import top_n
 from modaloom.models.towers import (
     SERVED_HISTORY,
     ItemTable,
+    Past,
     Queries,
     UserTower,
     past_queries,
@@ -188,10 +189,10 @@ class Ranker:
             self._last_general = last
         return last[2].best[:k]
 
-    def fusion_voice(self, histories: Histories) -> FusionVoice | None:
+    def fusion_voice(self, past: Past) -> FusionVoice | None:
         """What the learned fusion says to a single shopper; None where it sums the past up in one query."""
         assert self._index is not None
-        return self._index.voice(histories)
+        return self._index.voice(past)
 
     def can_be_asked(self) -> bool:
         """Whether every part with a weight can tell candidates from the rest."""

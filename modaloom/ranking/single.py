@@ -11,7 +11,6 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
 
 from modaloom.models.towers import SMALLEST, ItemTable, Past, Queries
 from modaloom.numerics import EPSILON
@@ -99,18 +98,25 @@ class ConstantVoice:
         return Left(rows, self.spread(), {})
 
 
+class Rows(NamedTuple):
+    """Sparse rows (t, n), packed one after the other: row r is ``bounds[r]:bounds[r + 1]``."""
+
+    bounds: IntArray
+    columns: IntArray
+    values: FloatArray
+
+
 class SparseVoice:
     """A part whose raw score is a sum over past items: rows (t, n) of what each distinct past item (t,) adds."""
 
-    def __init__(self, past: IntArray, rows: sp.csr_matrix):
-        self._past, self._rows = past, rows
-        self._n = rows.shape[1]
-        self._columns, self._inverse = np.unique(rows.indices, return_inverse=True)
-        self._sums: Sums = np.asarray(np.bincount(self._inverse, rows.data, len(self._columns)), dtype=np.float64)
+    def __init__(self, past: IntArray, rows: Rows, n_items: int):
+        self._past, self._rows, self._n = past, rows, n_items
+        self._columns, self._inverse = np.unique(rows.columns, return_inverse=True)
+        self._sums: Sums = np.asarray(np.bincount(self._inverse, rows.values, len(self._columns)), dtype=np.float64)
 
     def near(self) -> tuple[IntArray, FloatArray]:
         """See :class:`Voice`."""
-        return self._columns.astype(np.int64), self._sums.astype(np.float32)
+        return self._columns, self._sums.astype(np.float32)
 
     def at(self, items: IntArray) -> FloatArray:
         """See :class:`Voice`."""
@@ -128,8 +134,8 @@ class SparseVoice:
         for number, item in enumerate(past.tolist(), start=1):
             row = place.get(item)
             if row is not None:
-                own = slice(self._rows.indptr[row], self._rows.indptr[row + 1])
-                sums[number, self._inverse[own]] -= self._rows.data[own]
+                own = slice(self._rows.bounds[row], self._rows.bounds[row + 1])
+                sums[number, self._inverse[own]] -= self._rows.values[own]
         sums[np.abs(sums) < EPSILON] = 0.0  # what is left of differences of equal numbers
         return Left(self._at(sums, items), self._spread(sums), {})
 
@@ -149,6 +155,14 @@ class SparseVoice:
         return Spread(mean.astype(np.float32), spread.astype(np.float32))
 
 
+class KernelReference(NamedTuple):
+    """The items that stand for the whole catalogue, in one modality."""
+
+    vectors: FloatArray  # (q, d)
+    present: BoolArray  # (q,)
+    sharpness: np.float32  # what differences of cosines are multiplied by
+
+
 class KernelVoice:
     """Likeness to single past items (t,), of vectors (n, d) of one modality."""
 
@@ -159,13 +173,12 @@ class KernelVoice:
         neighbours: Neighbours,
         past: Past,
         weights: FloatArray,
-        scale: float,
+        reference: KernelReference,
     ):
         used = weights > 0
-        self._vectors, self._present, self._neighbours = vectors, present, neighbours
-        self._items, self._weights, self._scale = past.items[0][used], weights[used], np.float32(1.0 / scale)
+        self._vectors, self._present, self._neighbours, self._reference = vectors, present, neighbours, reference
+        self._items, self._weights = past.items[0][used], weights[used]
         self._own = vectors[self._items]
-        self._reference = reference_items(len(vectors))
 
     def near(self) -> tuple[IntArray, FloatArray]:
         """See :class:`Voice`."""
@@ -197,15 +210,18 @@ class KernelVoice:
         return Left(np.where(self._present[items], raw, middle), spread, {})
 
     def _powers(self, items: IntArray) -> FloatArray:
-        similar = self._own @ self._vectors[items].T
+        return self._powers_of(self._vectors[items])
+
+    def _powers_of(self, vectors: FloatArray) -> FloatArray:
+        similar = self._own @ vectors.T
         similar -= np.float32(1.0)
-        similar *= self._scale
+        similar *= self._reference.sharpness
         made: FloatArray = np.exp(similar, out=similar)
         return made
 
     @cached_property
     def _reference_powers(self) -> FloatArray:
-        return self._powers(self._reference)
+        return self._powers_of(self._reference.vectors)
 
     def _log(self, kept: FloatArray, powers: FloatArray) -> FloatArray:
         made: FloatArray = np.log(kept @ powers + np.float32(1e-12))
@@ -222,7 +238,7 @@ class KernelVoice:
 
     def _summary(self, reference: FloatArray) -> tuple[Spread, FloatArray]:
         """Spread, and what an item scores that lacks the modality, of scores (r, ...) of the reference items."""
-        there = self._present[self._reference]
+        there = self._reference.present
         lowest = reference.min(axis=1, keepdims=True, initial=0.0, where=there)
         middle: FloatArray = (lowest + reference.mean(axis=1, keepdims=True)) / 2
         return Spread.of(np.where(there, reference, middle)), middle
@@ -231,9 +247,18 @@ class KernelVoice:
 class FusionVoice:
     """The learned fusion with one query for each past event."""
 
-    def __init__(self, table: ItemTable, neighbours: Neighbours, level: float, past: Past, queries: Queries):
+    def __init__(
+        self,
+        table: ItemTable,
+        neighbours: Neighbours,
+        level: float,
+        reference: FloatArray,
+        past: Past,
+        queries: Queries,
+    ):
         used = past.mask[0]
         self._table, self._neighbours, self._level = table, neighbours, np.float32(level)
+        self._reference_keys = reference
         self._items, self._queries = past.items[0][used], queries.queries[0][used]
         self._logs = queries.log_weights[0][used]
         self._reference = reference_items(len(table.keys))
@@ -271,18 +296,21 @@ class FusionVoice:
                 view = self._table.view(name)
                 own = self._queries[:, view]
                 raw = self._collapse(similar - own @ keys[items, view].T, items)
-                mean = self._collapse(reference - own @ keys[self._reference, view].T, self._reference).mean()
+                mean = self._collapse(reference - own @ self._reference_keys[:, view].T, self._reference).mean()
                 without[name] = raw, np.asarray(mean)
         return Left(self._kept(similar, kept, items), spread, without)
 
     def _similar(self, items: IntArray) -> FloatArray:
-        made: FloatArray = self._queries @ self._table.keys[items].T
+        return self._similar_to(self._table.keys[items])
+
+    def _similar_to(self, keys: FloatArray) -> FloatArray:
+        made: FloatArray = self._queries @ keys.T
         made += self._logs[:, None]
         return made
 
     @cached_property
     def _reference_similar(self) -> FloatArray:
-        return self._similar(self._reference)
+        return self._similar_to(self._reference_keys)
 
     def _collapse(self, similar: FloatArray, items: IntArray) -> FloatArray:
         bias = self._table.bias[items]

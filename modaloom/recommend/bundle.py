@@ -56,13 +56,12 @@ class OnnxTower:
 
     def __call__(self, keys: FloatArray, mask: BoolArray, event: IntArray, age_days: FloatArray) -> Queries:
         """Pads the past to the tower's length and runs it."""
-        room = SERVED_HISTORY - keys.shape[1]
-        inputs = {
-            "keys": np.pad(keys, ((0, 0), (0, room), (0, 0))),
-            "mask": np.pad(mask, ((0, 0), (0, room))),
-            "event": np.pad(event, ((0, 0), (0, room))),
-            "age_days": np.pad(age_days, ((0, 0), (0, room))),
-        }
+        given = {"keys": keys, "mask": mask, "event": event, "age_days": age_days}
+        inputs = {}
+        for name, values in given.items():
+            padded = np.zeros((len(values), SERVED_HISTORY, *values.shape[2:]), dtype=values.dtype)
+            padded[:, : values.shape[1]] = values
+            inputs[name] = padded
         return Queries(*self._session.run(None, inputs))
 
 

@@ -21,20 +21,20 @@ def known(service: Running) -> str:
     return str(next(iter(service.app.state.service.settings.demo_shoppers)))
 
 
-def enter(service: Running, visited: Watched, path: str) -> Any:
-    """Opens a screen as somebody who is known; the admin's with its key."""
+def enter(service: Running, visited: Watched) -> Any:
+    """Becomes somebody who is known, also to the admin's screen."""
     visited.look_as(known(service))
-    if path == "/admin":
-        visited.page.evaluate("key => sessionStorage.setItem('modaloom.admin', key)", KEYS["admin"])
-    return visited.open(path)
+    visited.page.evaluate("key => sessionStorage.setItem('modaloom.admin', key)", KEYS["admin"])
+    return visited.page
 
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_every_screen(service: Running, visit: Visit, language: str, width: int) -> None:
     visited = visit(width, language, "light" if language == "en" else "dark")
+    page = enter(service, visited)
     for path in SCREENS:
-        page = enter(service, visited, path)
+        visited.open(path)
         assert page.evaluate("document.documentElement.lang") == {"en": "en", "zh": "zh-Hans"}[language]
         assert page.locator("h1").count() == 1, path
         assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{path} is too wide"
@@ -48,7 +48,8 @@ def test_every_screen(service: Running, visit: Visit, language: str, width: int)
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_open_sheets_are_accessible(service: Running, visit: Visit, theme: str) -> None:
     visited = visit(PHONE, "en", theme)
-    page = enter(service, visited, "/")
+    page = enter(service, visited)
+    visited.open("/")
     for opener in (".filter-bar button >> nth=0", "#foryou .card-tools [aria-haspopup] >> nth=0"):
         page.click(opener)
         page.wait_for_selector("dialog[open]")

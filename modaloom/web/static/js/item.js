@@ -162,7 +162,7 @@ async function load() {
       place.replaceChildren(failure(error, load));
       return;
     }
-    for (const id of ["block-goes", "block-similar"]) at(id).hidden = true;
+    for (const id of ["block-goes", "block-similar"]) at(id).remove();
     place.replaceChildren(
       state({ art: "wardrobe", title: say("item.gone_title"), body: say("item.gone_body"), extra: [linkButton(say("item.gone_go"), "/", "solid")], level: "h1" }),
     );
