@@ -193,10 +193,11 @@ def start(bundle: Path, store: str, port: int, workers: int) -> subprocess.Popen
         "MODALOOM_SERVE_LOG_REQUESTS": "false",
     }
     command = ["-m", "modaloom.cli", "serve", str(bundle), "--store", store, "--port", str(port)]
-    log = tempfile.TemporaryFile()
-    process = subprocess.Popen(
-        [sys.executable, *command, "--workers", str(workers)], env=environment, stdout=log, stderr=log
-    )
+    log = Path(tempfile.gettempdir()) / f"modaloom-benchmark-{port}.log"
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, *command, "--workers", str(workers)], env=environment, stdout=stream, stderr=stream
+        )
     deadline = time.monotonic() + 600
     while time.monotonic() < deadline and process.poll() is None:
         try:
@@ -204,8 +205,7 @@ def start(bundle: Path, store: str, port: int, workers: int) -> subprocess.Popen
                 return process
         except OSError:
             time.sleep(0.3)
-    log.seek(0)
-    raise SystemExit(f"the service did not start:\n{log.read().decode()[-2000:]}")
+    raise SystemExit(f"the service did not start:\n{log.read_text()[-2000:]}")
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ from modaloom.types import BoolArray, Event, FloatArray, Histories, IntArray, Re
 
 SIMILAR_WEIGHTS = {"image": 1.0, "text": 0.6, "attributes": 0.5, FUSION: 0.4, "linear": 0.3}
 GOES_WITH_WEIGHTS = {"linear": 1.0, FUSION: 0.6, "demand": 0.2, "text": 0.1}
-SHORTLIST = 6
+SHORTLIST = 5
 """Candidates per place of the list, so that rules and variety have something to choose from."""
 LEAST_SHORTLIST = 90
 MOST_EXTRA = 300

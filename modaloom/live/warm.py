@@ -50,7 +50,7 @@ def take_warm(bundle: Bundle, name: str, settings: Settings) -> bool:
         return False
     for part, index in bundle.ranker.neighbours().items():
         own = {key.partition(".")[2]: value for key, value in arrays.items() if key.partition(".")[0] == part}
-        if own and len(own["place"]) == index.n_items:
+        if own.keys() == index.state().keys() and len(own["slot"]) == index.n_items:
             index.restore(own)
     return True
 

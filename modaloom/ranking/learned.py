@@ -18,8 +18,8 @@ from modaloom.models.towers import (
     without_modality,
 )
 from modaloom.numerics import GrowingRows, Moments, moments_of
-from modaloom.ranking.nearest import nearest_many, pays
-from modaloom.ranking.retrieve import NEIGHBOURS, Neighbours, best_columns, reference_items
+from modaloom.ranking.nearest import NEIGHBOURS, Neighbours, best_columns, nearest_many, pays
+from modaloom.ranking.retrieve import reference_items
 from modaloom.ranking.single import FusionVoice
 from modaloom.types import Event, FloatArray, Histories, IntArray
 

@@ -1,13 +1,26 @@
-"""Nearest neighbours of very many items at once: by an inverted file where there is FAISS, else by comparing all."""
+"""What single past items propose: the nearest neighbours of each, found when they are first asked for, then kept.
+
+Those of very many items at once are found by an inverted file where there is FAISS, else by comparing all.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
 
-from modaloom.types import FloatArray, IntArray
+from modaloom.numerics import GrowingRows
+from modaloom.types import BoolArray, FloatArray, IntArray
 
+NEIGHBOURS = 64
+"""How many items each single past item proposes."""
+CELLS_AT_ONCE = 4_000_000
+"""Dense numbers that one block may need."""
 MANY_QUERIES = 2_000
 MANY_ITEMS = 20_000
 """From so many queries and items on an inverted file pays for being built."""
@@ -16,6 +29,107 @@ CELLS_PER_ROOT = 4
 TRAINED_ON = 50_000
 QUERIES_AT_ONCE = 4_096
 Exact = Callable[[IntArray], tuple[IntArray, FloatArray]]
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
+
+class Neighbours:
+    """The best items of each single past item, with weights.
+
+    ``find`` gives items (s, k) and weights (s, k) of past items (s,).
+    """
+
+    def __init__(self, n_items: int, find: Exact):
+        self.n_items, self._find = n_items, find
+        self._slot = np.full(n_items, -1, dtype=np.int64)  # which row is an item's
+        self._found: BoolArray = np.zeros(n_items, dtype=bool)  # whether it is up to date
+        self._columns = GrowingRows(np.zeros((0, 0), dtype=np.int32))
+        self._weights = GrowingRows(np.zeros((0, 0), dtype=np.float32))
+        self._lock = threading.Lock()
+
+    def prepare(self, items: IntArray, threads: int = 1) -> None:
+        """Finds the neighbours of those items that were never asked for, in blocks."""
+        if self._found[items].all():
+            return
+        with self._lock:
+            new = np.unique(items)
+            new = new[~self._found[new]]
+            size = len(new) if pays(new, self.n_items) else max(CELLS_AT_ONCE // max(self.n_items, 1), 1)
+            blocks = [new[start : start + size] for start in range(0, len(new), size)]
+            if not blocks:
+                return
+            found = list(in_threads(self._find, blocks, threads))
+            columns, weights = (np.concatenate(part) for part in zip(*found, strict=True))
+            if columns.shape[1] != self._columns.rows.shape[1]:  # a small catalogue has grown: rows are wider now
+                self._forget_all(columns.shape[1])
+            unplaced = new[self._slot[new] < 0]
+            self._slot[unplaced] = len(self._columns.rows) + np.arange(len(unplaced))
+            self._columns.put(self._slot[new], columns.astype(np.int32))
+            self._weights.put(self._slot[new], weights)
+            self._found[new] = True
+
+    def rows(self, items: IntArray) -> tuple[IntArray, FloatArray]:
+        """Neighbours (t, k) of past items (t,), and their weights (t, k)."""
+        if not len(items):
+            return np.zeros((0, 1), dtype=np.int64), np.zeros((0, 1), dtype=np.float32)
+        self.prepare(items)
+        slots = self._slot[items]
+        return self._columns.rows[slots].astype(np.int64), self._weights.rows[slots]
+
+    def after(self, items: IntArray, weights: FloatArray) -> sp.csr_matrix:
+        """Weights (b, n) of the neighbours, summed over past items (b, t) that count this much (b, t)."""
+        used = weights > 0
+        own = items[used]
+        self.prepare(own)
+        count, k = self._columns.rows.shape
+        table = sp.csr_matrix(
+            (self._weights.rows.ravel(), self._columns.rows.ravel(), np.arange(count + 1) * k),
+            shape=(count, self.n_items),
+        )
+        bounds = np.concatenate([[0], np.cumsum(used.sum(axis=1))])
+        return sp.csr_matrix((weights[used], self._slot[own], bounds), shape=(len(items), count)) @ table
+
+    def forget(self, items: IntArray, n_items: int) -> None:
+        """Items that have changed, or are new: their neighbours are looked for when they are next asked for."""
+        with self._lock:
+            more = max(n_items - self.n_items, 0)
+            self._slot = np.concatenate([self._slot, np.full(more, -1, dtype=np.int64)])
+            found = np.concatenate([self._found, np.zeros(more, dtype=bool)])
+            found[items] = False
+            self._found = found
+            self.n_items += more
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """What was found so far."""
+        return {
+            "slot": np.where(self._found, self._slot, -1),
+            "columns": self._columns.rows,
+            "weights": self._weights.rows,
+        }
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Takes over what :meth:`state` gave."""
+        with self._lock:
+            self._slot = state["slot"].copy()
+            self._columns, self._weights = GrowingRows(state["columns"]), GrowingRows(state["weights"])
+            self._found = self._slot >= 0
+
+    def _forget_all(self, k: int) -> None:
+        self._slot[:] = -1
+        self._found[:] = False
+        self._columns = GrowingRows(np.zeros((0, k), dtype=np.int32))
+        self._weights = GrowingRows(np.zeros((0, k), dtype=np.float32))
+
+
+def best_columns(scores: FloatArray, k: int) -> IntArray:
+    """The ``k`` best columns (b, k) of each row of scores, in no order."""
+    if k >= scores.shape[1]:
+        return np.broadcast_to(np.arange(scores.shape[1]), scores.shape).astype(np.int64)
+    least = np.partition(scores, -k, axis=1)[:, -k, None]
+    rows, columns = np.nonzero(scores >= least)
+    if len(rows) == k * len(scores):
+        return columns.reshape(len(scores), k)
+    return np.argsort(-scores, axis=1, kind="stable")[:, :k]  # equal ones at the end: those in front
 
 
 def nearest_many(
@@ -60,3 +174,11 @@ def nearest_many(
 def pays(items: IntArray, n_items: int) -> bool:
     """Whether :func:`nearest_many` is worth while."""
     return len(items) >= MANY_QUERIES and n_items >= MANY_ITEMS
+
+
+def in_threads(work: Callable[[Given], Made], things: Iterable[Given], threads: int) -> list[Made]:
+    """Maps in order; NumPy and SciPy let several threads work at once."""
+    if threads <= 1:
+        return [work(thing) for thing in things]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(work, things))

@@ -19,15 +19,8 @@ from modaloom.models.behaviour import event_weights, history_matrix, history_wei
 from modaloom.models.sparse_linear import SparseEase
 from modaloom.models.towers import Past, pad_histories
 from modaloom.numerics import GrowingRows, Moments, moments_of
-from modaloom.ranking.nearest import nearest_many, pays
-from modaloom.ranking.retrieve import (
-    NEIGHBOURS,
-    Answer,
-    Neighbours,
-    SparseAnswer,
-    best_columns,
-    reference_items,
-)
+from modaloom.ranking.nearest import NEIGHBOURS, Neighbours, best_columns, nearest_many, pays
+from modaloom.ranking.retrieve import Answer, SparseAnswer, reference_items
 from modaloom.ranking.single import KernelReference, KernelVoice, Rows, SparseVoice, Voice, summed
 from modaloom.types import BoolArray, FloatArray, Histories, IntArray, Snapshot, Tokens
 

@@ -23,18 +23,16 @@ from modaloom.models.towers import (
 )
 from modaloom.numerics import EPSILON, moments_of, squashed_zscore
 from modaloom.ranking.learned import FusionIndex
+from modaloom.ranking.nearest import CELLS_AT_ONCE, Neighbours, in_threads
 from modaloom.ranking.parts import Arrivals, Part
 from modaloom.ranking.retrieve import (
-    CELLS_AT_ONCE,
     Answer,
     General,
-    Neighbours,
     Offer,
     available_threads,
     block_size,
     candidates_of,
     in_general,
-    in_threads,
     normalised,
     reordered,
 )

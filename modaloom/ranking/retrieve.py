@@ -8,31 +8,23 @@ here is as large as shoppers x items when the catalogue is large.
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
 from modaloom.numerics import EPSILON, Moments, moments_of
-from modaloom.ranking.nearest import pays
+from modaloom.ranking.nearest import CELLS_AT_ONCE
 from modaloom.types import BoolArray, FloatArray, Histories, IntArray
 
 REFERENCE_ITEMS = 512
 """Mean and spread of a part that has no closed form are taken over this many items of a large catalogue."""
 WHOLE_REFERENCE = 2_000
 """Up to this many items, they are taken over all of them."""
-NEIGHBOURS = 64
-"""How many items each single past item proposes."""
-CELLS_AT_ONCE = 4_000_000
-"""Dense numbers that one block may need."""
-Given = TypeVar("Given")
-Made = TypeVar("Made")
 
 
 class Answer(Protocol):
@@ -232,89 +224,6 @@ class SparseAnswer:
         return Moments(*(part[:, None] for part in (mean.astype(np.float32), spread.astype(np.float32), flat)))
 
 
-class Neighbours:
-    """The best items of each single past item, with weights; found when they are first asked for, then kept.
-
-    ``find`` gives items (s, k) and weights (s, k) of past items (s,).
-    """
-
-    def __init__(self, n_items: int, find: Callable[[IntArray], tuple[IntArray, FloatArray]]):
-        self.n_items, self._find = n_items, find
-        self._place = np.full(n_items, -1, dtype=np.int64)
-        self._table = sp.csr_matrix((0, n_items), dtype=np.float32)
-        self._lock = threading.Lock()
-
-    def prepare(self, items: IntArray, threads: int = 1) -> None:
-        """Finds the neighbours of those items that were never asked for, in blocks."""
-        with self._lock:
-            if (self._place[items] >= 0).all():
-                return
-            new = np.unique(items)
-            new = new[self._place[new] < 0]
-            size = len(new) if pays(new, self.n_items) else max(CELLS_AT_ONCE // max(self.n_items, 1), 1)
-            blocks = [new[start : start + size] for start in range(0, len(new), size)]
-            found = list(in_threads(self._find, blocks, threads))
-            columns, weights = (np.concatenate(part) for part in zip(*found, strict=True))
-            bounds = np.arange(len(new) + 1) * columns.shape[1]
-            made = sp.csr_matrix((weights.ravel(), columns.ravel(), bounds), shape=(len(new), self.n_items))
-            table = made if not self._table.shape[0] else sp.vstack([self._table, made], format="csr")
-            self._place[new] = self._table.shape[0] + np.arange(len(new))
-            self._table = table
-
-    def rows(self, items: IntArray) -> tuple[IntArray, FloatArray]:
-        """Neighbours (t, k) of past items (t,), and their weights (t, k)."""
-        if not len(items):
-            return np.zeros((0, 1), dtype=np.int64), np.zeros((0, 1), dtype=np.float32)
-        self.prepare(items)
-        table = self._table
-        k = len(table.data) // table.shape[0]
-        spans = self._place[items][:, None] * k + np.arange(k)
-        return table.indices[spans].astype(np.int64), table.data[spans]
-
-    def state(self) -> dict[str, npt.NDArray[Any]]:
-        """What was found so far."""
-        table = self._table
-        return {"place": self._place, "indptr": table.indptr, "indices": table.indices, "data": table.data}
-
-    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Takes over what :meth:`state` gave."""
-        with self._lock:
-            shape = (len(state["indptr"]) - 1, self.n_items)
-            self._table = sp.csr_matrix((state["data"], state["indices"], state["indptr"]), shape=shape)
-            self._place = state["place"].copy()
-
-    def forget(self, items: IntArray, n_items: int) -> None:
-        """Items that have changed, or are new: their neighbours are looked for when they are next asked for."""
-        with self._lock:
-            place = np.full(max(n_items, self.n_items), -1, dtype=np.int64)
-            place[: len(self._place)] = self._place
-            place[items] = -1
-            self.n_items = len(place)
-            self._table.resize(self._table.shape[0], self.n_items)
-            self._place = place
-
-    def after(self, items: IntArray, weights: FloatArray) -> sp.csr_matrix:
-        """Weights (b, n) of the neighbours, summed over past items (b, t) that count this much (b, t)."""
-        used = weights > 0
-        own = items[used]
-        self.prepare(own)
-        places, table = self._place[own], self._table
-        bounds = np.concatenate([[0], np.cumsum(used.sum(axis=1))])
-        past = sp.csr_matrix((weights[used], places, bounds), shape=(len(items), table.shape[0]))
-        return past @ table
-
-
-def best_columns(scores: FloatArray, k: int) -> IntArray:
-    """The ``k`` best columns (b, k) of each row of scores, in no order."""
-    if k >= scores.shape[1]:
-        return np.broadcast_to(np.arange(scores.shape[1]), scores.shape).astype(np.int64)
-    least = np.partition(scores, -k, axis=1)[:, -k, None]
-    rows, columns = np.nonzero(scores >= least)
-    if len(rows) == k * len(scores):
-        return columns.reshape(len(scores), k)
-    return np.argsort(-scores, axis=1, kind="stable")[:, :k]  # equal ones at the end: those in front
-
-
 def best_of_rows(matrix: sp.csr_matrix, priority: FloatArray, k: int) -> IntArray:
     """Columns (b, k) of the entries of each row that have the highest finite priority, -1 where there are fewer."""
     lengths = np.diff(matrix.indptr)
@@ -381,11 +290,3 @@ def reordered(histories: Histories, rows: IntArray) -> Histories:
 def available_threads() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def in_threads(work: Callable[[Given], Made], things: Iterable[Given], threads: int) -> list[Made]:
-    """Maps in order; NumPy and SciPy let several threads work at once."""
-    if threads <= 1:
-        return [work(thing) for thing in things]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(work, things))

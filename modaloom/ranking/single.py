@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from modaloom.models.towers import SMALLEST, ItemTable, Past, Queries
 from modaloom.numerics import EPSILON
-from modaloom.ranking.retrieve import Neighbours, reference_items, squashed
+from modaloom.ranking.nearest import Neighbours
+from modaloom.ranking.retrieve import reference_items, squashed
 from modaloom.types import BoolArray, FloatArray, IntArray
 
 Sums = npt.NDArray[np.float64]

@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 from modaloom.metrics import top_n
 from modaloom.models.towers import ItemTable, Queries, UserTower
 from modaloom.numerics import squashed_zscore, unit_rows
+from modaloom.ranking import ranker as ranking
+from modaloom.ranking import retrieve
 from modaloom.ranking.demand import Demand
+from modaloom.ranking.nearest import Neighbours, best_columns, in_threads
 from modaloom.ranking.parts import ContentKernel, Linear, Part, Repurchase, Variants
 from modaloom.ranking.ranker import FUSION, Lists, Ranker
 from modaloom.ranking.retrieve import (
-    Neighbours,
     Offer,
-    best_columns,
     best_of_rows,
-    in_threads,
     moments_of,
     normalised,
     reference_items,
@@ -33,8 +33,6 @@ from modaloom.ranking.retrieve import (
     union,
     values_at,
 )
-from modaloom.recommend import ranker as ranking
-from modaloom.recommend import retrieve
 from modaloom.recommend.bundle import load_bundle
 from modaloom.testing import taste_world
 from modaloom.types import BoolArray, Event, FloatArray, Histories, IntArray

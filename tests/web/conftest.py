@@ -61,7 +61,7 @@ def start_service(bundle: Path, folder: Path) -> Iterator[Running]:
     from modaloom.config import load_settings
 
     live = open_live_shop(bundle, f"sqlite:///{folder / 'shop.db'}", load_settings(), today=True)
-    users = [user for user, in _rows(live.store)][:2]
+    users = [user for (user,) in _rows(live.store)][:2]
     settings = load_serve_settings(
         page_keys=(KEYS["page"],),
         shop_keys=(KEYS["shop"],),
@@ -143,8 +143,9 @@ class Watched:
         return self.page
 
     def settle(self) -> None:
-        """Waits until what was asked for is there."""
-        self.page.wait_for_load_state("networkidle")
+        """Waits until everything that is being asked for is there."""
+        self.page.wait_for_timeout(100)
+        self.page.wait_for_selector("main [aria-busy=true]", state="detached")
 
     def shopper(self) -> str | None:
         """Who the browser is, from the API."""
@@ -156,7 +157,8 @@ class Watched:
         return self.page.evaluate(
             """async ([method, path, body, key]) => {
                 const headers = {"X-API-Key": key, "Content-Type": "application/json"};
-                const answer = await fetch(path, {method, headers, body: body === null ? undefined : JSON.stringify(body)});
+                const text = body === null ? undefined : JSON.stringify(body);
+                const answer = await fetch(path, {method, headers, body: text});
                 return answer.json();
             }""",
             [method, path, body, KEYS["page"]],

@@ -116,15 +116,16 @@ function compared(row, most) {
   const points = (/** @type {number} */ value) => number(value * 100, { maximumFractionDigits: 2, signDisplay: "exceptZero" });
   const verdict = row.low > 0 ? "better" : row.high < 0 ? "worse" : "open";
   const label = say("admin.interval", { name: row.bundle, difference: points(row.difference), low: points(row.low), high: points(row.high) });
+  const shoppers = row.shoppers.map((/** @type {number} */ n) => number(n)).join(" / ");
+  const figures = [
+    `${say("admin.rate")} ${percent(row.rate[0], 2)} / ${percent(row.rate[1], 2)}`,
+    `${say("admin.difference")} ${points(row.difference)} (${points(row.low)} … ${points(row.high)})`,
+    `${say("admin.shoppers")} ${shoppers}`,
+  ];
   return h(
     "li",
     { class: `bundle ${verdict}` },
-    h(
-      "div",
-      {},
-      h("h3", {}, row.bundle),
-      h("p", { class: "hint" }, `${percent(row.rate[0], 2)} / ${percent(row.rate[1], 2)} · ${say("admin.shoppers")} ${row.shoppers.map((/** @type {number} */ n) => number(n)).join(" / ")}`),
-    ),
+    h("div", {}, h("h3", {}, row.bundle), h("p", { class: "hint" }, figures.join(" · "))),
     interval(row, most, label),
     h("b", { class: "verdict" }, say(`admin.${verdict}`)),
   );

@@ -7,13 +7,12 @@ import { openSheet } from "./sheet.js";
 import { button, linkButton, state } from "./states.js";
 import { toast } from "./toast.js";
 
-/** @param {boolean} known */
-export function dataPanel(known) {
+/** What a shopper can do with everything that is kept. */
+export function dataPanel() {
   const save = h("button", { type: "button", class: "button" }, icon("download"), say("me.download"));
   save.addEventListener("click", download);
   const erase = h("button", { type: "button", class: "button danger", id: "erase" }, icon("trash"), say("me.erase"));
   erase.addEventListener("click", () => confirmErase(erase));
-  save.disabled = erase.disabled = !known;
   return h(
     "section",
     { class: "panel" },

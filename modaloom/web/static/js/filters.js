@@ -12,6 +12,17 @@ const FOLDED = 14;
 const DIVERSITY = 0.3;
 const ORDER = ["category", "colour", "color", "size", "material", "season", "audience"];
 
+const LETTERS = ["XXS", "XS", "S", "M", "L", "XL", "XXL", "3XL", "4XL"];
+
+/** Sizes from small to large: letters, then numbers, then words. @param {Facet[]} sizes */
+function inOrder(sizes) {
+  const rank = (/** @type {string} */ value) => {
+    const letter = LETTERS.indexOf(value.toUpperCase());
+    return letter >= 0 ? letter : Number.isNaN(Number(value)) ? 1e9 : 100 + Number(value);
+  };
+  return [...sizes].sort((one, other) => rank(one.value) - rank(other.value));
+}
+
 export class Filters {
   /**
    * @param {HTMLElement} bar
@@ -142,7 +153,7 @@ export class Filters {
 
   /** @param {string} name */
   group(name) {
-    const values = this.facets[name];
+    const values = name === "size" ? inOrder(this.facets[name]) : this.facets[name];
     const chips = values.map((facet) => {
       const box = h("input", { type: "checkbox", class: "unseen" });
       box.checked = this.chosen[name]?.has(facet.value) ?? false;

@@ -34,9 +34,12 @@ function fetcher(place, filters) {
 }
 
 /** @param {import("./list.js").Listed} listed */
-function tell(listed) {
-  const warm = listed.personal;
-  at("lede").textContent = say(warm ? "home.lede_personal" : boot.known && listed.note !== "cold" ? "home.lede_plain" : "home.lede_cold");
+async function tell({ personal }) {
+  at("lede").textContent = say(personal ? "home.lede_personal" : "home.lede_cold");
+  if (personal || !boot.known) return;
+  const { consents } = await get("/v1/users/me/consents").catch(() => ({ consents: [] }));
+  const off = consents.some((/** @type {{purpose: string, granted: boolean}} */ one) => one.purpose === "personalise" && !one.granted);
+  if (off) at("lede").textContent = say("home.lede_plain");
 }
 
 startChrome();

@@ -8,6 +8,8 @@ import { announce } from "./toast.js";
 /** @typedef {{items: import("./card.js").Card[], personal: boolean, note: string|null}} Listed */
 /** @typedef {(n: number, exclude: string[]) => Promise<Listed>} Fetcher */
 
+const MAX_EXCLUDED = 500;
+
 export class CardList {
   /**
    * @param {HTMLElement} place
@@ -27,6 +29,9 @@ export class CardList {
     this.turn = 0;
     /** @type {Set<string>} */
     this.gone = new Set();
+    /** Other versions of what is shown, by its id: the same sweater must not come back in another colour.
+     * @type {Map<string, string[]>} */
+    this.versions = new Map();
     /** @type {HTMLElement} */
     this.list = h("ul");
   }
@@ -34,6 +39,12 @@ export class CardList {
   /** Ids that stand in the list now. @returns {string[]} */
   get shown() {
     return this.entries.map((entry) => entry.dataset.item ?? "");
+  }
+
+  /** What the next request is to leave out. @param {string[]} [shown] */
+  known(shown = this.shown) {
+    const ids = [...shown, ...this.gone];
+    return [...new Set([...ids, ...ids.flatMap((id) => this.versions.get(id) ?? [])])].slice(0, MAX_EXCLUDED);
   }
 
   /** @returns {HTMLElement[]} */
@@ -83,6 +94,7 @@ export class CardList {
   /** @param {import("./card.js").Card} card @param {number} place */
   entry(card, place) {
     const first = this.hero && place === 0;
+    this.versions.set(card.item_id, card.swatches.map((swatch) => swatch.item_id));
     return cardEntry(card, {
       eager: this.kind === "grid" && place < 4,
       large: first,
@@ -106,8 +118,10 @@ export class CardList {
   /** @param {HTMLElement} foot @param {HTMLElement} more */
   async grow(foot, more) {
     more.setAttribute("aria-busy", "true");
+    const turn = this.turn;
     try {
-      const listed = await this.fetcher(this.n, [...this.shown, ...this.gone]);
+      const listed = await this.fetcher(this.n, this.known());
+      if (turn !== this.turn) return;
       const entries = listed.items.map((card) => this.entry(card, this.entries.length + 1));
       for (const entry of entries) entry.classList.add("entering");
       this.list.append(...entries);
@@ -128,8 +142,7 @@ export class CardList {
     this.gone.add(itemId);
     /** @type {HTMLElement|null} */
     let filler = null;
-    const known = [...this.shown, ...this.gone];
-    this.fetcher(1, known).then(
+    this.fetcher(1, this.known()).then(
       ({ items }) => {
         const [card] = items;
         if (!card || !this.gone.has(itemId) || this.shown.includes(card.item_id)) return;
@@ -154,7 +167,7 @@ export class CardList {
     if (!unseen.length) return;
     const seen = this.shown.filter((id) => !unseen.some((entry) => entry.dataset.item === id));
     try {
-      const { items } = await this.fetcher(unseen.length, [...seen, ...this.gone]);
+      const { items } = await this.fetcher(unseen.length, this.known(seen));
       if (turn !== this.turn) return;
       unseen.forEach((entry, place) => {
         const card = items[place];

@@ -154,8 +154,8 @@ async function consents() {
 function show(profile, granted) {
   const again = (/** @type {Profile} */ changed) => show(changed, granted);
   place.replaceChildren(
-    h("div", { class: "me-column" }, tastesPanel(profile.chips, again), looksAt(profile)),
-    h("div", { class: "me-column" }, consentsPanel(granted), settingsPanel(), kept(profile), told(profile), dataPanel(true)),
+    h("div", { class: "me-column" }, tastesPanel(profile.chips, again), looksAt(profile), kept(profile)),
+    h("div", { class: "me-column" }, consentsPanel(granted), settingsPanel(), told(profile), dataPanel()),
   );
   place.setAttribute("aria-busy", "false");
 }

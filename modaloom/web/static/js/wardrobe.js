@@ -98,7 +98,8 @@ function addButton() {
 
 /** Asks for consent where there is none, then for the garment. @param {HTMLElement} near */
 async function addOwn(near) {
-  const { consents } = await get("/v1/users/me/consents").catch(() => ({ consents: [] }));
+  const nothing = { consents: [] };
+  const { consents } = boot.known ? await get("/v1/users/me/consents").catch(() => nothing) : nothing;
   const granted = consents.some((/** @type {{purpose: string, granted: boolean}} */ one) => one.purpose === "photos" && one.granted);
   if (granted) {
     addForm(near);
