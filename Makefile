@@ -25,13 +25,25 @@ COVER ?= --cov=modaloom --cov-report=term:skip-covered --cov-fail-under=90
 # One thread per test process: the numerics of tiny arrays only wait for each other.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: help test demo lint types format clean
+.PHONY: help test demo lint types format clean packages
 
 help:
 	@awk '!/^#/ { exit } { sub(/^# ?/, ""); print }' Makefile
 
-test: $(VENV)/.installed-dev
+test: $(VENV)/.installed-dev packages
 	$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) --maxprocesses 4 --dist worksteal --durations 5 $(COVER) $(PYTEST_ARGS)
+
+# The page is tested in Chromium. Where it can be installed, it is; elsewhere those tests say why they are skipped.
+packages:
+	@command -v chromium chromium-browser google-chrome >/dev/null && exit 0; \
+	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	    echo "installing Chromium, and letters for Chinese pages"; \
+	    apt-get update -qq >/dev/null || true; \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-noto-cjk >/dev/null || \
+	        echo "Chromium cannot be installed: the page's tests will not run" >&2; \
+	else \
+	    echo "no Chromium here: the page's tests are skipped (Debian and Ubuntu: apt install chromium fonts-noto-cjk)" >&2; \
+	fi
 
 demo: $(VENV)/.installed
 	$(BIN)/modaloom demo $(DEMO_ARGS)

@@ -248,7 +248,7 @@ def migrate(store: Annotated[str, typer.Option("--store", help="sqlite:///FILE o
     from modaloom.storage.open import open_store
     from modaloom.terminal import say
 
-    with open_store(store) as opened:
+    with open_store(store, migrate=False) as opened:
         done = opened.migrate()
     say(f"done: {', '.join(done)}" if done else "nothing to do: the schema is up to date")
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from modaloom.api.server import Factory, serve
+from modaloom.api.server import Factory, bind, serve
 from modaloom.api.settings import ServeSettings, load_serve_settings
 from modaloom.build.live import prepare_store
 from modaloom.config import Settings
@@ -47,11 +47,11 @@ def run_service(
         ModaloomError: the bundle, the store or the port cannot be used.
     """
     bundle = load_bundle(bundle_folder)
-    url = store_url or default_store(bundle_folder)
-    with open_store(url) as store, bars() as tell:
-        store.migrate()
-        prepare_store(store, bundle_folder, settings, today=today, tell=tell)
+    url = default_store(bundle_folder) if store_url is None else store_url
     chosen = _serve_settings(bundle, bundle_folder, serving)
+    bind(chosen.host, chosen.port).close()  # a start that must fail may not swap the bundle of a service that runs
+    with open_store(url) as store, bars() as tell:
+        prepare_store(store, bundle_folder, settings, today=today, tell=tell)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread a worker: the cores are shared by requests
     arguments = {"store_url": url, "settings": settings.model_dump(mode="json", exclude_unset=True)}
     serve(Factory(WORKER, arguments), chosen, on_ready=on_ready or print_ready)

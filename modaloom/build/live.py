@@ -14,7 +14,8 @@ import polars as pl
 
 from modaloom.config import Settings, load_settings
 from modaloom.data.shop import items_of
-from modaloom.live.fleet import BUNDLES, TRAFFIC, bundle_name
+from modaloom.errors import StoreError
+from modaloom.live.fleet import BUNDLES, TRAFFIC, bundle_name, same_contents
 from modaloom.live.shop import LiveShop
 from modaloom.live.warm import warm
 from modaloom.recommend.bundle import Bundle, load_bundle
@@ -24,6 +25,8 @@ from modaloom.types import ATTRIBUTE_PREFIX, LANGUAGES, Event, Interaction, Item
 
 SEEDED = "seeded"
 """Key in the store's state: the bundle that the store began with, once all of it is there."""
+SEEDING = "seeding"
+"""Key in the store's state: what a store is being filled with, and how, until all of it is there."""
 PAGE = 5_000
 DAY_S = 86_400
 Progress = Callable[[str, int, int], None]
@@ -57,7 +60,6 @@ def open_live_shop(
     """
     store = open_store(store_url)
     try:
-        store.migrate()
         if bundle_folder is not None:
             prepare_store(store, bundle_folder, settings, today=today, tell=tell)
         live = LiveShop(store, settings)
@@ -79,39 +81,65 @@ def prepare_store(
     """Fills a new store from a bundle, and names the bundle as the one that answers; gives its name.
 
     A store that was left half filled is filled up; one that is in use keeps its items and events. Where the
-    bundle already has a share of the traffic, the shares stay.
+    bundle already has a share of the traffic, the shares stay; a bundle that was moved keeps its share.
+
+    Raises:
+        StoreError: the store was left half filled from another bundle.
+        BundleError: the bundle cannot be trusted.
     """
     name = bundle_name(bundle_folder)
     bundle = load_bundle(bundle_folder)
     if store.state(SEEDED) is None:
         _seed(store, bundle, name, today=today, tell=tell)
     warm(bundle, name, settings, tell)
-    named = json.loads(store.state(BUNDLES) or "{}") | {name: str(bundle_folder.resolve())}
-    store.set_state(BUNDLES, json.dumps(named))
-    if not json.loads(store.state(TRAFFIC) or "{}").get(name):
-        store.set_state(TRAFFIC, json.dumps({name: 1.0}))
+    _name(store, name, bundle_folder.resolve())
     return name
 
 
+def _name(store: Store, name: str, folder: Path) -> None:
+    """Tells every process on the store where the bundle lies, and that it answers."""
+    named, shares = json.loads(store.state(BUNDLES) or "{}"), json.loads(store.state(TRAFFIC) or "{}")
+    moved = [other for other, place in named.items() if same_contents(other, name) and not Path(place).is_dir()]
+    for other in moved:
+        if other != name and other in shares:
+            shares[name] = shares.get(name, 0.0) + shares.pop(other)
+    # another bundle lay in this folder before it was written over: nobody can load that one any more
+    kept = {other: place for other, place in named.items() if other not in moved and Path(place) != folder}
+    store.set_state(BUNDLES, json.dumps(kept | {name: str(folder)}))
+    store.set_state(TRAFFIC, json.dumps(shares if shares.get(name) else {name: 1.0}))
+
+
 def _seed(store: Store, bundle: Bundle, name: str, *, today: bool, tell: Progress) -> None:
-    snapshot = bundle.snapshot
-    shift = 0
-    if today and snapshot.now:
-        shift = max((int(time.time()) - snapshot.now) // DAY_S, 0) * DAY_S
-    if store.catalogue_version() == 0:
-        done = 0
-        for items in _pages(_shifted(items_of(snapshot.items, bundle.pictures_root), shift)):
-            store.upsert_items(items)
-            done += len(items)
-            tell("items into the store", done, snapshot.n_items)
+    """Fills a store. Killed in the middle, it goes on with the same event ids and calendar: nothing is there twice."""
+    snapshot, begun = bundle.snapshot, json.loads(store.state(SEEDING) or "null")
+    if begun is None:
+        shift = max((int(time.time()) - snapshot.now) // DAY_S, 0) * DAY_S if today and snapshot.now else 0
+        begun = {"bundle": name, "shift_s": shift, "items": store.catalogue_version() == 0}
+        store.set_state(SEEDING, json.dumps(begun))
+    elif not same_contents(begun["bundle"], name):
+        raise StoreError(
+            f"is half filled with what the bundle {begun['bundle']!r} knows",
+            where=store.url,
+            hint="Serve that bundle first, or name another store with --store",
+        )
+    done, shift = 0, begun["shift_s"]
+    for items in _pages(_shifted(items_of(snapshot.items, bundle.pictures_root), shift)) if begun["items"] else ():
+        if store.state(SEEDED) is not None:  # another process has filled it, and the shop may have changed items since
+            return
+        store.upsert_items(items)
+        done += len(items)
+        tell("items into the store", done, snapshot.n_items)
     for users in _pages(_users(snapshot.users)):
+        if store.state(SEEDED) is not None:
+            return
         store.upsert_users(users)
     done, total = 0, snapshot.interactions.height
-    for events in _pages(_events(bundle, name, shift)):
+    for events in _pages(_events(bundle, begun["bundle"], shift)):
         store.add_interactions(events)
         done += len(events)
         tell("events into the store", done, total)
-    store.set_state(SEEDED, name)
+    store.set_state(SEEDED, begun["bundle"])
+    store.set_state(SEEDING, None)
 
 
 def _pages(things: Iterator[Thing]) -> Iterator[list[Thing]]:

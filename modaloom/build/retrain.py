@@ -25,9 +25,10 @@ from modaloom.data.shop import Shop
 from modaloom.data.splits import Split, window_split
 from modaloom.encoders.catalogue import encode_items
 from modaloom.errors import TrainingError
-from modaloom.live.fleet import BUNDLES, TRAFFIC, Fleet, bundle_name
+from modaloom.live.fleet import BUNDLES, TRAFFIC, Fleet, bundle_name, same_contents
 from modaloom.live.guide import Guide
 from modaloom.metrics import ranking_metrics, top_n
+from modaloom.recommend.bundle import refuse_foreign
 from modaloom.storage.contract import Store
 from modaloom.types import (
     ATTRIBUTE_PREFIX,
@@ -106,6 +107,7 @@ def retrain(
     """
     if not 0 < share <= 1:
         raise TrainingError(f"the share is {share}", hint="Choose more than 0, up to 1")
+    _check_place(store, out)
     fleet = Fleet(store, settings, lambda: 0)
     fleet.open()
     try:
@@ -122,6 +124,19 @@ def retrain(
         return verdict, None
     train_bundle(shop, out, options, settings=settings, tell=tell)
     return verdict, _promote(store, out, verdict.champion, share)
+
+
+def _check_place(store: Store, out: Path) -> None:
+    """Says now what would only come out when all the learning is done."""
+    named = json.loads(store.state(BUNDLES) or "{}")
+    if not named:
+        hint = "Is it the one that 'modaloom serve' uses? That fills it"
+        raise TrainingError("the store has no bundle, so nothing to be better than", where=store.url, hint=hint)
+    refuse_foreign(out)
+    if str(out.resolve()) in named.values():
+        raise TrainingError(
+            "a bundle that answers lies here, and must stay as it is", where=out, hint="Give --out another name"
+        )
 
 
 def _promote(store: Store, out: Path, champion: str, share: float) -> str:
@@ -221,7 +236,7 @@ def shop_of(store: Store, champion: Guide, tell: Progress) -> tuple[Shop, int]:
         spec=ShopSpec(**spec),
     )
     # A store's calendar may have been moved when it began: then the bundle's own events say when it learned.
-    moved = champion.name == log.seeded and log.newest_seeded is not None
+    moved = same_contents(champion.name, log.seeded) and log.newest_seeded is not None
     return shop, log.newest_seeded + 1 if moved and log.newest_seeded is not None else bundle.snapshot.now
 
 

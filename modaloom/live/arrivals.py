@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import polars as pl
@@ -91,29 +91,46 @@ class Placing:
                 if self._stopped:
                     return
                 chunk = list(self._waiting.values())[:AT_ONCE]
-            try:
-                tokens = self.reader.tokens(chunk)
-            except Exception:  # whatever is wrong with one of them, the others must not wait for ever
-                logger.exception("items could not be read; they are placed by their facts alone")
-                tokens = {}
-            with self.lock, self._wake:
-                keep = [row for row, item in enumerate(chunk) if self._waiting.get(item.item_id) is item]
-                self._place([chunk[row] for row in keep], {name: _rows(made, keep) for name, made in tokens.items()})
-                for row in keep:
-                    self._waiting.pop(chunk[row].item_id, None)
-                self._wake.notify_all()
+            for items, tokens in self._read(chunk):
+                try:
+                    self._place(items, tokens)
+                except Exception:  # a thread that ends here would leave every later item out
+                    logger.exception("items could not be placed, and are left as they were")
+                with self._wake:
+                    for item in items:
+                        if self._waiting.get(item.item_id) is item:
+                            del self._waiting[item.item_id]
+                    self._wake.notify_all()
+
+    def _read(self, items: list[Item]) -> Iterator[tuple[list[Item], dict[str, Tokens]]]:
+        """What the encoders make of items; one that they cannot read is alone without."""
+        try:
+            yield items, self.reader.tokens(items)
+        except Exception as error:  # whatever is wrong with one of them, the others must not wait for ever
+            if len(items) > 1:
+                for item in items:
+                    yield from self._read([item])
+                return
+            logger.error("item %r cannot be read and is placed by its facts alone: %s", items[0].item_id, error)
+            yield items, {}
 
     def _place(self, items: Sequence[Item], tokens: dict[str, Tokens]) -> None:
-        if not items:
-            return
-        places = np.array([self._put(item) for item in items], dtype=np.int64)
-        groups = np.array([self._group(item) for item in items], dtype=np.int64)
-        order = np.argsort(places, kind="stable")
-        tokens = {name: _rows(made, order.tolist()) for name, made in tokens.items()}
-        arrivals = Arrivals(places[order], tokens, groups[order], self._like(tokens, len(items)))
-        self.reader.ranker.place(arrivals, self._keys(tokens, len(items)))
-        for item in items:
-            self._content[item.item_id] = content_of(item)
+        # What takes long comes before the lock: only this thread changes what is read here.
+        count = len(items)
+        keys, like = self._keys(tokens, count), self._like(tokens, count)
+        with self.lock:
+            keep = [row for row, item in enumerate(items) if self._waiting.get(item.item_id) is item]
+            if not keep:  # all were deleted, or changed again, while they were read
+                return
+            places = np.array([self._put(items[row]) for row in keep], dtype=np.int64)
+            order = np.argsort(places, kind="stable")
+            rows = np.array(keep, dtype=np.int64)[order]
+            groups = np.array([self._group(items[row]) for row in rows], dtype=np.int64)
+            kept = {name: _rows(made, rows.tolist()) for name, made in tokens.items()}
+            arrivals = Arrivals(places[order], kept, groups, like[rows])
+            self.reader.ranker.place(arrivals, None if keys is None else (keys[0][rows], keys[1][rows], keys[2][rows]))
+            for row in keep:
+                self._content[items[row].item_id] = content_of(items[row])
 
     def _keys(self, tokens: dict[str, Tokens], count: int) -> tuple[FloatArray, FloatArray, FloatArray] | None:
         table = self.reader.ranker.table
@@ -127,7 +144,7 @@ class Placing:
             )
         return self.reader.keys(tokens)
 
-    def _like(self, tokens: dict[str, Tokens], count: int) -> IntArray | None:
+    def _like(self, tokens: dict[str, Tokens], count: int) -> IntArray:
         """Numbers (k, j) of the items most like each arrival, by picture or, where it has none, by words."""
         like = np.full((count, LIKE), -1, dtype=np.int64)
         for name in ("text", "image"):

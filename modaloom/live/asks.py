@@ -23,7 +23,7 @@ class Rules:
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """An item must have one of the values of each attribute: ``{"category": ("dress", "skirt")}``."""
     exclude: frozenset[str] = frozenset()
-    """Ids that are not to be shown, such as what the page shows already."""
+    """Ids that are not to be shown, such as what the page shows already; nor are other colours of them."""
     hide_bought: bool = True
     category_cap: int | None = None
     """At most this many items of one category in a list."""
@@ -66,6 +66,8 @@ class Why:
     """The past item that it is about, whose picture may be shown."""
     contribution: float
     """What the score loses without it, in standard deviations of the scores."""
+    has_picture: bool = False
+    """Whether the past item has a picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ class Answer:
     personal: bool
     """Whether the shopper's past had a part in it."""
     note: str | None = None
-    """A message key for the page where the list is shorter or other than asked for: ``few``, ``none``, ``cold``."""
+    """Where the list is shorter or other than asked for: ``few``, ``none``, or ``cold`` if nothing is known yet."""
 
 
 @dataclass(frozen=True, slots=True)

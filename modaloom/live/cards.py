@@ -62,7 +62,14 @@ class CardMaker:
         others = [reason for reason in reasons if reason.kind != "taste"]
         if others or not told:
             told += [
-                Why(said.text, said.reason.kind, said.reason.subject, said.item_id, round(said.reason.contribution, 4))
+                Why(
+                    text=said.text,
+                    kind=said.reason.kind,
+                    subject=said.reason.subject,
+                    item_id=said.item_id,
+                    contribution=round(said.reason.contribution, 4),
+                    has_picture=self._has_picture(said.item_id),
+                )
                 for said in in_words(others, lambda item_id: self.name(item_id, language), language)
             ]
         return told
@@ -78,6 +85,10 @@ class CardMaker:
             return title
         category = self.catalogue.value(CATEGORY, num)
         return self.catalogue.ids[num] if category is None else self.label(CATEGORY, category, language)
+
+    def _has_picture(self, item_id: str | None) -> bool:
+        num = None if item_id is None else self.catalogue.nums.get(item_id)
+        return num is not None and bool(self.catalogue.alive[num]) and bool(self.catalogue.pictures[num])
 
     def label(self, name: str, value: str, language: str) -> str:
         """What the shop calls a value of an attribute in one language."""

@@ -22,13 +22,20 @@ CATEGORY = "category"
 COLOURS = ("colour", "color")
 MASKS_KEPT = 64
 UNKNOWN = -1
-_SEPARATORS = re.compile(r"[\s,;/|、，]+")
+LARGEST = 2**62
+"""Whatever a shop says there is more of, is as much as this."""
+LARGEST_PRICE = float(np.finfo(np.float32).max)
+ONE_SIZE = ("one size", "均码")
+_SEPARATORS = re.compile(r"[,;/|、，]+")
 
 
 def sizes_of(attributes: Mapping[str, str]) -> tuple[str, ...]:
     """The sizes that an item comes in, in the shop's order."""
     text = next((attributes[name] for name in SIZE_ATTRIBUTES if attributes.get(name)), "")
-    return tuple(dict.fromkeys(part for part in _SEPARATORS.split(text) if part))
+    if text.strip().lower() in ONE_SIZE:
+        return (text.strip(),)
+    parts = _SEPARATORS.split(text) if _SEPARATORS.search(text) else text.split()
+    return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
 
 
 class Codes:
@@ -50,14 +57,14 @@ class Codes:
 
     def put(self, num: int, value: str | None) -> None:
         """Sets the value of one item."""
-        size = len(self._rows.rows)
-        if num >= size:
-            gap = np.arange(size, num + 1)
-            self._rows.put(gap, np.full(len(gap), UNKNOWN, dtype=np.int32))
-        if value is not None and value not in self._code:
-            self._code[value] = len(self.values)
-            self.values.append(value)
-        self._rows.rows[num] = UNKNOWN if value is None else self._code[value]
+        rows = self._rows.rows
+        if num >= len(rows):
+            gap = np.arange(len(rows), num + 1)
+            rows = self._rows.put(gap, np.full(len(gap), UNKNOWN, dtype=np.int32))
+        code = UNKNOWN if value is None else self._code.setdefault(value, len(self.values))
+        if code == len(self.values):
+            self.values.append(str(value))
+        rows[num] = code
 
 
 class Catalogue:
@@ -70,7 +77,7 @@ class Catalogue:
         self.nums: dict[str, int] = {item_id: num for num, item_id in enumerate(self.ids)}
         self.n_known = n
         self.attributes: dict[str, Codes] = {}
-        self.sizes: dict[str, Codes] = {}
+        self._sizes = Codes(n)  # of whole lists of sizes: there are few different ones
         self.titles: dict[str, list[str]] = {language: [""] * n for language in LANGUAGES}
         self.pictures: list[tuple[str, ...]] = [()] * n
         self.members: dict[int, set[int]] = {}
@@ -125,9 +132,9 @@ class Catalogue:
                 titles.append("")
             self.arrived.append(num)
         self._set("alive", num, True)
-        self._set("stock", num, UNKNOWN if item.stock is None else item.stock)
-        self._set("price", num, np.nan if item.price is None else item.price)
-        self._set("released_at", num, item.released_at or 0)
+        self._set("stock", num, UNKNOWN if item.stock is None else min(item.stock, LARGEST))
+        self._set("price", num, np.nan if item.price is None else min(item.price, LARGEST_PRICE))
+        self._set("released_at", num, min(item.released_at or 0, LARGEST))
         self._regroup(num, item.group_id)
         for language, titles in self.titles.items():
             titles[num] = (
@@ -143,7 +150,7 @@ class Catalogue:
         num = self.nums.get(item_id)
         if num is not None:
             self._arrays["alive"].rows[num] = False
-            self.members.get(int(self.group[num]), set()).discard(num)
+            self._leave(int(self.group[num]), num)
             self._masks.clear()
         return num
 
@@ -154,12 +161,15 @@ class Catalogue:
         mask = self._masks.get(key)
         if mask is None:
             mask = self._mask(rules)
+            mask.flags.writeable = False  # the next one with the same rules gets the same array
             self._masks[key] = mask
             if len(self._masks) > MASKS_KEPT:
                 self._masks.popitem(last=False)
+        self._masks.move_to_end(key)
         if not rules.exclude:
             return mask
         out = [num for item_id in rules.exclude if (num := self.nums.get(item_id)) is not None]
+        out += [other for num in out for other in self.variants(num)]
         mask = mask.copy()
         mask[out] = False
         return mask
@@ -181,6 +191,16 @@ class Catalogue:
     def variants(self, num: int) -> list[int]:
         """Other colours and prints of the same model that there are, in order."""
         return sorted(other for other in self.members.get(int(self.group[num]), ()) if other != num)
+
+    def size_counts(self) -> dict[str, int]:
+        """How many of the items that there are come in each size."""
+        rows = self._sizes.rows
+        counts = np.bincount(rows[self.alive & (rows != UNKNOWN)], minlength=len(self._sizes.values)).tolist()
+        found: dict[str, int] = {}
+        for sizes, count in zip(self._sizes.values, counts, strict=True):
+            for size in sizes.split(","):
+                found[size] = found.get(size, 0) + count
+        return found
 
     def value(self, name: str, num: int) -> str | None:
         """One attribute of one item."""
@@ -205,17 +225,23 @@ class Catalogue:
         # an item without a model is one of its own, with a negative number that no other can have
         group = -1 - num if group_id is None else self._group_nums.setdefault(group_id, len(self._group_nums))
         if before is not None and before != group:
-            self.members.get(before, set()).discard(num)
+            self._leave(before, num)
         self._set("group", num, group)
         self.members.setdefault(group, set()).add(num)
 
+    def _leave(self, group: int, num: int) -> None:
+        members = self.members.get(group, set())
+        members.discard(num)
+        if not members:
+            self.members.pop(group, None)
+
     def _put_attributes(self, num: int, attributes: Mapping[str, str]) -> None:
         for name in {*attributes, *self.attributes} - set(SIZE_ATTRIBUTES):
-            codes = self.attributes.setdefault(name, Codes(len(self)))
+            codes = self.attributes.get(name)
+            if codes is None:
+                codes = self.attributes[name] = Codes(len(self))
             codes.put(num, attributes.get(name) or None)
-        own = set(sizes_of(attributes))
-        for size in {*own, *self.sizes}:
-            self.sizes.setdefault(size, Codes(len(self))).put(num, "yes" if size in own else None)
+        self._sizes.put(num, ",".join(sizes_of(attributes)) or None)
 
     def _mask(self, rules: Rules) -> BoolArray:
         mask = self.alive.copy()
@@ -230,12 +256,7 @@ class Catalogue:
             wanted = [] if codes is None else [codes.code(value) for value in values if codes.code(value) != UNKNOWN]
             mask &= np.isin(codes.rows, wanted) if codes is not None else False
         if rules.sizes:
-            fits = np.zeros(len(self), dtype=bool)
-            said = np.zeros(len(self), dtype=bool)
-            for size, codes in self.sizes.items():
-                has = codes.rows != UNKNOWN
-                said |= has
-                if size in rules.sizes:
-                    fits |= has
-            mask &= fits | ~said
+            asked = set(rules.sizes)
+            fits = [code for code, sizes in enumerate(self._sizes.values) if not asked.isdisjoint(sizes.split(","))]
+            mask &= np.isin(self._sizes.rows, [UNKNOWN, *fits])
         return mask

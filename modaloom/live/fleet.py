@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -27,6 +28,8 @@ from modaloom.storage.contract import Store
 BUNDLES, TRAFFIC = "bundles", "traffic"
 """Keys in the store's state: folders by name, and shares by name."""
 WATCH_S = 1.0
+RETRY_S = 30.0
+"""A bundle that could not be loaded is tried again so much later: reading it through is slow."""
 PAGE = 5_000
 logger = logging.getLogger(__name__)
 
@@ -39,7 +42,9 @@ class Fleet:
         self._guides: dict[str, Guide] = {}
         self._versions: dict[str, int] = {}
         self._shares: dict[str, float] = {}
-        self._loading = threading.Lock()
+        self._unusable: dict[tuple[str, str], tuple[str, float]] = {}
+        """By name and folder: why it could not be loaded, and when that is tried again."""
+        self._changing = threading.RLock()
         self._closed = threading.Event()
         self._watcher: threading.Thread | None = None
 
@@ -51,7 +56,12 @@ class Fleet:
         """
         self._follow()
         if not self._guides:
-            raise BundleError("no bundle to answer with", hint="Give 'modaloom serve' a bundle that 'train' wrote")
+            why = next((said for said, _ in self._unusable.values()), None)
+            raise BundleError(
+                "no bundle to answer with" if why is None else f"none of its bundles can be loaded: {why}",
+                where=self.store.url,
+                hint="Give 'modaloom serve' a bundle that 'train' wrote; one that was moved, in its new place",
+            )
         self._watcher = threading.Thread(target=self._watch, name="modaloom-bundles", daemon=True)
         self._watcher.start()
 
@@ -114,9 +124,10 @@ class Fleet:
         Raises:
             QueryError: a bundle is unknown, or the shares make no sense.
         """
-        made = checked_shares(shares, self.names())
-        self.store.set_state(TRAFFIC, json.dumps(made))
-        self._shares = made
+        with self._changing:
+            made = checked_shares(shares, self.names())
+            self.store.set_state(TRAFFIC, json.dumps(made))
+            self._shares = made
 
     def add(self, folder: Path) -> str:
         """Loads a bundle beside those that answer, for every process that serves this store; gives its name.
@@ -127,11 +138,12 @@ class Fleet:
             BundleError: it cannot be trusted.
         """
         name = bundle_name(folder)
-        self._load(name, folder)
-        named = json.loads(self.store.state(BUNDLES) or "{}") | {name: str(folder.resolve())}
-        self.store.set_state(BUNDLES, json.dumps(named))
-        if not self._shares:
-            self.set_traffic({name: 1.0})
+        with self._changing:  # or the watcher takes it out again before the store names it
+            self._load(name, folder)
+            named = json.loads(self.store.state(BUNDLES) or "{}") | {name: str(folder.resolve())}
+            self.store.set_state(BUNDLES, json.dumps(named))
+            if not self._shares:
+                self.set_traffic({name: 1.0})
         return name
 
     def remove(self, name: str) -> None:
@@ -141,14 +153,15 @@ class Fleet:
             NotFoundError: there is none of that name.
             QueryError: it still has traffic.
         """
-        if name not in self._guides:
-            raise _unknown(name, self.names())
-        if self._shares.get(name):
-            raise QueryError(f"the bundle {name!r} still has traffic", hint="Give its share to another one first")
-        named = json.loads(self.store.state(BUNDLES) or "{}")
-        named.pop(name, None)
-        self.store.set_state(BUNDLES, json.dumps(named))
-        self._drop(name)
+        with self._changing:
+            named = json.loads(self.store.state(BUNDLES) or "{}")
+            if name not in self._guides and name not in named:  # one that cannot be loaded can be removed all the same
+                raise _unknown(name, self.names())
+            if self._shares.get(name):
+                raise QueryError(f"the bundle {name!r} still has traffic", hint="Give its share to another one first")
+            named.pop(name, None)
+            self.store.set_state(BUNDLES, json.dumps(named))
+            self._drop(name)
 
     def facts(self) -> dict[str, dict[str, Any]]:
         """What the shop's people want to know of each bundle."""
@@ -167,6 +180,8 @@ class Fleet:
         """Brings one bundle's catalogue to a version of the store's, or further."""
         with guide.lock:
             at = self._versions[guide.name]
+            if at >= version:  # another request has just done it
+                return
             while changes := self.store.item_changes(at, limit=PAGE):
                 guide.placing.apply(changes)
                 at = changes[-1].version
@@ -175,16 +190,21 @@ class Fleet:
             self._versions[guide.name] = max(at, version)
 
     def _load(self, name: str, folder: Path) -> None:
-        with self._loading:
-            if name in self._guides:
-                return
-            bundle = load_bundle(folder)
-            take_warm(bundle, name, self.settings)
-            guide = Guide(name, bundle, self.settings)
+        if name in self._guides:
+            return
+        if bundle_name(folder) != name:
+            raise BundleError(f"is not the bundle {name!r} any more", where=folder, hint="Add it by its new name")
+        bundle = load_bundle(folder)
+        take_warm(bundle, name, self.settings)
+        guide = Guide(name, bundle, self.settings)
+        try:
             guide.placing.clock = self.clock
             self._versions[name] = 0
             self._catch_up(guide, self.store.catalogue_version())
-            self._guides = {**self._guides, name: guide}
+        except BaseException:
+            guide.placing.stop()
+            raise
+        self._guides = {**self._guides, name: guide}
 
     def _drop(self, name: str) -> None:
         guide = self._guides.get(name)
@@ -194,20 +214,31 @@ class Fleet:
 
     def _follow(self) -> None:
         """Makes the loaded bundles, and their shares, those that the store names."""
-        named = json.loads(self.store.state(BUNDLES) or "{}")
-        for name, folder in named.items():
-            if name not in self._guides:
-                try:
-                    self._load(name, Path(folder))
-                except ModaloomError as error:
-                    logger.error("bundle %s cannot be loaded: %s", name, error)
-        shares = json.loads(self.store.state(TRAFFIC) or "{}")
-        usable = {name: share for name, share in shares.items() if name in self._guides}
-        if usable:
-            self._shares = usable
-        for name in self.names():
-            if name not in named and len(self._guides) > 1:
-                self._drop(name)
+        with self._changing:
+            named = json.loads(self.store.state(BUNDLES) or "{}")
+            self._unusable = {key: why for key, why in self._unusable.items() if key in named.items()}
+            for name, folder in named.items():
+                self._try(name, folder)
+            shares = json.loads(self.store.state(TRAFFIC) or "{}")
+            usable = {name: share for name, share in shares.items() if name in self._guides}
+            if usable:
+                self._shares = usable
+            for name in self.names():
+                if name not in named and len(self._guides) > 1:
+                    self._drop(name)
+
+    def _try(self, name: str, folder: str) -> None:
+        """Loads a bundle if that can be done; says once why not."""
+        said, again_s = self._unusable.get((name, folder), ("", 0.0))
+        if name in self._guides or time.monotonic() < again_s:
+            return
+        try:
+            self._load(name, Path(folder))
+            self._unusable.pop((name, folder), None)
+        except (ModaloomError, OSError) as error:
+            if str(error) != said:
+                logger.error("bundle %s cannot be loaded: %s", name, error)
+            self._unusable[name, folder] = str(error), time.monotonic() + RETRY_S
 
     def _watch(self) -> None:
         while not self._closed.wait(WATCH_S):
@@ -229,6 +260,11 @@ def bundle_name(folder: Path) -> str:
         hint = "Run 'modaloom train SHOP --out BUNDLE' first"
         raise BundleError("no such bundle", where=folder, hint=hint) from error
     return f"{folder.resolve().name}-{hashlib.blake2b(content, digest_size=3).hexdigest()}"
+
+
+def same_contents(name: str, other: str) -> bool:
+    """Whether two names are those of the same bundle, wherever it lies."""
+    return name.rpartition("-")[2] == other.rpartition("-")[2]
 
 
 def _unknown(name: str, known: list[str]) -> NotFoundError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -36,7 +37,8 @@ class LiveShop:
         self.settings = settings
         self.clock = clock
         self.fleet = Fleet(store, settings, clock)
-        self._trend: tuple[float, dict[str, float]] = (-TREND_KEPT_S, {})
+        self._trend: tuple[float, dict[str, float]] = (float("-inf"), {})
+        self._counting = threading.Lock()
 
     def open(self) -> None:
         """Loads the bundles that the store names, and goes on watching for others.
@@ -71,7 +73,9 @@ class LiveShop:
         """What others look at and buy at this time; where that is little, what is expected to sell."""
 
         def listed(guide: Guide, shopper: Shopper, now: int) -> list[Card]:
-            return guide.listed(self._trending(guide, now), Reason("popular", "", 1.0), ask, shopper, now)
+            counts = self._counts(now)
+            with guide.lock:  # an item that is placed between scoring and listing would make the arrays unequal
+                return guide.listed(_trending(guide, counts), Reason("popular", "", 1.0), ask, shopper, now)
 
         return self._answer(ask, listed)
 
@@ -118,27 +122,29 @@ class LiveShop:
         """
         self.refresh()
         guide = self.fleet.main
-        num = _num(guide, item_id)
         item = self.store.items([item_id]).get(item_id)
         if item is None:
             raise NotFoundError(f"no item {item_id!r}", hint="It may have been deleted")
         description = item.descriptions.get(language) or item.description or next(iter(item.descriptions.values()), "")
-        return ItemView(
-            card=guide.cards.card(num, 0.0, _language(language), self.clock()),
-            description=description,
-            attributes={name: guide.cards.label(name, value, language) for name, value in item.attributes.items()},
-            sizes=sizes_of(item.attributes),
-            stock=item.stock,
-            pictures=len(item.images),
-            attention=guide.attention(num),
-        )
+        with guide.lock:  # or the item may be placed in one array and not yet in the next
+            num = _num(guide, item_id)
+            return ItemView(
+                card=guide.cards.card(num, 0.0, _language(language), self.clock()),
+                description=description,
+                attributes={name: guide.cards.label(name, value, language) for name, value in item.attributes.items()},
+                sizes=sizes_of(item.attributes),
+                stock=item.stock,
+                pictures=len(item.images),
+                attention=guide.attention(num),
+            )
 
     def items(self, item_ids: Sequence[str], language: str) -> list[Card]:
         """Those of the items that there are, in order."""
         self.refresh()
         guide, now = self.fleet.main, self.clock()
-        nums = guide.catalogue.numbers(item_ids)
-        return [guide.cards.card(num, 0.0, _language(language), now) for num in nums]
+        with guide.lock:
+            nums = guide.catalogue.numbers(item_ids)
+            return [guide.cards.card(num, 0.0, _language(language), now) for num in nums]
 
     def picture(self, item_id: str, number: int = 0) -> Path:
         """The file of one of an item's pictures.
@@ -148,7 +154,8 @@ class LiveShop:
         """
         self.refresh()
         guide = self.fleet.main
-        pictures = guide.catalogue.pictures[_num(guide, item_id)]
+        with guide.lock:
+            pictures = guide.catalogue.pictures[_num(guide, item_id)]
         if not 0 <= number < len(pictures):
             raise NotFoundError(f"item {item_id!r} has no picture {number}")
         return Path(pictures[number])
@@ -158,11 +165,13 @@ class LiveShop:
         self.refresh()
         guide, user = self.fleet.guide(Ask(user_id=user_id)), self.store.user(user_id) or ShopUser(user_id)
         shopper = self._everything(user)
+        with guide.lock:
+            chips = chips_of(shopper, guide.catalogue, self.clock(), self._chip_label(guide, _language(language)))
         return Profile(
             user_id=user_id,
             personalise=user.personalise,
             language=user.language,
-            chips=chips_of(shopper, guide.catalogue, self.clock(), self._chip_label(guide, _language(language))),
+            chips=chips,
             modalities=guide.modality_shares(shopper, self.clock()),
             attributes=dict(user.attributes),
             counts={
@@ -186,7 +195,7 @@ class LiveShop:
                 order = [code for code in np.argsort(-counts, kind="stable").tolist() if counts[code]]
                 values = [(codes.values[code], int(counts[code])) for code in order]
                 found[name] = [(value, guide.cards.label(name, value, language), count) for value, count in values]
-            sizes = {size: int((codes.rows[alive] != UNKNOWN).sum()) for size, codes in guide.catalogue.sizes.items()}
+            sizes = guide.catalogue.size_counts()
         if any(sizes.values()):
             found["size"] = [(size, size, count) for size, count in sizes.items() if count]
         return found
@@ -251,7 +260,7 @@ class LiveShop:
         guide, (shopper, personal) = self.fleet.guide(ask), self._shopper(ask)
         cards = listed(guide, shopper, self.clock())
         note = "none" if not cards else "few" if len(cards) < ask.n else None
-        if note is None and not shopper.known:
+        if note is None and personal and not shopper.known:
             note = "cold"
         return Answer(tuple(cards), guide.name, personal and shopper.known, note)
 
@@ -271,21 +280,21 @@ class LiveShop:
         past = self.store.history(user.user_id, limit=KEPT_HISTORY)
         return Shopper(user.user_id, past, self.store.feedback(user.user_id), user.taste)
 
-    def _trending(self, guide: Guide, now: int) -> FloatArray:
-        """How much is going on around each item (n,), and what is expected where that is equal."""
+    def _counts(self, now: int) -> dict[str, float]:
+        """How much went on around each item lately; counted by one thread while others use what was counted last."""
         made, counts = self._trend
-        if time.monotonic() - made > TREND_KEPT_S:
-            counts = dict[str, float]()
-            for event, weight in TREND_WEIGHTS.items():
-                for item_id, number in self.store.event_counts(now - TREND_DAYS * DAY_S, (event,)).items():
-                    counts[item_id] = counts.get(item_id, 0.0) + weight * number
-            self._trend = time.monotonic(), counts
-        values = guide.expected().copy()
-        for item_id, count in counts.items():
-            num = guide.catalogue.nums.get(item_id)
-            if num is not None and num < len(values):
-                values[num] += np.float32(np.log1p(count))
-        return values
+        if time.monotonic() - made > TREND_KEPT_S and self._counting.acquire(blocking=not counts):
+            try:
+                made, counts = self._trend
+                if time.monotonic() - made > TREND_KEPT_S:
+                    counts = dict[str, float]()
+                    for event, weight in TREND_WEIGHTS.items():
+                        for item_id, number in self.store.event_counts(now - TREND_DAYS * DAY_S, (event,)).items():
+                            counts[item_id] = counts.get(item_id, 0.0) + weight * number
+                    self._trend = time.monotonic(), counts
+            finally:
+                self._counting.release()
+        return counts
 
     def _chip_label(self, guide: Guide, language: str) -> Callable[[str, str], str]:
         def label(name: str, value: str) -> str:
@@ -296,8 +305,19 @@ class LiveShop:
         return label
 
 
+def _trending(guide: Guide, counts: Mapping[str, float]) -> FloatArray:
+    """How much is going on around each item (n,), and what is expected where that is equal."""
+    values = guide.expected().copy()
+    for item_id, count in counts.items():
+        num = guide.catalogue.nums.get(item_id)
+        if num is not None:
+            values[num] += np.float32(np.log1p(count))
+    return values
+
+
 def _num(guide: Guide, item_id: str) -> int:
-    nums = guide.catalogue.numbers([item_id])
+    with guide.lock:
+        nums = guide.catalogue.numbers([item_id])
     if not nums:
         raise NotFoundError(f"no item {item_id!r}", hint="It may have been deleted")
     return nums[0]

@@ -98,7 +98,10 @@ def test_values_and_what_a_key_speaks_of(catalogue: Catalogue) -> None:
 
 
 def test_sizes_are_cut_at_any_separator() -> None:
-    assert sizes_of({"size": "S, M/L|XL 38、40"}) == ("S", "M", "L", "XL", "38", "40")
+    assert sizes_of({"size": "S, M/L|XL、40"}) == ("S", "M", "L", "XL", "40")
+    assert sizes_of({"sizes": "36 37 38 37"}) == ("36", "37", "38")
+    assert sizes_of({"sizes": "extra small, extra large"}) == ("extra small", "extra large")
+    assert sizes_of({"size": "One size"}) == ("One size",)
     assert sizes_of({}) == ()
 
 

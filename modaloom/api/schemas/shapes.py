@@ -24,7 +24,7 @@ def why_shape(why: Why) -> Json:
         "kind": why.kind,
         "subject": why.subject,
         "item_id": why.item_id,
-        "picture": picture_url(why.item_id) if why.item_id else None,
+        "picture": picture_url(why.item_id) if why.item_id and why.has_picture else None,
         "contribution": why.contribution,
     }
 
