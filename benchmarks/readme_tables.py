@@ -58,6 +58,7 @@ def fusion_kinds(shop: str) -> str:
 TABLES = {
     "hm_rolling": hm_rolling,
     "peers_amazon": lambda: peers("amazon"),
+    "peers_hm": lambda: peers("hm"),
     "fusion_kinds_shop": lambda: fusion_kinds("shop"),
 }
 

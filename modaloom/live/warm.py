@@ -41,11 +41,11 @@ def take_warm(bundle: Bundle, name: str, settings: Settings) -> bool:
     """Gives a bundle the neighbours that are in the cache; whether there were any. A damaged file is removed."""
     file = _file(name, settings)
     try:
-        with np.load(file, allow_pickle=False) as content:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
             arrays = {key: content[key] for key in content.files}
     except OSError:
         return False
-    except (ValueError, zipfile.BadZipFile):
+    except (ValueError, EOFError, zipfile.BadZipFile):  # an empty file ends too early
         file.unlink(missing_ok=True)
         return False
     for part, index in bundle.ranker.neighbours().items():

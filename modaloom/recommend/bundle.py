@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 import shutil
+import threading
 import time
 import zipfile
 from collections.abc import Callable, Mapping
@@ -46,6 +47,8 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 PATIENCE = 100
 """How many times a bundle is read again that is being replaced at this moment."""
 Arrays = Mapping[str, npt.NDArray[Any]]
+_HEADERS = threading.Lock()
+"""NumPy parses the heads of arrays as Python literals, which CPython 3.11 does not always survive in two threads."""
 
 
 class OnnxTower:
@@ -312,7 +315,7 @@ def read_arrays(file: Path) -> dict[str, npt.NDArray[Any]]:
         BundleError: the file is damaged.
     """
     try:
-        with np.load(file, allow_pickle=False) as content:
+        with _HEADERS, np.load(file, allow_pickle=False) as content:
             return {name: content[name] for name in content.files}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise BundleError(f"cannot be read ({error})", where=file, hint="Train the bundle again") from error

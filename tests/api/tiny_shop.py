@@ -163,7 +163,7 @@ class TinyShop:
 
     def explain(self, item_id: str, ask: Ask) -> tuple[Why, ...]:
         self._item(item_id)
-        return (Why("Because you looked at it", "item", item_id, item_id, 1.0),)
+        return (Why("Because you looked at it", "item", item_id, item_id, 1.0, True),)
 
     def item(self, item_id: str, language: str) -> ItemView:
         item = self._item(item_id)

@@ -95,7 +95,7 @@ def test_unknown_values_columns_and_items_are_ignored(encoder: AttributeEncoder)
 
 
 def test_values_that_are_no_text_are_read_as_text() -> None:
-    items = shop().with_columns(pl.Series("attributes.size", ["38", "40"] * 24))
+    items = shop().with_columns(pl.Series("attributes.waist", ["38", "40"] * 24))
     encoder = AttributeEncoder().fit(items)
     assert np.array_equal(encoder.encode([{"waist": 38}]), encoder.encode([{"waist": "38"}]))
     assert np.linalg.norm(encoder.encode([{"waist": 38}])) > 0

@@ -1,0 +1,76 @@
+"""Neighbours that are found once and kept: the next start has them, and a damaged file does no harm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from modaloom.config import Settings, load_settings
+from modaloom.live import warm as warming
+from modaloom.live.warm import take_warm, warm
+from modaloom.recommend.bundle import Bundle, load_bundle
+
+Told = list[tuple[str, int, int]]
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setattr(warming, "FEW_ITEMS", 10)
+    return load_settings(cache_dir=tmp_path / "cache")
+
+
+@pytest.fixture
+def bundle(sample_bundle: Path) -> Bundle:
+    return load_bundle(sample_bundle)
+
+
+def test_what_was_found_is_there_at_the_next_start(bundle: Bundle, sample_bundle: Path, settings: Settings) -> None:
+    told: Told = []
+    assert not take_warm(bundle, "b", settings)
+    warm(bundle, "b", settings, lambda *said: told.append(said))
+    assert told[-1][1] == told[-1][2] == len(bundle.ranker.neighbours()) > 0
+    again = load_bundle(sample_bundle)
+    assert take_warm(again, "b", settings)
+    past = bundle.snapshot.interactions["item_num"].drop_nulls().unique().to_numpy()
+    for name, index in again.ranker.neighbours().items():
+
+        def find(items: object, name: str = name) -> None:
+            raise AssertionError(f"{name} looks for neighbours that were kept")
+
+        index._find = find  # type: ignore[assignment]
+        for one, other in zip(index.rows(past), bundle.ranker.neighbours()[name].rows(past), strict=True):
+            np.testing.assert_array_equal(one, other)
+    told.clear()
+    warm(again, "b", settings, lambda *said: told.append(said))
+    assert not told, "found once is enough"
+
+
+def test_a_small_shop_needs_none(bundle: Bundle, tmp_path: Path) -> None:
+    warm(bundle, "b", load_settings(cache_dir=tmp_path), lambda *said: None)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 broken"])
+def test_a_damaged_file_is_taken_away(bundle: Bundle, settings: Settings, content: bytes) -> None:
+    file = settings.cache_dir / "neighbours" / "b.npz"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(content)
+    assert not take_warm(bundle, "b", settings)
+    assert not file.exists()
+
+
+def test_neighbours_of_another_catalogue_are_not_taken(bundle: Bundle, settings: Settings) -> None:
+    warm(bundle, "b", settings, lambda *said: None)
+    file = settings.cache_dir / "neighbours" / "b.npz"
+    with np.load(file) as content:
+        arrays = dict(content.items())
+    (first, *_) = [name for name in arrays if name.endswith(".slot")]
+    arrays[first] = arrays[first][:-1]
+    with file.open("wb") as stream:
+        np.savez(stream, **arrays)
+    part = first.partition(".")[0]
+    fresh = load_bundle(bundle.folder)
+    take_warm(fresh, "b", settings)
+    assert len(fresh.ranker.neighbours()[part].state()["slot"]) == bundle.ranker.n_items

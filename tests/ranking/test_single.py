@@ -1,0 +1,164 @@
+"""What is left out is measured as if it had never been there: every voice against the sum done by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modaloom.models.towers import ABSENT, ItemTable, Past, Queries, score_queries, without_modality
+from modaloom.numerics import squashed_zscore, unit_rows
+from modaloom.ranking.nearest import Neighbours, best_columns
+from modaloom.ranking.retrieve import reference_items
+from modaloom.ranking.single import (
+    ConstantVoice,
+    FusionVoice,
+    KernelReference,
+    KernelVoice,
+    Left,
+    Rows,
+    SparseVoice,
+    Spread,
+    summed,
+)
+from modaloom.types import FloatArray, IntArray
+
+N, DIM = 12, 4
+RNG = np.random.default_rng(0)
+VECTORS = unit_rows(RNG.standard_normal((N, DIM)).astype(np.float32))
+VECTORS[5] = 0.0  # lacks the modality
+PRESENT = np.abs(VECTORS).sum(axis=1) > 0
+SHARP = np.float32(1 / 0.12)
+ALIKE = (np.where(PRESENT, VECTORS @ VECTORS.T, -1) - 1) * SHARP  # what lacks the modality is like nothing
+TABLE = ItemTable(
+    ("image", "text"),
+    RNG.standard_normal((N, 3 * DIM)).astype(np.float32),
+    np.full((N, 2), 0.5, dtype=np.float32),
+    RNG.standard_normal(N).astype(np.float32),
+)
+EVERYTHING = np.arange(N)
+PASTS = st.lists(st.integers(0, N - 1), max_size=6)
+PICKS = st.lists(st.integers(0, N - 1), min_size=1, max_size=5).map(np.array)
+LEFT_OUT = st.lists(st.integers(0, N - 1), max_size=4, unique=True).map(lambda items: np.array(items, dtype=np.int64))
+WEIGHTS = st.lists(st.sampled_from([0.25, 0.5, 1.0]), min_size=6, max_size=6)
+
+
+def neighbours_of(scores: FloatArray) -> Neighbours:
+    def find(items: IntArray) -> tuple[IntArray, FloatArray]:
+        columns = best_columns(scores[items], 3)
+        return columns, np.exp(np.take_along_axis(scores[items], columns, axis=1))
+
+    return Neighbours(N, find)
+
+
+def past_of(items: list[int]) -> Past:
+    """With a padded place at the end."""
+    t = len(items) + 1
+    nums = np.array([*items, 0])[None, :]
+    mask = np.arange(t)[None, :] < len(items)
+    return Past(nums, mask, np.full((1, t), 3), np.zeros((1, t), dtype=np.float32))
+
+
+def check(voice: Any, items: IntArray, left: Left, row: int, raw: FloatArray) -> None:
+    """Against raw scores (n,) of the whole catalogue, done by hand."""
+    np.testing.assert_allclose(left.rows[row], raw[items], rtol=1e-4, atol=1e-4)
+    own = Spread(left.spread.mean[[row]], left.spread.spread[[row]]) if len(left.spread.mean) > 1 else left.spread
+    np.testing.assert_allclose(own.normal(left.rows[[row]])[0], squashed_zscore(raw[None, :])[0, items], atol=2e-3)
+    if row == 0:
+        np.testing.assert_allclose(voice.at(items), raw[items], rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(
+            voice.spread().normal(voice.at(items)[None, :])[0], squashed_zscore(raw[None, :])[0, items], atol=2e-3
+        )
+
+
+@settings(max_examples=80)
+@given(PASTS, PICKS, LEFT_OUT, st.integers(0, 2**32 - 1))
+def test_sparse(past: list[int], items: IntArray, left_out: IntArray, seed: int) -> None:
+    distinct = np.array(sorted(set(past)), dtype=np.int64)
+    rng = np.random.default_rng(seed)
+    dense = np.where(rng.random((len(distinct), N)) < 0.4, rng.integers(-3, 4, (len(distinct), N)), 0.0)
+    owners, columns = np.nonzero(dense)
+    bounds = np.searchsorted(owners, np.arange(len(distinct) + 1))
+    voice = SparseVoice(distinct, Rows(bounds, columns, dense[owners, columns].astype(np.float32)), N)
+    left = voice.left_out(items, left_out)
+    for row, gone in enumerate([-1, *left_out.tolist()]):
+        check(voice, items, left, row, dense[distinct != gone].sum(axis=0).astype(np.float32))
+    near, values = voice.near()
+    np.testing.assert_allclose(values, dense.sum(axis=0)[near], atol=1e-5)
+    assert set(near.tolist()) == set(columns.tolist())
+
+
+def kernel_by_hand(past: IntArray, weights: FloatArray) -> FloatArray:
+    raw = np.zeros(N, dtype=np.float32)
+    used = weights > 0
+    if used.any():
+        raw = np.log(weights[used] @ np.exp((VECTORS[past[used]] @ VECTORS.T - 1) * SHARP) + np.float32(1e-12))
+    lowest = raw[PRESENT].min(initial=0.0)
+    return np.where(PRESENT, raw, (lowest + raw.mean()) / 2).astype(np.float32)
+
+
+@settings(max_examples=80)
+@given(PASTS, PICKS, LEFT_OUT, WEIGHTS)
+def test_kernel(past: list[int], items: IntArray, left_out: IntArray, weights: list[float]) -> None:
+    padded = past_of(past)
+    own = np.array([*weights[: len(past)], 0.0], dtype=np.float32) * PRESENT[padded.items[0]]
+    everything = reference_items(N)
+    reference = KernelReference(VECTORS[everything], PRESENT[everything], SHARP)
+    voice = KernelVoice(VECTORS, PRESENT, neighbours_of(ALIKE), padded, own, reference)
+    left = voice.left_out(items, left_out)
+    for row, gone in enumerate([-1, *left_out.tolist()]):
+        check(voice, items, left, row, kernel_by_hand(padded.items[0], np.where(padded.items[0] != gone, own, 0)))
+    if own.any():
+        near, values = voice.near()
+        assert (values <= kernel_by_hand(padded.items[0], own)[near] + 1e-4).all(), (
+            "what it proposes is no more than so"
+        )
+
+
+def queries_of(past: Past) -> Queries:
+    logs = np.where(past.mask, -0.1 * np.arange(past.mask.shape[1]), ABSENT).astype(np.float32)
+    return Queries(TABLE.keys[past.items] * np.float32(0.5), logs, np.ones((1, 3), dtype=np.float32))
+
+
+def fusion_by_hand(past: Past, gone: int) -> FloatArray:
+    made = queries_of(past)
+    logs = np.where(past.items == gone, np.float32(ABSENT), made.log_weights)
+    return score_queries(made._replace(log_weights=logs), TABLE)[0]
+
+
+@settings(max_examples=80)
+@given(PASTS, PICKS, LEFT_OUT)
+def test_fusion(past: list[int], items: IntArray, left_out: IntArray) -> None:
+    padded, everything = past_of(past), reference_items(N)
+    scores = TABLE.keys * np.float32(0.5) @ TABLE.keys.T + TABLE.bias
+    voice = FusionVoice(TABLE, neighbours_of(scores), 0.0, TABLE.keys[everything], padded, queries_of(padded))
+    left = voice.left_out(items, left_out)
+    for row, gone in enumerate([-1, *left_out.tolist()]):
+        check(voice, items, left, row, fusion_by_hand(padded, gone))
+    assert set(left.without_modality) == (set(TABLE.modalities) if past else set())
+    for name, (raw, mean) in left.without_modality.items():
+        expected = score_queries(without_modality(queries_of(padded), TABLE, name), TABLE)[0]
+        np.testing.assert_allclose(raw, expected[items], rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(mean, expected[everything].mean(), rtol=1e-4, atol=1e-4)
+
+
+def test_what_is_said_to_everybody_misses_nothing() -> None:
+    scores = np.arange(N, dtype=np.float32)
+    voice = ConstantVoice(scores)
+    left = voice.left_out(np.array([2, 7]), np.array([0, 1]))
+    for row in range(3):
+        check(voice, np.array([2, 7]), left, row, scores)
+    assert not len(voice.near()[0])
+
+
+def test_where_there_is_no_order_nothing_is_said() -> None:
+    flat = Spread.of(np.full((1, N), 3.3, dtype=np.float32))
+    assert flat.normal(np.array([3.3, 9.9], dtype=np.float32)).tolist() == [[0.0, 0.0]]
+
+
+def test_summed_adds_what_is_equal() -> None:
+    columns, values = summed(np.array([7, 2, 7]), np.array([1.0, 2.0, 3.0], dtype=np.float32))
+    assert columns.tolist() == [2, 7]
+    assert values.tolist() == [2.0, 4.0]
