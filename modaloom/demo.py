@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -122,7 +123,9 @@ def _serve(folder: Path, bundle: Path, settings: Settings, port: int) -> None:
         user_id for group in GROUPS for user_id in islice((u for u, one in users.items() if one["group"] == group), 2)
     ]
 
-    def ready(address: str, keys: Mapping[str, str]) -> None:
+    keys = {scope: secrets.token_urlsafe(18) for scope in ("shop", "admin")}  # of this run
+
+    def ready(address: str, made: Mapping[str, str]) -> None:
         print_ready(address, keys)
         console.print(TO_TRY.format(address=address), soft_wrap=True)
 
@@ -134,7 +137,10 @@ def _serve(folder: Path, bundle: Path, settings: Settings, port: int) -> None:
         on_ready=ready,
         port=port,
         demo_shoppers=dict(zip(chosen, NAMES, strict=False)),
+        shop_name="Modaloom",
         log_requests=False,
+        shop_keys=(keys["shop"],),
+        admin_keys=(keys["admin"],),
     )
 
 

@@ -148,7 +148,7 @@ def _serve_here(
     try:
         log = JsonLog()
         app = create_app(live, settings, log=log)
-        with _plain_signals(), _json_logging(log):
+        with _plain_signals(), _json_logging(log, settings):
             _server(app, settings, lambda: on_ready(app.state.service.new_keys)).run([listener])
     finally:
         live.close()
@@ -187,14 +187,14 @@ def _plain_signals() -> Iterator[None]:
 
 
 @contextmanager
-def _json_logging(log: JsonLog) -> Iterator[None]:
+def _json_logging(log: JsonLog, settings: ServeSettings) -> Iterator[None]:
     """The server's and Modaloom's own log records go to the JSON log."""
     handler = JsonHandler(log)
     loggers = [logging.getLogger(name) for name in ("uvicorn", "modaloom")]
     before = [(logger, logger.level, logger.propagate) for logger in loggers]
     for logger in loggers:
         logger.addHandler(handler)
-        logger.setLevel(logging.INFO)
+        logger.setLevel(logging.INFO if settings.log_requests else logging.WARNING)
         logger.propagate = False
     try:
         yield
@@ -225,6 +225,8 @@ def _worker(factory: Factory, settings: ServeSettings, listener: socket.socket, 
         _serve_here(factory, settings, listener, lambda keys: parent.send(("ready", dict(keys))))
     except ModaloomError as error:
         parent.send(("failed", (error.what, error.where, error.hint)))
+    except OSError as error:  # such as a full disk
+        parent.send(("failed", (error.strerror or str(error), error.filename, None)))
 
 
 def _die_with(parent: Connection) -> None:

@@ -137,9 +137,7 @@ class Catalogue:
         self._set("released_at", num, min(item.released_at or 0, LARGEST))
         self._regroup(num, item.group_id)
         for language, titles in self.titles.items():
-            titles[num] = (
-                item.titles.get(language) or item.title or next(iter(item.titles.values()), "") or item.item_id
-            )
+            titles[num] = item.titles.get(language) or item.title or next(iter(item.titles.values()), "")
         self.pictures[num] = tuple(str(path) for path in item.images)
         self._put_attributes(num, item.attributes)
         self._masks.clear()

@@ -156,7 +156,7 @@ class Guide:
             return card.why
 
     def attention(self, num: int) -> dict[str, float]:
-        """What the model looks at in an item: share by modality."""
+        """What the model looks at in an item: share by modality; for whoever holds the lock."""
         table = self.ranker.table
         if table is None:
             return {}
@@ -169,11 +169,11 @@ class Guide:
         )
 
     def never_sold(self) -> BoolArray:
-        """Items (n,) without a sale when the bundle learned."""
+        """Items (n,) without a sale when the bundle learned; for whoever holds the lock."""
         return self._fresh(np.arange(len(self.catalogue)))
 
     def expected(self) -> FloatArray:
-        """What each item (n,) is expected to sell, in logarithms."""
+        """What each item (n,) is expected to sell, in logarithms; for whoever holds the lock."""
         demand = self.reader.demand().get("demand")
         return np.zeros(len(self.catalogue), dtype=np.float32) if demand is None else demand[0]
 

@@ -52,21 +52,27 @@ class Neighbours:
         if self._found[items].all():
             return
         with self._lock:
-            new = np.unique(items)
-            new = new[~self._found[new]]
-            size = len(new) if pays(new, self.n_items) else max(CELLS_AT_ONCE // max(self.n_items, 1), 1)
-            blocks = [new[start : start + size] for start in range(0, len(new), size)]
-            if not blocks:
+            wanted = np.unique(items)
+            new = wanted[~self._found[wanted]]
+            if not len(new):
                 return
-            found = list(in_threads(self._find, blocks, threads))
-            columns, weights = (np.concatenate(part) for part in zip(*found, strict=True))
+            columns, weights = self._look(new, threads)
             if columns.shape[1] != self._columns.rows.shape[1]:  # a small catalogue has grown: rows are wider now
                 self._forget_all(columns.shape[1])
+                if len(new) < len(wanted):
+                    new = wanted
+                    columns, weights = self._look(new, threads)
             unplaced = new[self._slot[new] < 0]
             self._slot[unplaced] = len(self._columns.rows) + np.arange(len(unplaced))
             self._columns.put(self._slot[new], columns.astype(np.int32))
             self._weights.put(self._slot[new], weights)
             self._found[new] = True
+
+    def _look(self, items: IntArray, threads: int) -> tuple[IntArray, FloatArray]:
+        size = len(items) if pays(items, self.n_items) else max(CELLS_AT_ONCE // max(self.n_items, 1), 1)
+        blocks = [items[start : start + size] for start in range(0, len(items), size)]
+        columns, weights = zip(*in_threads(self._find, blocks, threads), strict=True)
+        return np.concatenate(columns), np.concatenate(weights)
 
     def rows(self, items: IntArray) -> tuple[IntArray, FloatArray]:
         """Neighbours (t, k) of past items (t,), and their weights (t, k)."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +29,7 @@ class ContentReader:
         self.ranker = bundle.ranker
         self._encoders: dict[str, Encoder] = {}
         self._lock = threading.Lock()
+        self._attribute_encoder = _attribute_encoder(bundle.folder)  # now: the folder may be moved while serving
 
     def tokens(self, items: Sequence[Item]) -> dict[str, Tokens]:
         """Whitened unit vectors (k, d) of items by modality; what the bundle cannot read is missing."""
@@ -59,12 +59,6 @@ class ContentReader:
             if modality in tokens:
                 stacked[:, place], mask[:, place] = tokens[modality].vectors, tokens[modality].mask
         return tower(stacked, mask)
-
-    @cached_property
-    def _attribute_encoder(self) -> AttributeEncoder:
-        folder = self.bundle.folder
-        state = json.loads((folder / "attributes.json").read_text(encoding="utf-8"))
-        return AttributeEncoder.from_state(state | read_arrays(folder / "attributes.npz"))
 
     def _pictures(self, encoder: Encoder, items: Sequence[Item]) -> tuple[FloatArray, BoolArray]:
         """Vectors (k, d) of the first pictures; an item whose picture is broken or absent lacks the modality."""
@@ -144,6 +138,11 @@ class ContentReader:
         past = pad_histories(Histories.from_lists([[0]], now=self.bundle.snapshot.now, event=Event.PURCHASE))
         queries: Queries = tower(keys[:, None, :], past.mask, past.event, past.age_days)
         return score_queries(queries, table)
+
+
+def _attribute_encoder(folder: Path) -> AttributeEncoder:
+    state = json.loads((folder / "attributes.json").read_text(encoding="utf-8"))
+    return AttributeEncoder.from_state(state | read_arrays(folder / "attributes.npz"))
 
 
 def _facts(item: Item) -> dict[str, object]:

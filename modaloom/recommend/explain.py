@@ -69,6 +69,8 @@ def reasons_of(
             )
         if made.demand[place] > LEAST_CONTRIBUTION:
             found.append(Reason("new" if fresh[place] else "popular", "", float(made.demand[place])))
+        if not found and not made.by_item:  # nothing is known of the shopper: all of the score is for everybody
+            found = [Reason("new" if fresh[place] else "popular", "", max(float(made.scores[place]), 0.0))]
         reasons.append(tuple(sorted(found, key=lambda reason: -reason.contribution)))
     return reasons
 

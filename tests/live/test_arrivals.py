@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -178,11 +181,37 @@ def test_price_and_stock_are_no_content() -> None:
     assert content_of(dress("a")) == content_of(dress("b", price=1.0, stock=0, released_at=5))
 
 
+def test_nobody_sees_an_item_that_is_half_placed(live: LiveShop) -> None:
+    """In the catalogue already and in the scores not yet: whoever asks then must wait."""
+    ranker, inside = live.fleet.main.ranker, threading.Event()
+    place = ranker.place
+
+    def slowly(*arguments: Any) -> None:
+        inside.set()
+        time.sleep(0.3)
+        place(*arguments)
+
+    ranker.place = slowly  # type: ignore[method-assign]
+    live.store.upsert_items([dress("new")])
+    live.refresh()
+    assert inside.wait(30)
+    asks: list[Callable[[], object]] = [
+        lambda: live.item("new", "en"),
+        lambda: live.trending(Ask(n=30)),
+        lambda: live.similar("new", Ask(n=3)),
+        lambda: live.explain("new", Ask(clicked=("new",))),
+    ]
+    with ThreadPoolExecutor(len(asks)) as pool:
+        for answer in [pool.submit(ask) for ask in asks]:
+            assert answer.result()
+
+
 def test_asking_goes_well_while_items_come_and_go(live: LiveShop) -> None:
     """No answer may see an item in one array that is not in the next yet."""
     assert live.settle()
     model = next(change.item for change in live.store.item_changes(0) if change.item and change.item.images)
     faults: list[BaseException] = []
+    latest = ["none yet"]
     end = threading.Event()
 
     def ask(call: Callable[[str], object]) -> None:
@@ -190,7 +219,7 @@ def test_asking_goes_well_while_items_come_and_go(live: LiveShop) -> None:
         while not end.is_set() and not faults:
             number += 1
             try:
-                call(f"n{number % 40}")
+                call(latest[number % len(latest)])
             except NotFoundError:
                 pass
             except BaseException as error:
@@ -203,7 +232,7 @@ def test_asking_goes_well_while_items_come_and_go(live: LiveShop) -> None:
         lambda item: live.similar(item, Ask(n=5, clicked=(item,))),
         lambda _: (live.profile("u", "en"), live.health()),
     ]
-    live.store.add_interactions([Interaction("u", f"n{number}", Event.VIEW, NOW - 9) for number in range(40)])
+    live.store.add_interactions([Interaction("u", f"n{turn}-1", Event.VIEW, NOW - 9) for turn in range(20)])
     threads = [threading.Thread(target=ask, args=(call,)) for call in calls]
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
@@ -211,15 +240,16 @@ def test_asking_goes_well_while_items_come_and_go(live: LiveShop) -> None:
         for thread in threads:
             thread.start()
         began = time.monotonic()
-        while time.monotonic() - began < 3 and not faults:
-            for start in range(0, 40, 8):
-                ids = [f"n{number}" for number in range(start, start + 8)]
-                attributes = {**model.attributes, f"fact{start}": "x"}
-                live.store.upsert_items(
-                    [replace(model, item_id=one, group_id=f"g{start}", attributes=attributes) for one in ids]
-                )
-                time.sleep(0.02)
-                live.store.delete_items(ids[::2])
+        for turn in itertools.count():
+            if time.monotonic() - began > 3 or faults:
+                break
+            latest[:] = [f"n{turn}-{number}" for number in range(6)]
+            attributes = {**model.attributes, f"fact{turn % 5}": "x"}
+            live.store.upsert_items(
+                [replace(model, item_id=one, group_id=f"g{turn}", attributes=attributes) for one in latest]
+            )
+            time.sleep(0.2)  # long enough that they are placed while nothing else changes
+            live.store.delete_items(latest[::2])
     finally:
         end.set()
         for thread in threads:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from modaloom.live.asks import Rules
-from modaloom.live.catalogue import Catalogue, sizes_of
+from modaloom.live.catalogue import MASKS_KEPT, Catalogue, sizes_of
 from modaloom.types import Item
 
 
@@ -153,3 +155,49 @@ def test_whatever_happened_rules_say_what_a_plain_search_says(
             other for other, one in plain.items() if other != name and item.group_id and one.group_id == item.group_id
         }
         assert {catalogue.ids[num] for num in catalogue.variants(catalogue.nums[name])} == siblings
+
+
+def test_a_mask_that_is_kept_cannot_be_spoilt(catalogue: Catalogue) -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        catalogue.allowed(Rules())[0] = False
+
+
+def test_the_masks_that_are_asked_for_stay(catalogue: Catalogue) -> None:
+    """However many filters shoppers think of, the one of every home page is not made anew each time."""
+    kept = catalogue.allowed(Rules())
+    for number in range(3 * MASKS_KEPT):
+        catalogue.allowed(Rules(price_max=float(number)))
+        assert catalogue.allowed(Rules()) is kept
+    assert len(catalogue._masks) <= MASKS_KEPT + 1
+
+
+def test_what_is_counted_of_sizes(catalogue: Catalogue) -> None:
+    assert catalogue.size_counts() == {"S": 1, "M": 1, "L": 1, "XL": 1}
+    catalogue.put(garment("e", attributes={"size": "M"}))
+    catalogue.remove("a")
+    assert {size: count for size, count in catalogue.size_counts().items() if count} == {"L": 1, "XL": 1, "M": 1}
+
+
+def test_numbers_without_end_are_taken(catalogue: Catalogue) -> None:
+    catalogue.put(garment("a", price=1e300, stock=2**80, released_at=2**80))
+    assert "a" in let_through(catalogue, price_min=1e30)
+    assert "a" not in let_through(catalogue, price_max=1e30)
+
+
+def test_models_that_nobody_has_any_more_are_forgotten(catalogue: Catalogue) -> None:
+    before = len(catalogue.members)
+    for number in range(50):
+        catalogue.put(garment("f", group_id=f"passing-{number}"))
+    catalogue.remove("f")
+    assert len(catalogue.members) == before
+
+
+def test_five_thousand_changes_are_taken_in_quickly() -> None:
+    """Answers wait meanwhile. Making an array of the whole catalogue for each of them took twenty times as long."""
+    catalogue = Catalogue([f"i{number}" for number in range(100_000)])
+    items = [garment(f"i{number}", attributes={"category": "dress", "size": "S, M"}) for number in range(5_000)]
+    catalogue.put(items[0])
+    started = time.process_time()
+    for item in items:
+        catalogue.put(item)
+    assert time.process_time() - started < 0.5

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +13,9 @@ import pytest
 
 from modaloom.build.live import open_live_shop
 from modaloom.config import load_settings
-from modaloom.errors import BundleError, ModaloomError, NotFoundError, QueryError
+from modaloom.errors import BundleError, ModaloomError, NotFoundError, QueryError, StoreError
 from modaloom.live.asks import Ask
+from modaloom.live.fleet import BUNDLES, bundle_name
 from modaloom.live.shop import LiveShop
 from modaloom.storage.contract import Exposure
 from modaloom.types import Event, Interaction
@@ -87,3 +90,67 @@ def test_without_a_bundle_there_is_nothing_to_open(tmp_path: Path) -> None:
         open_live_shop(None, f"sqlite:///{tmp_path / 'shop.db'}", load_settings())
     with pytest.raises(ModaloomError):
         open_live_shop(tmp_path / "none", f"sqlite:///{tmp_path / 'shop.db'}", load_settings())
+
+
+def test_a_bundle_that_cannot_be_loaded_is_told_once(
+    live: LiveShop, own_bundle: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The watcher looks every second; reading a spoilt bundle through, and saying so, each time would be too much."""
+    (own_bundle / "tables.npz").write_bytes(b"broken")
+    named = json.loads(live.store.state(BUNDLES) or "")
+    spoilt = bundle_name(own_bundle)
+    live.store.set_state(BUNDLES, json.dumps(named | {spoilt: str(own_bundle)}))
+    for _ in range(5):
+        live.fleet._follow()
+    assert [record.getMessage() for record in caplog.records if spoilt in record.getMessage()] == [
+        f"bundle {spoilt} cannot be loaded: {own_bundle}: tables.npz was changed. "
+        "Copy the bundle again, or train it again."
+    ]
+    assert live.bundles() == list(named)
+    live.remove_bundle(spoilt)
+    assert json.loads(live.store.state(BUNDLES) or "") == named
+
+
+def test_a_folder_that_holds_another_bundle_now_is_not_taken_for_the_old_one(
+    live: LiveShop, own_bundle: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    named = json.loads(live.store.state(BUNDLES) or "")
+    live.store.set_state(BUNDLES, json.dumps(named | {"bundle-000000": str(own_bundle)}))
+    live.fleet._follow()
+    assert live.bundles() == list(named)
+    assert "is not the bundle 'bundle-000000' any more" in caplog.text
+
+
+def test_the_watcher_leaves_a_bundle_alone_that_is_being_added(live: LiveShop, own_bundle: Path) -> None:
+    end = threading.Event()
+
+    def watch() -> None:
+        while not end.is_set():
+            live.fleet._follow()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        for _ in range(3):
+            new = live.add_bundle(own_bundle)
+            assert new in live.bundles()
+            live.remove_bundle(new)
+            assert new not in live.bundles()
+    finally:
+        end.set()
+        watcher.join()
+
+
+def test_a_catalogue_that_cannot_be_read_leaves_no_thread_behind(
+    live: LiveShop, own_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise StoreError("away")
+
+    before = [thread for thread in threading.enumerate() if thread.name == "modaloom-placing"]
+    with monkeypatch.context() as patch:
+        patch.setattr(live.store, "item_changes", away)
+        with pytest.raises(StoreError):
+            live.add_bundle(own_bundle)
+    assert [thread for thread in threading.enumerate() if thread.name == "modaloom-placing"] == before
+    assert live.add_bundle(own_bundle) in live.bundles()

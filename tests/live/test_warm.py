@@ -64,7 +64,7 @@ def test_a_damaged_file_is_taken_away(bundle: Bundle, settings: Settings, conten
 def test_neighbours_of_another_catalogue_are_not_taken(bundle: Bundle, settings: Settings) -> None:
     warm(bundle, "b", settings, lambda *said: None)
     file = settings.cache_dir / "neighbours" / "b.npz"
-    with np.load(file) as content:
+    with np.load(file, allow_pickle=False) as content:
         arrays = dict(content.items())
     (first, *_) = [name for name in arrays if name.endswith(".slot")]
     arrays[first] = arrays[first][:-1]

@@ -1,0 +1,95 @@
+"""New content through a bundle's own eyes: a known item comes out as it was learned, a broken one without."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from modaloom.config import load_settings
+from modaloom.data.shop import items_of
+from modaloom.errors import QueryError
+from modaloom.ranking.parts import ContentKernel
+from modaloom.recommend.bundle import Bundle, load_bundle
+from modaloom.recommend.content import ContentReader
+from modaloom.types import Item
+
+
+@pytest.fixture(scope="module")
+def bundle(sample_bundle: Path) -> Bundle:
+    return load_bundle(sample_bundle)
+
+
+@pytest.fixture(scope="module")
+def reader(bundle: Bundle) -> ContentReader:
+    return ContentReader(bundle, load_settings())
+
+
+@pytest.fixture(scope="module")
+def items(bundle: Bundle) -> list[Item]:
+    return list(items_of(bundle.snapshot.items, bundle.pictures_root))
+
+
+def test_a_known_item_is_read_as_it_was_learned(reader: ContentReader, bundle: Bundle, items: list[Item]) -> None:
+    some = np.array([0, 5, 11])
+    tokens = reader.tokens([items[num] for num in some])
+    assert set(tokens) >= {"image", "text", "attributes"}
+    for name in ("image", "text", "attributes"):
+        kernel = bundle.ranker.part(name)
+        if isinstance(kernel, ContentKernel):
+            np.testing.assert_allclose(tokens[name].vectors, kernel.rows(some), atol=5e-3)
+        np.testing.assert_allclose(np.linalg.norm(tokens[name].vectors, axis=1), tokens[name].mask, atol=1e-4)
+    keys = reader.keys(tokens)
+    if bundle.ranker.table is not None and keys is not None:
+        table = bundle.ranker.table
+        known = np.array([table.modalities.index(name) for name in tokens if name in table.modalities])
+        assert keys[0].shape == (3, table.keys.shape[1])
+        assert (keys[1][:, known] > 0).any()
+
+
+def test_what_an_item_lacks_is_masked(reader: ContentReader, items: list[Item], tmp_path: Path) -> None:
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no picture")
+    bare = Item("bare", attributes={"category": "a category nobody ever had"})
+    tokens = reader.tokens([items[0], replace(items[0], images=(broken,)), replace(items[0], images=()), bare])
+    assert tokens["image"].mask.tolist() == [True, False, False, False]
+    assert tokens["text"].mask.tolist() == [True, True, True, False]
+    for made in tokens.values():
+        assert not made.vectors[~made.mask].any()
+        assert np.isfinite(made.vectors).all()
+
+
+def test_words_in_both_languages_count_as_one(reader: ContentReader) -> None:
+    english, chinese = Item("e", titles={"en": "red silk dress"}), Item("c", titles={"zh": "红色真丝连衣裙"})
+    both = Item("b", titles={"en": "red silk dress", "zh": "红色真丝连衣裙"})
+    untold = Item("u", title="red silk dress")
+    one, two, mean, same = reader.tokens([english, chinese, both, untold])["text"].vectors
+    assert mean @ one > one @ two < mean @ two
+    np.testing.assert_allclose(same, one, atol=1e-5)
+
+
+def test_words_and_a_photo_alone(reader: ContentReader, items: list[Item]) -> None:
+    num = next(num for num, item in enumerate(items) if item.images)
+    vector = reader.vector("image", items[num].images[0])
+    raw = reader.scores("image", vector)
+    assert int(raw["image"][0].argmax()) == num
+    assert all(scores.shape == (1, len(items)) for scores in raw.values())
+    assert set(reader.scores("text", reader.vector("text", "dress"))) >= {"text"}
+
+
+def test_what_the_bundle_has_no_encoder_for(reader: ContentReader) -> None:
+    assert not reader.reads("video")
+    with pytest.raises(QueryError, match="without an encoder for the modality 'video'"):
+        reader.vector("video", "x")
+
+
+def test_another_encoder_than_learned_with_is_refused(bundle: Bundle) -> None:
+    config = {**bundle.config, "encoders": {**bundle.config["encoders"], "text": "another:one"}}
+    with pytest.raises(QueryError, match="trained with the encoder 'another:one'"):
+        ContentReader(replace(bundle, config=config), load_settings()).vector("text", "dress")
+    brought = {**bundle.config, "encoders": {**bundle.config["encoders"], "text": "shop:vectors"}}
+    reader = ContentReader(replace(bundle, config=brought), load_settings())
+    assert not reader.reads("text"), "vectors that a shop brought cannot be made again"
+    assert "text" not in reader.tokens([Item("a", title="dress")])
