@@ -1,4 +1,4 @@
-"""Neighbours of every item that anybody had, found once for a bundle and kept in the cache for all processes."""
+"""Neighbours of every item, found once for a bundle and kept in the cache for all processes."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def warm(bundle: Bundle, name: str, settings: Settings, tell: Progress) -> None:
     file = _file(name, settings)
     if bundle.ranker.n_items <= FEW_ITEMS or file.is_file():
         return
-    past = bundle.snapshot.interactions["item_num"].drop_nulls().unique().sort().to_numpy().astype(np.int64)
+    items = np.arange(bundle.ranker.n_items, dtype=np.int64)
     arrays: dict[str, npt.NDArray[Any]] = {}
     indices = bundle.ranker.neighbours()
     for done, (part, index) in enumerate(indices.items()):
         tell("neighbours", done, len(indices))
-        index.prepare(past, settings.threads)
+        index.prepare(items, settings.threads)
         arrays |= {f"{part}.{key}": value for key, value in index.state().items()}
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
