@@ -35,6 +35,7 @@ RESULT = Path(__file__).parent / "results" / "serving.json"
 SHOP_KEY, ADMIN_KEY = "benchmark-shop-key-0001", "benchmark-admin-key-0001"
 CONNECTIONS = 16
 BATCH = 100
+ROUNDS = 6
 Row = dict[str, float | int | str]
 
 
@@ -118,18 +119,25 @@ def batch(users: list[str], items: list[str], rng: random.Random) -> bytes:
 
 
 async def measure(port: int, users: list[str], items: list[str], seconds: float) -> list[Row]:
+    """Both kinds of lists in turn, several rounds, then waiting times at half of the middle rate, then events."""
     rng, rows = random.Random(0), []
-    for why in (True, False):
+    rates: dict[bool, list[float]] = {True: [], False: []}
+    failed = 0
+    for turn in range(2 * ROUNDS + 2):
+        why = turn % 2 == 0
 
         async def ask(connection: Connection, why: bool = why) -> int:
             status, _ = await connection.ask("GET", list_path(users, rng, why=why))
             return 1 if status == 200 else -1
 
-        await closed_loop(port, 3, ask)
-        rate, failed = await closed_loop(port, seconds, ask)
-        name = "lists of 20 with reasons" if why else "lists of 20 without reasons"
-        rows.append({"what": name, "per_s": rate, "failed": failed})
-        half = min(rate / 2, 150.0)
+        rate, missed = await closed_loop(port, seconds / ROUNDS, ask)
+        failed += missed
+        if turn >= 2:  # the first of each kind warm up
+            rates[why].append(rate)
+    for why, name in ((True, "lists of 20 with reasons"), (False, "lists of 20 without reasons")):
+        middle = float(np.median(rates[why]))
+        rows.append({"what": name, "per_s": middle, "best_per_s": max(rates[why]), "failed": failed})
+        half = min(middle / 2, 150.0)
         waits = await open_loop(port, half, seconds, lambda why=why: list_path(users, rng, why=why))
         p50, p99 = (float(value) for value in np.quantile(waits, (0.5, 0.99)))
         rows.append({"what": f"{name}, at {half:.0f}/s", "per_s": half, "p50_ms": p50, "p99_ms": p99, "failed": 0})
@@ -138,8 +146,8 @@ async def measure(port: int, users: list[str], items: list[str], seconds: float)
         status, _ = await connection.ask("POST", "/v1/interactions", batch(users, items, rng))
         return BATCH if status == 200 else -1
 
-    rate, failed = await closed_loop(port, seconds, send)
-    rows.append({"what": "events in batches of 100", "per_s": rate, "failed": failed})
+    rate, missed = await closed_loop(port, seconds, send)
+    rows.append({"what": "events in batches of 100", "per_s": rate, "failed": missed})
     return rows
 
 
@@ -239,10 +247,10 @@ def main() -> None:
 
 
 def report(rows: list[Row], memory: list[Row]) -> None:
-    print(f"{'what':44} {'per s':>8} {'p50 ms':>8} {'p99 ms':>8} {'failed':>7}")
+    print(f"{'what':44} {'per s':>8} {'best':>8} {'p50 ms':>8} {'p99 ms':>8} {'failed':>7}")
     for row in rows:
-        times = [f"{row[key]:8.1f}" if key in row else " " * 8 for key in ("p50_ms", "p99_ms")]
-        print(f"{row['what']:44} {row['per_s']:8.0f} {times[0]} {times[1]} {row['failed']:7}")
+        cells = [f"{row[key]:8.1f}" if key in row else " " * 8 for key in ("best_per_s", "p50_ms", "p99_ms")]
+        print(f"{row['what']:44} {row['per_s']:8.0f} {' '.join(cells)} {row['failed']:7}")
     if memory:
         settled = [row for row in memory if float(row["minute"]) >= 0.2 * float(memory[-1]["minute"])]
         first, last = float(settled[0]["mb"]), float(settled[-1]["mb"])
