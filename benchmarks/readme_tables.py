@@ -55,7 +55,18 @@ def fusion_kinds(shop: str) -> str:
     return "\n".join(lines)
 
 
+def serving() -> str:
+    lines = ["| what | per second | best round | p50 ms | p99 ms |", "| --- | --- | --- | --- | --- |"]
+    rows = json.loads((HERE / "results" / "serving.json").read_text(encoding="utf-8"))["rows"]
+    for row in rows:
+        cells = [f"{row[key]:,.{digits}f}" if key in row else "" for key, digits in SERVED]
+        lines.append(f"| {row['what']} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+SERVED = (("per_s", 0), ("best_per_s", 0), ("p50_ms", 1), ("p99_ms", 1))
 TABLES = {
+    "serving": serving,
     "hm_rolling": hm_rolling,
     "peers_amazon": lambda: peers("amazon"),
     "peers_hm": lambda: peers("hm"),

@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -83,11 +84,11 @@ async def closed_loop(port: int, seconds: float, work: Callable[[Connection], Aw
 
 async def open_loop(port: int, rate: float, seconds: float, path: Callable[[], str]) -> list[float]:
     """Waiting times in ms of requests that come at random moments, whether earlier ones are done or not."""
-    idle = [Connection(port) for _ in range(64)]
+    idle = deque(Connection(port) for _ in range(64))  # in turn: a connection stays with its worker
     waits: list[float] = []
 
     async def one(due: float) -> None:
-        connection = idle.pop() if idle else Connection(port)
+        connection = idle.popleft() if idle else Connection(port)
         status, _ = await connection.ask("GET", path())
         waits.append(1e3 * (time.monotonic() - due) if status == 200 else float("inf"))
         idle.append(connection)
