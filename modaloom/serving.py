@@ -8,7 +8,7 @@ from pathlib import Path
 
 from modaloom.api.server import Factory, bind, serve
 from modaloom.api.settings import ServeSettings, load_serve_settings
-from modaloom.build.live import prepare_store
+from modaloom.build.live import fill_store
 from modaloom.config import Settings
 from modaloom.recommend.bundle import Bundle, load_bundle
 from modaloom.storage.open import open_store
@@ -51,7 +51,7 @@ def run_service(
     chosen = _serve_settings(bundle, bundle_folder, serving)
     bind(chosen.host, chosen.port).close()  # a start that must fail may not swap the bundle of a service that runs
     with open_store(url) as store, bars() as tell:
-        prepare_store(store, bundle_folder, settings, today=today, tell=tell)
+        fill_store(store, bundle, settings, today=today, tell=tell)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread a worker: the cores are shared by requests
     arguments = {"store_url": url, "settings": settings.model_dump(mode="json", exclude_unset=True)}
     serve(Factory(WORKER, arguments), chosen, on_ready=on_ready or print_ready)

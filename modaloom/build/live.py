@@ -15,9 +15,10 @@ import polars as pl
 from modaloom.config import Settings, load_settings
 from modaloom.data.shop import items_of
 from modaloom.errors import StoreError
-from modaloom.live.fleet import BUNDLES, TRAFFIC, bundle_name, same_contents
+from modaloom.live.fleet import BUNDLES, TRAFFIC, bundle_name, keep, recalled, same_contents
 from modaloom.live.shop import LiveShop
 from modaloom.live.warm import warm
+from modaloom.models.towers import DAY_S
 from modaloom.recommend.bundle import Bundle, load_bundle
 from modaloom.storage.contract import ShopUser, Store
 from modaloom.storage.open import open_store
@@ -28,7 +29,6 @@ SEEDED = "seeded"
 SEEDING = "seeding"
 """Key in the store's state: what a store is being filled with, and how, until all of it is there."""
 PAGE = 5_000
-DAY_S = 86_400
 Progress = Callable[[str, int, int], None]
 Thing = TypeVar("Thing")
 
@@ -87,26 +87,32 @@ def prepare_store(
         StoreError: the store was left half filled from another bundle.
         BundleError: the bundle cannot be trusted.
     """
-    name = bundle_name(bundle_folder)
-    bundle = load_bundle(bundle_folder)
+    return fill_store(store, load_bundle(bundle_folder), settings, today=today, tell=tell)
+
+
+def fill_store(
+    store: Store, bundle: Bundle, settings: Settings, *, today: bool = False, tell: Progress = _silent
+) -> str:
+    """The same as :func:`prepare_store` with a bundle that is loaded already."""
+    name = bundle_name(bundle.folder)
     if store.state(SEEDED) is None:
         _seed(store, bundle, name, today=today, tell=tell)
     warm(bundle, name, settings, tell)
-    _name(store, name, bundle_folder.resolve())
+    _name(store, name, bundle.folder.resolve())
     return name
 
 
 def _name(store: Store, name: str, folder: Path) -> None:
     """Tells every process on the store where the bundle lies, and that it answers."""
-    named, shares = json.loads(store.state(BUNDLES) or "{}"), json.loads(store.state(TRAFFIC) or "{}")
+    named, shares = recalled(store, BUNDLES), recalled(store, TRAFFIC)
     moved = [other for other, place in named.items() if same_contents(other, name) and not Path(place).is_dir()]
     for other in moved:
         if other != name and other in shares:
             shares[name] = shares.get(name, 0.0) + shares.pop(other)
     # another bundle lay in this folder before it was written over: nobody can load that one any more
     kept = {other: place for other, place in named.items() if other not in moved and Path(place) != folder}
-    store.set_state(BUNDLES, json.dumps(kept | {name: str(folder)}))
-    store.set_state(TRAFFIC, json.dumps(shares if shares.get(name) else {name: 1.0}))
+    keep(store, BUNDLES, kept | {name: str(folder)})
+    keep(store, TRAFFIC, shares if shares.get(name) else {name: 1.0})
 
 
 def _seed(store: Store, bundle: Bundle, name: str, *, today: bool, tell: Progress) -> None:

@@ -6,7 +6,6 @@ what was known at that moment, so neither has seen the answers. Only then does i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +24,10 @@ from modaloom.data.shop import Shop
 from modaloom.data.splits import Split, window_split
 from modaloom.encoders.catalogue import encode_items
 from modaloom.errors import TrainingError
-from modaloom.live.fleet import BUNDLES, TRAFFIC, Fleet, bundle_name, same_contents
+from modaloom.live.fleet import BUNDLES, TRAFFIC, Fleet, bundle_name, keep, recalled, same_contents
 from modaloom.live.guide import Guide
 from modaloom.metrics import ranking_metrics, top_n
+from modaloom.models.towers import DAY_S
 from modaloom.recommend.bundle import refuse_foreign
 from modaloom.storage.contract import Store
 from modaloom.types import (
@@ -50,7 +50,6 @@ SURE = 1.0
 """The challenger's lead must be so many times its standard error."""
 PAGE = 20_000
 BLOCK = 256
-DAY_S = 86_400
 Progress = Callable[[str, int, int], None]
 
 
@@ -128,7 +127,7 @@ def retrain(
 
 def _check_place(store: Store, out: Path) -> None:
     """Says now what would only come out when all the learning is done."""
-    named = json.loads(store.state(BUNDLES) or "{}")
+    named = recalled(store, BUNDLES)
     if not named:
         hint = "Is it the one that 'modaloom serve' uses? That fills it"
         raise TrainingError("the store has no bundle, so nothing to be better than", where=store.url, hint=hint)
@@ -141,10 +140,9 @@ def _check_place(store: Store, out: Path) -> None:
 
 def _promote(store: Store, out: Path, champion: str, share: float) -> str:
     name = bundle_name(out)
-    named = json.loads(store.state(BUNDLES) or "{}") | {name: str(out.resolve())}
-    store.set_state(BUNDLES, json.dumps(named))
+    keep(store, BUNDLES, recalled(store, BUNDLES) | {name: str(out.resolve())})
     shares = {name: 1.0} if share == 1 else {name: share, champion: 1 - share}
-    store.set_state(TRAFFIC, json.dumps(shares))
+    keep(store, TRAFFIC, shares)
     return name
 
 

@@ -34,6 +34,17 @@ PAGE = 5_000
 logger = logging.getLogger(__name__)
 
 
+def recalled(store: Store, key: str) -> dict[str, Any]:
+    """What stands under :data:`BUNDLES` or :data:`TRAFFIC`."""
+    found: dict[str, Any] = json.loads(store.state(key) or "{}")
+    return found
+
+
+def keep(store: Store, key: str, named: Mapping[str, Any]) -> None:
+    """Lets every process on the store know it."""
+    store.set_state(key, json.dumps(named))
+
+
 class Fleet:
     """Guides by name. Readers take the dictionary as it is; whoever changes it puts another one in its place."""
 
@@ -126,7 +137,7 @@ class Fleet:
         """
         with self._changing:
             made = checked_shares(shares, self.names())
-            self.store.set_state(TRAFFIC, json.dumps(made))
+            keep(self.store, TRAFFIC, made)
             self._shares = made
 
     def add(self, folder: Path) -> str:
@@ -140,8 +151,7 @@ class Fleet:
         name = bundle_name(folder)
         with self._changing:  # or the watcher takes it out again before the store names it
             self._load(name, folder)
-            named = json.loads(self.store.state(BUNDLES) or "{}") | {name: str(folder.resolve())}
-            self.store.set_state(BUNDLES, json.dumps(named))
+            keep(self.store, BUNDLES, recalled(self.store, BUNDLES) | {name: str(folder.resolve())})
             if not self._shares:
                 self.set_traffic({name: 1.0})
         return name
@@ -154,13 +164,13 @@ class Fleet:
             QueryError: it still has traffic.
         """
         with self._changing:
-            named = json.loads(self.store.state(BUNDLES) or "{}")
+            named = recalled(self.store, BUNDLES)
             if name not in self._guides and name not in named:  # one that cannot be loaded can be removed all the same
                 raise _unknown(name, self.names())
             if self._shares.get(name):
                 raise QueryError(f"the bundle {name!r} still has traffic", hint="Give its share to another one first")
             named.pop(name, None)
-            self.store.set_state(BUNDLES, json.dumps(named))
+            keep(self.store, BUNDLES, named)
             self._drop(name)
 
     def facts(self) -> dict[str, dict[str, Any]]:
@@ -215,11 +225,11 @@ class Fleet:
     def _follow(self) -> None:
         """Makes the loaded bundles, and their shares, those that the store names."""
         with self._changing:
-            named = json.loads(self.store.state(BUNDLES) or "{}")
+            named = recalled(self.store, BUNDLES)
             self._unusable = {key: why for key, why in self._unusable.items() if key in named.items()}
             for name, folder in named.items():
                 self._try(name, folder)
-            shares = json.loads(self.store.state(TRAFFIC) or "{}")
+            shares = recalled(self.store, TRAFFIC)
             usable = {name: share for name, share in shares.items() if name in self._guides}
             if usable:
                 self._shares = usable

@@ -16,8 +16,9 @@ from modaloom.live.catalogue import UNKNOWN, sizes_of
 from modaloom.live.compare import compare
 from modaloom.live.fleet import Fleet
 from modaloom.live.guide import Guide
-from modaloom.live.taste import DAY_S, Shopper, chips_of
+from modaloom.live.taste import Shopper, chips_of
 from modaloom.messages import messages
+from modaloom.models.towers import DAY_S
 from modaloom.storage.contract import ShopUser, Store
 from modaloom.types import Event, FloatArray, Reason
 
@@ -26,7 +27,7 @@ TREND_KEPT_S = 60.0
 TREND_WEIGHTS = {Event.VIEW: 1.0, Event.CART: 3.0, Event.PURCHASE: 5.0}
 KEPT_HISTORY = 200
 MOST_FACET_VALUES = 80
-HIDING = ("hide", "wrong_size", "too_dear", "dislike")
+HIDING = ("hide", "wrong_size", "too_dear")
 
 
 class LiveShop:
@@ -270,8 +271,7 @@ class LiveShop:
             return Shopper(None, clicked=ask.clicked if ask.personal else ()), ask.personal
         user = self.store.user(ask.user_id) or ShopUser(ask.user_id)
         if not (ask.personal and user.personalise):
-            out = [one for one in self.store.feedback(ask.user_id) if one.kind in HIDING]
-            hides = tuple(one for one in out if one.kind != "dislike")
+            hides = tuple(one for one in self.store.feedback(ask.user_id) if one.kind in HIDING)
             return Shopper(ask.user_id, feedback=hides), False
         made = self._everything(user)
         return Shopper(made.user_id, made.past, made.feedback, made.taste, ask.clicked), True

@@ -10,6 +10,7 @@ import numpy as np
 from modaloom.live.asks import Chip
 from modaloom.live.catalogue import CATEGORY, UNKNOWN, Catalogue
 from modaloom.models.behaviour import event_weights
+from modaloom.models.towers import DAY_S
 from modaloom.storage.contract import Feedback
 from modaloom.types import Event, FloatArray, Histories, IntArray, Interaction
 
@@ -25,7 +26,6 @@ RECENT_DAYS = 30
 """Other colours of what was bought this lately are not shown either."""
 MOST_CHIPS = 14
 LEAST_LIFT = 0.08
-DAY_S = 86_400
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import polars as pl
 from modaloom.data.splits import as_of
 from modaloom.models.behaviour import DAY_S, decayed_counts, shopper_weights
 from modaloom.models.towers import Past
-from modaloom.numerics import GrowingRows
+from modaloom.numerics import GrowingRows, Moments, moments_of
 from modaloom.ranking.parts import Arrivals, State, group_numbers
 from modaloom.ranking.retrieve import Answer, ConstantAnswer
 from modaloom.ranking.single import ConstantVoice, Voice
@@ -61,6 +61,7 @@ class Demand:
         self.ridge = ridge
         self._seen = seen if seen is not None else {}
         self._scores: FloatArray = np.zeros(0, dtype=np.float32)
+        self._summary: tuple[FloatArray, Moments] | None = None
 
     def fit(self, snapshot: Snapshot) -> Self:
         """Fits the regression on earlier windows; without times, or too few sales, falls back to counts."""
@@ -87,7 +88,9 @@ class Demand:
 
     def voice(self, histories: Histories, past: Past) -> Voice:
         """It says the same to everybody."""
-        return ConstantVoice(self._scores)
+        if self._summary is None or self._summary[0] is not self._scores:
+            self._summary = self._scores, moments_of(self._scores[None, :])  # once, and not for every shopper
+        return ConstantVoice(*self._summary)
 
     def place(self, arrivals: Arrivals) -> None:
         """Takes in items that came after learning: each is expected to sell like the items that are most like it.

@@ -20,7 +20,7 @@ from modaloom.models.sparse_linear import SparseEase
 from modaloom.models.towers import Past, pad_histories
 from modaloom.numerics import GrowingRows, Moments, moments_of
 from modaloom.ranking.nearest import NEIGHBOURS, Neighbours, best_columns, nearest_many, pays
-from modaloom.ranking.retrieve import Answer, SparseAnswer, reference_items
+from modaloom.ranking.retrieve import Answer, SparseAnswer, reference_items, with_middle
 from modaloom.ranking.single import KernelReference, KernelVoice, Rows, SparseVoice, Voice, summed
 from modaloom.types import BoolArray, FloatArray, Histories, IntArray, Snapshot, Tokens
 
@@ -122,19 +122,21 @@ class ContentKernel:
             if used.any():
                 similar = np.exp((self._vectors[items[used]] @ self._vectors.T - 1.0) / self.TEMPERATURE)
                 out[row] = np.log(own[used].astype(np.float32) @ similar + 1e-12)
-        lowest = out.min(axis=1, keepdims=True, initial=0.0, where=present)
-        return np.where(present, out, (lowest + out.mean(axis=1, keepdims=True)) / 2).astype(np.float32)
+        return with_middle(out, present)[0].astype(np.float32)
 
     def ask(self, histories: Histories) -> Answer:
         """See :class:`~modaloom.ranking.retrieve.Answer`."""
         past = pad_histories(histories, MAX_HISTORY)
+        return KernelAnswer(self, past.items, self._weights(past))
+
+    def _weights(self, past: Past) -> FloatArray:
+        """How much each past event (b, t) counts; nothing where padded, or where the item lacks the modality."""
         weights = event_weights(past.event.astype(np.uint8)) / (1.0 + past.age_days / self.AGE_SCALE_DAYS) ** 0.7
-        return KernelAnswer(self, past.items, (weights * (past.mask & self._present[past.items])).astype(np.float32))
+        return (weights * (past.mask & self._present[past.items])).astype(np.float32)
 
     def voice(self, histories: Histories, past: Past) -> Voice:
         """See :class:`Part`."""
-        weights = event_weights(past.event[0].astype(np.uint8)) / (1.0 + past.age_days[0] / self.AGE_SCALE_DAYS) ** 0.7
-        own = (weights * (past.mask[0] & self._present[past.items[0]])).astype(np.float32)
+        own = self._weights(past)[0]
         return KernelVoice(self._vectors, self._present, self.neighbours, past, own, self.reference)
 
     def likeness(self, items: IntArray, weights: FloatArray, others: IntArray) -> FloatArray:
@@ -212,9 +214,8 @@ class KernelAnswer:
         kernel = self._kernel
         reference = reference_items(kernel.neighbours.n_items)
         scores, present = kernel.likeness(self._items, self._weights, reference), kernel.has(reference)
-        lowest = scores.min(axis=1, keepdims=True, initial=0.0, where=present)
-        middle: FloatArray = (lowest + scores.mean(axis=1, keepdims=True)) / 2
-        return middle, moments_of(np.where(present, scores, middle))
+        filled, middle = with_middle(scores, present)
+        return middle, moments_of(filled)
 
     def nearby(self) -> sp.csr_matrix:
         """See :class:`~modaloom.ranking.retrieve.Answer`."""

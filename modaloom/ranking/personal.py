@@ -10,9 +10,11 @@ import numpy as np
 
 from modaloom.models.behaviour import event_weights
 from modaloom.models.towers import SERVED_HISTORY, Past, pad_histories
+from modaloom.numerics import Moments
 from modaloom.ranking.learned import FusionAnswer
 from modaloom.ranking.ranker import CANDIDATES, FEW_ITEMS, FUSION, NARROW, Ranker
-from modaloom.ranking.single import ConstantVoice, Left, Spread, Voice
+from modaloom.ranking.retrieve import normalised
+from modaloom.ranking.single import ConstantVoice, Left, Voice
 from modaloom.types import BoolArray, FloatArray, Histories, IntArray
 
 MAX_LEFT_OUT = 12
@@ -59,7 +61,9 @@ class Personal:
             block = general[some]
             for name, voice in self.voices.items():
                 if not isinstance(voice, ConstantVoice):
-                    block = block + np.float32(self.ranker.weights[name]) * voice.spread().normal(voice.at(some))[0]
+                    block = (
+                        block + np.float32(self.ranker.weights[name]) * normalised(voice.at(some), voice.moments())[0]
+                    )
             total[start : start + CELLS_AT_ONCE] = block
         return total
 
@@ -86,7 +90,9 @@ class Personal:
         for name, voice in self.voices.items():
             items, raw = voice.near()
             if len(items) > k:
-                priority = np.float32(self.ranker.weights[name]) * voice.spread().normal(raw)[0] + general.scores[items]
+                priority = (
+                    np.float32(self.ranker.weights[name]) * normalised(raw, voice.moments())[0] + general.scores[items]
+                )
                 priority[~allowed[items]] = -np.inf
                 items = items[np.argpartition(-priority, k)[:k]]
             proposals.append(items)
@@ -103,11 +109,13 @@ class Personal:
         for name, voice in self.voices.items():
             weight, part = np.float32(self.ranker.weights[name]), self.ranker.part(name)
             left = voice.left_out(picks, past)
-            given = weight * left.spread.normal(left.rows)
+            given = weight * normalised(left.rows, left.moments)
             total += given
             for modality, (raw, mean) in left.without_modality.items():
-                spread = Spread(mean, left.spread.spread[:1])  # what leaving out does to all alike is taken away
-                by_modality[modality] += given[0] - weight * spread.normal(raw[None, :])[0]
+                own = Moments(
+                    mean, left.moments.spread[:1], left.moments.flat[:1]
+                )  # what is done to all alike is taken away
+                by_modality[modality] += given[0] - weight * normalised(raw, own)[0]
             if part is not None and part.modality is not None:
                 by_modality[part.modality] += given[0]
             elif name == "demand":
@@ -141,9 +149,9 @@ class AnsweredVoice:
         made: FloatArray = self._answer.at(items)[0]
         return made
 
-    def spread(self) -> Spread:
+    def moments(self) -> Moments:
         """See :class:`~modaloom.ranking.single.Voice`."""
-        return Spread(*self._answer.moments()[:2])
+        return self._answer.moments()
 
     def left_out(self, items: IntArray, past: IntArray) -> Left:
         """See :class:`~modaloom.ranking.single.Voice`."""
@@ -151,7 +159,7 @@ class AnsweredVoice:
         without = {}
         if self._name == FUSION and isinstance(answer, FusionAnswer):
             without = answer.without_each(items)
-        return Left(answer.at(items), Spread(*answer.moments()[:2]), without)
+        return Left(answer.at(items), answer.moments(), without)
 
 
 def with_each_left_out(histories: Histories, items: IntArray) -> Histories:

@@ -26,6 +26,8 @@ REFERENCE_ITEMS = 512
 WHOLE_REFERENCE = 2_000
 """Up to this many items, they are taken over all of them."""
 
+Sums = npt.NDArray[np.float64]
+
 
 class Answer(Protocol):
     """What one part says of one batch of shoppers."""
@@ -155,6 +157,24 @@ def normalised(scores: FloatArray, moments: Moments) -> FloatArray:
     return made
 
 
+def moments_of_sums(total: Sums, square: Sums, n: int) -> Moments:
+    """Moments of rows of n numbers, most of them zero, from the sums (b,) of the numbers and of their squares."""
+    mean = total / n
+    spread = np.sqrt(np.maximum(square / n - mean**2, 0.0))
+    flat = spread < np.maximum(EPSILON, 1e-7 * np.abs(mean))
+    return Moments(mean[:, None].astype(np.float32), spread[:, None].astype(np.float32), flat[:, None])
+
+
+def with_middle(scores: FloatArray, present: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """Scores (b, n) with something fair where an item lacks the modality (n,), and that number (b, 1).
+
+    It lies between the lowest score and the mean: to be unknown is neither a merit nor the worst.
+    """
+    lowest = scores.min(axis=1, keepdims=True, initial=0.0, where=present)
+    middle: FloatArray = (lowest + scores.mean(axis=1, keepdims=True)) / 2
+    return np.where(present, scores, middle), middle
+
+
 def squashed(values: FloatArray) -> FloatArray:
     """The arcsinh of each value; by logarithms, which NumPy computes many at once."""
     size = np.abs(values)
@@ -215,13 +235,8 @@ class SparseAnswer:
 
     @cached_property
     def _moments(self) -> Moments:
-        n = self._matrix.shape[1]
         values, starts = self._matrix.data.astype(np.float64), self._matrix.indptr
-        mean = sum_of_rows(values, starts) / n
-        square = sum_of_rows(values * values, starts) / n
-        spread = np.sqrt(np.maximum(square - mean**2, 0.0))
-        flat = spread < np.maximum(EPSILON, 1e-7 * np.abs(mean))
-        return Moments(*(part[:, None] for part in (mean.astype(np.float32), spread.astype(np.float32), flat)))
+        return moments_of_sums(sum_of_rows(values, starts), sum_of_rows(values * values, starts), self._matrix.shape[1])
 
 
 def best_of_rows(matrix: sp.csr_matrix, priority: FloatArray, k: int) -> IntArray:

@@ -10,42 +10,19 @@ from functools import cached_property
 from typing import NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from modaloom.models.towers import SMALLEST, ItemTable, Past, Queries
-from modaloom.numerics import EPSILON
+from modaloom.numerics import EPSILON, Moments, moments_of
 from modaloom.ranking.nearest import Neighbours
-from modaloom.ranking.retrieve import reference_items, squashed
+from modaloom.ranking.retrieve import Sums, moments_of_sums, reference_items, with_middle
 from modaloom.types import BoolArray, FloatArray, IntArray
-
-Sums = npt.NDArray[np.float64]
-
-
-class Spread(NamedTuple):
-    """Mean and spread of raw scores over the catalogue, a number or one for each thing left out (r, 1)."""
-
-    mean: FloatArray
-    spread: FloatArray
-
-    def normal(self, raw: FloatArray) -> FloatArray:
-        """Raw scores made comparable; zero where there is no spread at all."""
-        flat = self.spread < EPSILON
-        made = squashed((raw - self.mean) / (self.spread + np.float32(EPSILON)))
-        return np.where(flat, np.float32(0.0), made)
-
-    @classmethod
-    def of(cls, rows: FloatArray) -> Spread:
-        """Of the rows of scores (r, n)."""
-        mean, spread = rows.mean(axis=1, keepdims=True), rows.std(axis=1, keepdims=True)
-        flat = rows.max(axis=1, keepdims=True) == rows.min(axis=1, keepdims=True)
-        return cls(mean, np.where(flat, np.float32(0.0), spread))
 
 
 class Left(NamedTuple):
     """Raw scores of c items: whole in the first row, then without one past item after the other."""
 
     rows: FloatArray  # (1 + r, c)
-    spread: Spread  # (1 + r, 1) each
+    moments: Moments  # (1 + r, 1) each, or (1, 1) where they are the same in every row
     without_modality: dict[str, tuple[FloatArray, FloatArray]]  # raw (c,), and the mean over the catalogue
 
 
@@ -60,8 +37,8 @@ class Voice(Protocol):
         """Exact raw scores (c,)."""
         ...
 
-    def spread(self) -> Spread:
-        """Over the catalogue."""
+    def moments(self) -> Moments:
+        """Mean and spread over the catalogue."""
         ...
 
     def left_out(self, items: IntArray, past: IntArray) -> Left:
@@ -78,8 +55,8 @@ def summed(columns: IntArray, values: FloatArray) -> tuple[IntArray, FloatArray]
 class ConstantVoice:
     """Scores (n,) that are the same for everybody."""
 
-    def __init__(self, scores: FloatArray):
-        self._scores = scores
+    def __init__(self, scores: FloatArray, moments: Moments):
+        self._scores, self._moments = scores, moments
 
     def near(self) -> tuple[IntArray, FloatArray]:
         """See :class:`Voice`; what is said to everybody is proposed to everybody elsewhere."""
@@ -89,14 +66,14 @@ class ConstantVoice:
         """See :class:`Voice`."""
         return self._scores[items]
 
-    def spread(self) -> Spread:
+    def moments(self) -> Moments:
         """See :class:`Voice`."""
-        return Spread.of(self._scores[None, :])
+        return self._moments
 
     def left_out(self, items: IntArray, past: IntArray) -> Left:
         """See :class:`Voice`."""
         rows = np.repeat(self._scores[None, items], 1 + len(past), axis=0)
-        return Left(rows, self.spread(), {})
+        return Left(rows, self._moments, {})
 
 
 class Rows(NamedTuple):
@@ -124,9 +101,9 @@ class SparseVoice:
         made: FloatArray = self._at(self._sums[None, :], items)[0]
         return made
 
-    def spread(self) -> Spread:
+    def moments(self) -> Moments:
         """See :class:`Voice`; exact, the zeros counted."""
-        return self._spread(self._sums[None, :])
+        return self._moments(self._sums[None, :])
 
     def left_out(self, items: IntArray, past: IntArray) -> Left:
         """See :class:`Voice`."""
@@ -138,7 +115,7 @@ class SparseVoice:
                 own = slice(self._rows.bounds[row], self._rows.bounds[row + 1])
                 sums[number, self._inverse[own]] -= self._rows.values[own]
         sums[np.abs(sums) < EPSILON] = 0.0  # what is left of differences of equal numbers
-        return Left(self._at(sums, items), self._spread(sums), {})
+        return Left(self._at(sums, items), self._moments(sums), {})
 
     def _at(self, sums: Sums, items: IntArray) -> FloatArray:
         if not len(self._columns):
@@ -148,12 +125,8 @@ class SparseVoice:
         made: FloatArray = np.where(there, sums[:, places], 0.0).astype(np.float32)
         return made
 
-    def _spread(self, sums: Sums) -> Spread:
-        mean = sums.sum(axis=1, keepdims=True) / self._n
-        square = (sums * sums).sum(axis=1, keepdims=True) / self._n
-        spread = np.sqrt(np.maximum(square - mean**2, 0.0))
-        spread[spread < np.maximum(EPSILON, 1e-7 * np.abs(mean))] = 0.0
-        return Spread(mean.astype(np.float32), spread.astype(np.float32))
+    def _moments(self, sums: Sums) -> Moments:
+        return moments_of_sums(sums.sum(axis=1), (sums * sums).sum(axis=1), self._n)
 
 
 class KernelReference(NamedTuple):
@@ -194,21 +167,21 @@ class KernelVoice:
         raw = np.log(self._weights @ self._powers(items) + np.float32(1e-12))
         return np.where(self._present[items], raw, self._whole[1])
 
-    def spread(self) -> Spread:
+    def moments(self) -> Moments:
         """See :class:`Voice`."""
         return self._whole[0]
 
     def left_out(self, items: IntArray, past: IntArray) -> Left:
         """See :class:`Voice`."""
         if not len(self._items):
-            zeros = np.zeros((1 + len(past), 1), dtype=np.float32)
-            return Left(np.zeros((1 + len(past), len(items)), dtype=np.float32), Spread(zeros, zeros), {})
+            nothing = np.zeros((1 + len(past), len(items)), dtype=np.float32)
+            return Left(nothing, self._whole[0], {})
         kept = np.concatenate(
             [self._weights[None, :], np.where(self._items != past[:, None], self._weights, np.float32(0.0))]
         )
-        spread, middle = self._summary(self._log(kept, self._reference_powers))
+        moments, middle = self._summary(self._log(kept, self._reference_powers))
         raw = self._log(kept, self._powers(items))
-        return Left(np.where(self._present[items], raw, middle), spread, {})
+        return Left(np.where(self._present[items], raw, middle), moments, {})
 
     def _powers(self, items: IntArray) -> FloatArray:
         return self._powers_of(self._vectors[items])
@@ -230,19 +203,16 @@ class KernelVoice:
         return made
 
     @cached_property
-    def _whole(self) -> tuple[Spread, np.float32]:
+    def _whole(self) -> tuple[Moments, np.float32]:
         if not len(self._items):
-            zero = np.zeros((1, 1), dtype=np.float32)
-            return Spread(zero, zero), np.float32(0.0)
-        spread, middle = self._summary(self._log(self._weights[None, :], self._reference_powers))
-        return spread, middle[0, 0]
+            return moments_of(np.zeros((1, 1), dtype=np.float32)), np.float32(0.0)
+        moments, middle = self._summary(self._log(self._weights[None, :], self._reference_powers))
+        return moments, middle[0, 0]
 
-    def _summary(self, reference: FloatArray) -> tuple[Spread, FloatArray]:
-        """Spread, and what an item scores that lacks the modality, of scores (r, ...) of the reference items."""
-        there = self._reference.present
-        lowest = reference.min(axis=1, keepdims=True, initial=0.0, where=there)
-        middle: FloatArray = (lowest + reference.mean(axis=1, keepdims=True)) / 2
-        return Spread.of(np.where(there, reference, middle)), middle
+    def _summary(self, reference: FloatArray) -> tuple[Moments, FloatArray]:
+        """Moments, and what an item scores that lacks the modality, of scores (r, ...) of the reference items."""
+        filled, middle = with_middle(reference, self._reference.present)
+        return moments_of(filled), middle
 
 
 class FusionVoice:
@@ -277,19 +247,19 @@ class FusionVoice:
         """See :class:`Voice`."""
         return self._collapse(self._similar(items), items)
 
-    def spread(self) -> Spread:
+    def moments(self) -> Moments:
         """See :class:`Voice`."""
         return self._whole
 
     @cached_property
-    def _whole(self) -> Spread:
-        return Spread.of(self._collapse(self._reference_similar, self._reference)[None, :])
+    def _whole(self) -> Moments:
+        return moments_of(self._collapse(self._reference_similar, self._reference)[None, :])
 
     def left_out(self, items: IntArray, past: IntArray) -> Left:
         """See :class:`Voice`. How much each modality counts for the shopper stays as with the whole past."""
         kept = np.concatenate([np.ones((1, len(self._items)), dtype=bool), self._items != past[:, None]])
         similar, reference = self._similar(items), self._reference_similar
-        spread = Spread.of(self._kept(reference, kept, self._reference))
+        moments = moments_of(self._kept(reference, kept, self._reference))
         without = {}
         if len(self._items):
             keys = self._table.keys
@@ -299,7 +269,7 @@ class FusionVoice:
                 raw = self._collapse(similar - own @ keys[items, view].T, items)
                 mean = self._collapse(reference - own @ self._reference_keys[:, view].T, self._reference).mean()
                 without[name] = raw, np.asarray(mean)
-        return Left(self._kept(similar, kept, items), spread, without)
+        return Left(self._kept(similar, kept, items), moments, without)
 
     def _similar(self, items: IntArray) -> FloatArray:
         return self._similar_to(self._table.keys[items])
@@ -314,11 +284,8 @@ class FusionVoice:
         return self._similar_to(self._reference_keys)
 
     def _collapse(self, similar: FloatArray, items: IntArray) -> FloatArray:
-        bias = self._table.bias[items]
-        if not len(similar):
-            return bias
-        top = similar.max()
-        made: FloatArray = top + np.log(np.exp(similar - top).sum(axis=0) + np.float32(SMALLEST)) + bias
+        """Scores (c,) with the whole past."""
+        made: FloatArray = self._kept(similar, np.ones((1, len(similar)), dtype=bool), items)[0]
         return made
 
     def _kept(self, similar: FloatArray, kept: BoolArray, items: IntArray) -> FloatArray:

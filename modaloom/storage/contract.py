@@ -6,7 +6,7 @@ committed when it returns: what it answered for survives the death of the proces
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self, runtime_checkable
 
@@ -264,8 +264,3 @@ class Store(Protocol):
     def counts(self) -> dict[str, int]:
         """Number of rows by table, for people to look at."""
         ...
-
-
-def events_with_items(events: Iterable[Interaction]) -> list[Interaction]:
-    """Those that are about an item; a search is about none."""
-    return [event for event in events if event.item_id is not None]

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-FILE = Path(__file__).parents[2] / "examples" / "first_steps.py"
 
-
-def test_first_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    spec = importlib.util.spec_from_file_location("first_steps", FILE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.main(tmp_path, items=60, users=40, epochs=1, size="small")
+def test_first_steps(example: Callable[[str], ModuleType], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    example("first_steps").main(tmp_path, items=60, users=40, epochs=1, size="small")
     said = capsys.readouterr().out
     assert "60 items, 40 shoppers" in said
     assert said.count("Query(") == 3

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-FILE = Path(__file__).parents[2] / "examples" / "live_shop.py"
 
-
-def test_live_shop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    spec = importlib.util.spec_from_file_location("live_shop", FILE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.main(tmp_path, items=60, users=40, epochs=1, size="small")
+def test_live_shop(example: Callable[[str], ModuleType], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    example("live_shop").main(tmp_path, items=60, users=40, epochs=1, size="small")
     said = capsys.readouterr().out
     assert "kept: 2 events, 2 words; erased: {" in said
     assert "after erasure the same as at first: True" in said

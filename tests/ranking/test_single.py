@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modaloom.models.towers import ABSENT, ItemTable, Past, Queries, score_queries, without_modality
-from modaloom.numerics import squashed_zscore, unit_rows
+from modaloom.numerics import Moments, moments_of, squashed_zscore, unit_rows
 from modaloom.ranking.nearest import Neighbours, best_columns
-from modaloom.ranking.retrieve import reference_items
+from modaloom.ranking.retrieve import normalised, reference_items
 from modaloom.ranking.single import (
     ConstantVoice,
     FusionVoice,
@@ -20,7 +20,6 @@ from modaloom.ranking.single import (
     Left,
     Rows,
     SparseVoice,
-    Spread,
     summed,
 )
 from modaloom.types import FloatArray, IntArray
@@ -64,12 +63,12 @@ def past_of(items: list[int]) -> Past:
 def check(voice: Any, items: IntArray, left: Left, row: int, raw: FloatArray) -> None:
     """Against raw scores (n,) of the whole catalogue, done by hand."""
     np.testing.assert_allclose(left.rows[row], raw[items], rtol=1e-4, atol=1e-4)
-    own = Spread(left.spread.mean[[row]], left.spread.spread[[row]]) if len(left.spread.mean) > 1 else left.spread
-    np.testing.assert_allclose(own.normal(left.rows[[row]])[0], squashed_zscore(raw[None, :])[0, items], atol=2e-3)
+    own = Moments(*(part[[row]] for part in left.moments)) if len(left.moments.mean) > 1 else left.moments
+    np.testing.assert_allclose(normalised(left.rows[[row]], own)[0], squashed_zscore(raw[None, :])[0, items], atol=2e-3)
     if row == 0:
         np.testing.assert_allclose(voice.at(items), raw[items], rtol=1e-4, atol=1e-4)
         np.testing.assert_allclose(
-            voice.spread().normal(voice.at(items)[None, :])[0], squashed_zscore(raw[None, :])[0, items], atol=2e-3
+            normalised(voice.at(items)[None, :], voice.moments())[0], squashed_zscore(raw[None, :])[0, items], atol=2e-3
         )
 
 
@@ -146,7 +145,7 @@ def test_fusion(past: list[int], items: IntArray, left_out: IntArray) -> None:
 
 def test_what_is_said_to_everybody_misses_nothing() -> None:
     scores = np.arange(N, dtype=np.float32)
-    voice = ConstantVoice(scores)
+    voice = ConstantVoice(scores, moments_of(scores[None, :]))
     left = voice.left_out(np.array([2, 7]), np.array([0, 1]))
     for row in range(3):
         check(voice, np.array([2, 7]), left, row, scores)
@@ -154,8 +153,8 @@ def test_what_is_said_to_everybody_misses_nothing() -> None:
 
 
 def test_where_there_is_no_order_nothing_is_said() -> None:
-    flat = Spread.of(np.full((1, N), 3.3, dtype=np.float32))
-    assert flat.normal(np.array([3.3, 9.9], dtype=np.float32)).tolist() == [[0.0, 0.0]]
+    flat = moments_of(np.full((1, N), 3.3, dtype=np.float32))
+    assert normalised(np.array([3.3, 9.9], dtype=np.float32), flat).tolist() == [[0.0, 0.0]]
 
 
 def test_summed_adds_what_is_equal() -> None:
