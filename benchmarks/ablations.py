@@ -137,20 +137,20 @@ def _without(modality: str) -> Variant:
 
 LEARNING: dict[str, Variant] = {
     UNTRAINED: Variant(loop={"epochs": 0}),
-    "negatives of the same weeks": Variant(instead=((batches, "NEGATIVES_SLACK_DAYS", 100_000),)),
-    "leaving logQ out": Variant(loop={"popularity_correction": 1.0}),
-    "cross-fitted behaviour": Variant(instead=((fitting, "_behaviour", _own_behaviour),)),
     "modality dropout": Variant(loop={"modality_dropout": 0.0}),
     "alignment of pictures and words": Variant(loop={"alignment_weight": 0.0}),
     "imputer": Variant(config={"missing": "mask"}),
-    "pasts that end some weeks before": Variant(loop={"max_gap_days": 0}),
-    "recent examples first": Variant(loop={"half_life_days": 1e5}),
+    "negatives of the same weeks": Variant(instead=((batches, "NEGATIVES_SLACK_DAYS", 100_000),)),
+    "leaving logQ out": Variant(loop={"popularity_correction": 1.0}),
+    "cross-fitted behaviour": Variant(instead=((fitting, "_behaviour", _own_behaviour),)),
     "age of past events": Variant(instead=((EventWeights, "forward", _no_age),)),
+    "fused view": Variant(instead=((FusionRecommender, "items", _changed(_no_fused_view)),)),
     "shopper's weights of modalities": Variant(instead=((FusionRecommender, "queries", _even_queries),)),
     "attention over an item's modalities": Variant(instead=((Fusion, "forward", _even_weights),)),
-    "fused view": Variant(instead=((FusionRecommender, "items", _changed(_no_fused_view)),)),
+    **{f"{modality} in the fusion": _without(modality) for modality in reversed(FusionConfig().modalities)},
     "appeal of an item": Variant(instead=((FusionRecommender, "items", _changed(_no_appeal)),)),
-    **{f"{modality} in the fusion": _without(modality) for modality in FusionConfig().modalities},
+    "pasts that end some weeks before": Variant(loop={"max_gap_days": 0}),
+    "recent examples first": Variant(loop={"half_life_days": 1e5}),
 }
 """What each row takes out."""
 
@@ -165,20 +165,15 @@ class Window:
         self.asked, self.start = replace(asked, snapshot=snapshot), config
         self.validation = validation_splits(snapshot, seed=options.seed)
         self._exams = [split.take(VALIDATION_USERS) for split in self.validation]
-        self._parts = [self._fitted(split, options, memory) for split in [*self._exams, self.asked]]
-        self._kept = [
-            memory.scores_at(split, partial(self._said, place, split)) for place, split in enumerate(self._exams)
-        ]
-        self._last = self._said(-1, self.asked) if keep else None
+        self._fit = partial(_fitted, options=options, memory=memory)
+        self._kept = [memory.scores_at(split, partial(self._said, split)) for split in self._exams]
+        self._parts = self._fit(self.asked)
+        self._last = self._said(self.asked) if keep else None
 
-    @staticmethod
-    def _fitted(split: Split, options: LearnOptions, memory: Memory) -> list[Part]:
-        learner = Modaloom(options, memory=memory)
-        return [part.fit(split.snapshot) for part in learner._parts(split.snapshot)]
-
-    def _said(self, place: int, split: Split) -> dict[str, FloatArray]:
+    def _said(self, split: Split) -> dict[str, FloatArray]:
+        parts = self._parts if split is self.asked else self._fit(split)
         histories = split.snapshot.histories(split.user_nums)
-        return {part.name: part.score(histories) for part in self._parts[place]}
+        return {part.name: part.score(histories) for part in parts}
 
     def learned(self, variant: Variant) -> FittedFusion:
         """The fusion, trained on what lies before validation."""
@@ -226,7 +221,12 @@ class Window:
     def _asked_of(self, span: slice, some: Histories) -> dict[str, FloatArray]:
         if self._last is not None:
             return {name: scores[span] for name, scores in self._last.items()}
-        return {part.name: part.score(some) for part in self._parts[-1]}
+        return {part.name: part.score(some) for part in self._parts}
+
+
+def _fitted(split: Split, options: LearnOptions, memory: Memory) -> list[Part]:
+    learner = Modaloom(options, memory=memory)
+    return [part.fit(split.snapshot) for part in learner._parts(split.snapshot)]
 
 
 def _fusion(fitted: FittedFusion, split: Split) -> Ranker:
@@ -248,19 +248,18 @@ def ask_parts(window: Window, seed: int, found: Found) -> None:
     print(f"  {window.asked.name}, seed {seed}, weights {_shown(blends['parts', WHOLE])}", flush=True)
 
 
-def ask_learning(window: Window, names: Sequence[str], found: Found) -> None:
-    """The fusion alone and the whole blend, with everything and without one ingredient."""
-    for name in [WHOLE, *names]:
-        variant, started = LEARNING.get(name, Variant()), time.perf_counter()
-        with variant.replaced():
-            fitted = window.learned(variant)
-            blends = {"whole": window.weights(window.exams(fitted)), "fusion": {FUSION: 1.0}}
-            made = window.judged(fitted, blends)
-        for kind, values in made.items():
-            found.setdefault((f"learning, {kind}", name), {}).setdefault(0, []).append(values)
-        alone, whole = (made[kind]["recall"].mean() for kind in ("fusion", "whole"))
-        took = time.perf_counter() - started
-        print(f"  {window.asked.name}, {name}: alone {alone:.4f}, whole {whole:.4f} ({took:.0f} s)", flush=True)
+def ask_learning(window: Window, name: str, seed: int, found: Found) -> None:
+    """The fusion alone and the whole blend without one ingredient."""
+    variant, started = LEARNING[name], time.perf_counter()
+    with variant.replaced():
+        fitted = window.learned(replace(variant, loop={"seed": seed, **variant.loop}))
+        blends = {"whole": window.weights(window.exams(fitted)), "fusion": {FUSION: 1.0}}
+        made = window.judged(fitted, blends)
+    for kind, values in made.items():
+        found.setdefault((f"learning, {kind}", name), {}).setdefault(seed, []).append(values)
+    alone, whole = (made[kind]["recall"].mean() for kind in ("fusion", "whole"))
+    took = time.perf_counter() - started
+    print(f"  {window.asked.name}, {name}: alone {alone:.4f}, whole {whole:.4f} ({took:.0f} s)", flush=True)
 
 
 def _shown(weights: Mapping[str, float]) -> str:
@@ -305,23 +304,26 @@ def print_rows(rows: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
 
 
 def hm(asked: argparse.Namespace, found: Found) -> dict[str, Any]:
-    """All windows, oldest first; the file is written again after each."""
+    """The parts in all windows, then one ingredient of learning after the other in the newest; written as it grows."""
     settings = load_settings()
     shop = load_shop(HERE.parent / "examples" / "shops" / "hm.toml", root=asked.root, settings=settings)
-    number = asked.windows + asked.before
-    tokens = encode_items(shop, settings=settings)
+    tokens, number = encode_items(shop, settings=settings), asked.windows + asked.before
     splits = list(rolling_splits(shop, tokens, windows=number, window_days=28))[: asked.windows]
-    seeds, memory, learning = [int(seed) for seed in asked.seeds.split(",")], Memory(), list(LEARNING)
-    if asked.only:
-        learning = asked.only.split(",")
-    about: dict[str, Any] = {"seeds": seeds, "windows": [split.name for split in splits], "learning_windows": []}
-    for place, split in enumerate(splits):
+    seeds, memory = [int(seed) for seed in asked.seeds.split(",")], Memory()
+    late: list[Window] = []
+    newest = splits[len(splits) - asked.learning :] if asked.learning else []
+    about = {"seeds": seeds, "windows": [one.name for one in splits], "learning_windows": [one.name for one in newest]}
+    for split in splits:
         window = Window(split, LearnOptions(), memory)
-        for seed in seeds if not asked.learning_only else ():
+        for seed in seeds:
             ask_parts(window, seed, found)
-        if place >= len(splits) - asked.learning:
-            ask_learning(window, learning, found)
-            about["learning_windows"].append(split.name)
+        late = [*late, window][-asked.learning :] if asked.learning else []
+        write(asked.out, about, found)
+    for ours, kind in ((("alone", FUSION), "fusion"), (("parts", WHOLE), "whole")):
+        found[f"learning, {kind}", WHOLE] = {seeds[0]: found[ours][seeds[0]][len(splits) - len(late) :]}
+    for name in asked.only.split(",") if asked.only else LEARNING:
+        for window in late:
+            ask_learning(window, name, seeds[0], found)
         write(asked.out, about, found)
     return about
 
@@ -356,7 +358,6 @@ def main() -> None:
     parser.add_argument("--before", type=int, default=0, help="newest windows that are left alone")
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--learning", type=int, default=3, help="newest of these windows in which learning is asked")
-    parser.add_argument("--learning-only", action="store_true", help="leave the parts out")
     parser.add_argument("--only", help=f"ingredients of learning, separated by commas, of {', '.join(LEARNING)}")
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
