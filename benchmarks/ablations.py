@@ -5,8 +5,8 @@
 
 Rolling windows of H&M, each with its own past; ``--before 6`` leaves the newest six alone. Two kinds of rows:
 
-- *parts*: the blend without one of its parts; its weights are fitted again on validation without that part. All rows of
-  a window share one fit of everything, so that nothing but the part differs.
+- *parts*: the blend without one of its parts, or without some that can stand in for each other; its weights are fitted
+  again on validation without them. All rows of a window share one fit, so that nothing but the part differs.
 - *learning*: the fusion is trained again without one ingredient of its learning or of its shape, with the same epochs
   and the same early stopping, and asked both alone and in a blend whose weights are fitted again with it. Only in the
   newest ``--learning`` windows and with the first seed, since each row is a training of its own.
@@ -55,6 +55,11 @@ from modaloom.types import FloatArray, Histories, Snapshot, Tokens
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 N, USERS_AT_ONCE = 20, 256
+TOGETHER = {
+    "image, text, attributes": ("image", "text", "attributes"),
+    "the same and fusion": ("image", "text", "attributes", FUSION),
+}
+"""Parts that can stand in for each other, and so are taken out together too."""
 WHOLE, UNTRAINED = "everything", "untrained"
 Values = npt.NDArray[np.float64]
 Metrics = dict[str, Values]
@@ -179,12 +184,12 @@ class Window:
         """The fusion, trained on what lies before validation."""
         return fit_fusion(self.validation[0].snapshot, variant.applied(self.start), validation=self.validation)
 
-    def weights(self, exams: Sequence[Scores], without: str = "") -> dict[str, float]:
-        """The blend that validation wants, without one part."""
+    def weights(self, exams: Sequence[Scores], without: Sequence[str] = ()) -> dict[str, float]:
+        """The blend that validation wants, without some parts."""
         prior = prior_weights(self.asked.snapshot)
         made = []
         for split, scores in zip(self._exams, exams, strict=True):
-            left = {name: values for name, values in scores.items() if name != without}
+            left = {name: values for name, values in scores.items() if name not in without}
             allowed = split.snapshot.may_be_shown(split.snapshot.histories(split.user_nums))
             made.append(prepare_exam(left, allowed, split.truth, prior))
         return choose_weights(made, prior)
@@ -239,7 +244,9 @@ def ask_parts(window: Window, seed: int, found: Found) -> None:
     exams = window.exams(fitted)
     names = list(exams[0])
     blends = {("parts", WHOLE): window.weights(exams)}
-    blends |= {("parts", name): window.weights(exams, name) for name in names}
+    groups = {group: [name for name in gone if name in names] for group, gone in TOGETHER.items()}
+    taken = {**{name: [name] for name in names}, **{group: gone for group, gone in groups.items() if len(gone) > 1}}
+    blends |= {("parts", name): window.weights(exams, gone) for name, gone in taken.items()}
     blends |= {("alone", name): {name: 1.0} for name in names}
     keyed = {f"{kind}/{name}": weights for (kind, name), weights in blends.items()}
     for key, values in window.judged(fitted, keyed).items():
@@ -311,14 +318,16 @@ def hm(asked: argparse.Namespace, found: Found) -> dict[str, Any]:
     splits = list(rolling_splits(shop, tokens, windows=number, window_days=28))[: asked.windows]
     seeds, memory = [int(seed) for seed in asked.seeds.split(",")], Memory()
     late: list[Window] = []
-    newest = splits[len(splits) - asked.learning :] if asked.learning else []
-    about = {"seeds": seeds, "windows": [one.name for one in splits], "learning_windows": [one.name for one in newest]}
+    about: dict[str, Any] = {"seeds": seeds, "windows": [one.name for one in splits]}
     for split in splits:
         window = Window(split, LearnOptions(), memory)
         for seed in seeds:
             ask_parts(window, seed, found)
         late = [*late, window][-asked.learning :] if asked.learning else []
         write(asked.out, about, found)
+    if not late:
+        return about
+    about["learning_windows"] = [window.asked.name for window in late]
     for ours, kind in ((("alone", FUSION), "fusion"), (("parts", WHOLE), "whole")):
         found[f"learning, {kind}", WHOLE] = {seeds[0]: found[ours][seeds[0]][len(splits) - len(late) :]}
     for name in asked.only.split(",") if asked.only else LEARNING:
@@ -343,9 +352,11 @@ def amazon(asked: argparse.Namespace, found: Found) -> dict[str, Any]:
 
 
 def write(out: Path, about: Mapping[str, Any], found: Found) -> None:
-    """The figures as they stand."""
+    """The figures as they stand; kinds of rows that this run does not ask stay what they were."""
+    before = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {"rows": {}}
+    content = {**before, **about, "rows": {**before["rows"], **summary(found)}}
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps({**about, "rows": summary(found)}, indent=2) + "\n", encoding="utf-8")
+    out.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def main() -> None:

@@ -76,7 +76,9 @@ def ablated_parts() -> str:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     whole = [f"{rows['parts']['everything']['recall']:.4f}" for rows in (hm, amazon)]
-    names = sorted(hm["alone"], key=lambda name: -hm["parts"][name]["recall_gain"])
+    names = sorted(
+        (name for name in hm["parts"] if name != "everything"), key=lambda name: -hm["parts"][name]["recall_gain"]
+    )
     for name in names:
         own, other = hm["parts"][name], amazon["parts"].get(name, {})
         alone = [f"{rows['alone'][name]['recall']:.4f}" if name in rows["alone"] else "" for rows in (hm, amazon)]

@@ -77,13 +77,14 @@ def test_one_fit_answers_for_every_part(split: Split) -> None:
     found: dict[Any, Any] = {}
     ablations.ask_parts(window, 0, found)
     rows = ablations.summary(found)
-    assert set(rows["parts"]) == {ablations.WHOLE, *rows["alone"]}
+    together = {"image, text, attributes", "the same and fusion"}
+    assert set(rows["parts"]) == {ablations.WHOLE, *rows["alone"], *together}
     assert {"demand", "image", "text", "fusion"} <= set(rows["alone"])
     assert "recall_gain" not in rows["parts"][ablations.WHOLE]
     for row in rows["alone"].values():
         assert row["recall_gain"] == pytest.approx(rows["parts"][ablations.WHOLE]["recall"] - row["recall"])
     exams = window.exams(window.learned(ablations.Variant()))
-    assert "demand" not in window.weights(exams, "demand")
+    assert "demand" not in window.weights(exams, ["demand"])
     assert "demand" in window.weights(exams)
 
 
