@@ -372,6 +372,8 @@ def main() -> None:
     parser.add_argument("--only", help=f"ingredients of learning, separated by commas, of {', '.join(LEARNING)}")
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
+    if asked.only and (unknown := [name for name in asked.only.split(",") if name not in LEARNING]):
+        parser.error(f"no ingredient is called {', '.join(unknown)}")
     asked.out = asked.out or RESULTS / ("ablations_amazon.json" if asked.amazon else "ablations_hm.json")
     found: Found = {}
     started = time.perf_counter()

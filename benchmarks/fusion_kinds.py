@@ -120,6 +120,8 @@ def chosen(only: str) -> dict[str, FusionConfig]:
     """The variants that are asked for by ``;`` between their names, the default first; all where none is named."""
     known = variants()
     wanted = [next(iter(known)), *only.split(";")] if only else list(known)
+    if unknown := [name for name in wanted if name not in known]:
+        raise SystemExit(f"no row is called {', '.join(unknown)}; there are {'; '.join(known)}")
     return {name: known[name] for name in wanted}
 
 
@@ -161,6 +163,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="names of rows with ';' between them; the default is always there")
     parser.add_argument("--out", type=Path, default=RESULT)
     asked = parser.parse_args()
+    chosen(asked.only)  # a misspelt name is told now, not when everything has been encoded
     settings = load_settings()
     with shop_folder(asked.shop) as place:
         shop = load_shop(place, root=asked.root, settings=settings)
