@@ -18,6 +18,10 @@ PAPER, INK, LINE = "#faf7f2", "#26262b", "#e7e1d8"
 WIDTH_IN, HEIGHT_IN, DPI = 7.0, 2.9, 200
 """A README is some 700 px wide: type of 8 points is readable there, and the double number of pixels looks sharp."""
 SMALL, PLAIN = 7.5, 8.5
+MOST_BANDS = 5
+"""With more lines than this only the first has its band: so many on top of each other are one grey."""
+COLUMNS = 6
+"""Of the legend."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,9 @@ def draw_curves(panels: Sequence[Panel], file: Path) -> None:
 
     names = sorted(dict.fromkeys(name for panel in panels for name in panel.lines), key=lambda name: name != OURS)
     colours = {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(names)}
-    figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN + 0.18 * (len(names) // 5)), facecolor=PAPER, layout="constrained")
+    figure = Figure(
+        figsize=(WIDTH_IN, HEIGHT_IN + 0.18 * ((len(names) - 1) // COLUMNS)), facecolor=PAPER, layout="constrained"
+    )
     handles: dict[str, Artist] = {}
     for number, panel in enumerate(panels, start=1):
         axes = figure.add_subplot(1, len(panels), number, facecolor=PAPER)
@@ -58,8 +64,9 @@ def draw_curves(panels: Sequence[Panel], file: Path) -> None:
     figure.legend(
         handles=[handles[name] for name in names],
         loc="outside lower center",
-        ncols=min(len(names), 5),
+        ncols=min(len(names), COLUMNS),
         frameon=False,
+        columnspacing=1.4,
         fontsize=SMALL,
         labelcolor=INK,
     )
@@ -85,7 +92,9 @@ def _draw_panel(axes: Axes, panel: Panel, colours: Mapping[str, str]) -> None:
             markersize=3,
             zorder=4 if ours else 3,
         )
-        axes.fill_between(at, list(line.low), list(line.high), color=colour, alpha=0.16 if ours else 0.09, linewidth=0)
+        if ours or len(panel.lines) <= MOST_BANDS:
+            alpha = 0.16 if ours else 0.09
+            axes.fill_between(at, list(line.low), list(line.high), color=colour, alpha=alpha, linewidth=0)
     axes.set_title(panel.title, color=INK, fontsize=PLAIN)
     axes.set_xlabel(panel.x, color=INK, fontsize=SMALL)
     axes.set_ylabel(panel.y, color=INK, fontsize=SMALL)
