@@ -44,7 +44,7 @@ def missing_modalities(study: Mapping[str, Any]) -> list[Panel]:
             lines[kind] = Line(values, low, high)
         if lines:
             places = [f"{share:.0%}" for share in shares]
-            made.append(Panel(SETUPS.get(setup, setup), "values hidden", f"Recall@{N}", places, lines))
+            made.append(Panel(SETUPS.get(setup, setup), "values hidden", f"Recall@{N}", places, lines, at=shares))
     order = list(SETUPS.values())
     return sorted(made, key=lambda panel: order.index(panel.title) if panel.title in order else len(order))
 

@@ -44,6 +44,8 @@ class Panel:
     places: Sequence[str]
     lines: Mapping[str, Line]
     rows: bool = False
+    at: Sequence[float] | None = None
+    """Where the places lie on the axis, if not at equal distances."""
 
 
 def draw_curves(panels: Sequence[Panel], file: Path) -> None:
@@ -80,7 +82,7 @@ def _draw_panel(axes: Axes, panel: Panel, colours: Mapping[str, str]) -> None:
         if panel.rows:
             _draw_rows(axes, name, line, colour, (place - (len(panel.lines) - 1) / 2) * 0.22)
             continue
-        at = range(len(line.values))
+        at = panel.at or range(len(line.values))
         axes.plot(
             at,
             list(line.values),
@@ -99,7 +101,7 @@ def _draw_panel(axes: Axes, panel: Panel, colours: Mapping[str, str]) -> None:
     axes.set_xlabel(panel.x, color=INK, fontsize=SMALL)
     axes.set_ylabel(panel.y, color=INK, fontsize=SMALL)
     ticks = axes.set_yticks if panel.rows else axes.set_xticks
-    ticks(range(len(panel.places)), list(panel.places))
+    ticks(panel.at or range(len(panel.places)), list(panel.places))
     if panel.rows:
         axes.invert_yaxis()
         axes.set_xlim(left=0)
