@@ -107,7 +107,8 @@ def robustness(study: Mapping[str, Any]) -> list[Panel]:
             lines[model] = Line(values, low, high)
         places = ["0%" if name == "clean" else name.removeprefix("label noise ") for name in names]
         places = places if names is noisy else [name.replace(" ", "\n") for name in names]
-        made.append(Panel(title, "", f"loss of Recall@{N}, %", places, lines))
+        axes = ("", f"loss of Recall@{N}, %") if names is noisy else (f"loss of Recall@{N}, %", "")
+        made.append(Panel(title, *axes, places, lines, rows=names is other))
     return made
 
 

@@ -80,7 +80,7 @@ def _draw_panel(axes: Axes, panel: Panel, colours: Mapping[str, str]) -> None:
     for place, (name, line) in enumerate(panel.lines.items()):
         ours, colour = name == next(iter(colours)), colours[name]
         if panel.rows:
-            _draw_rows(axes, name, line, colour, (place - (len(panel.lines) - 1) / 2) * 0.22)
+            _draw_rows(axes, name, line, colour, (place - (len(panel.lines) - 1) / 2) * 0.15)
             continue
         at = panel.at or range(len(line.values))
         axes.plot(
@@ -104,9 +104,8 @@ def _draw_panel(axes: Axes, panel: Panel, colours: Mapping[str, str]) -> None:
     ticks(panel.at or range(len(panel.places)), list(panel.places))
     if panel.rows:
         axes.invert_yaxis()
-        axes.set_xlim(left=0)
-    elif min(min(line.low) for line in panel.lines.values()) >= 0:  # a cut axis makes much of little
-        axes.set_ylim(bottom=0)
+    if min(min(line.low) for line in panel.lines.values()) >= 0:  # a cut axis makes much of little
+        axes.set(**{"xlim" if panel.rows else "ylim": (0, None)})
     axes.grid(axis="x" if panel.rows else "y", color=LINE)
     axes.tick_params(labelsize=SMALL, colors=INK, length=2)
     axes.set_axisbelow(True)
