@@ -18,7 +18,7 @@ LEVELS = (
     {"encoders", "models", "storage"},
     {"ranking"},
     {"training", "evaluation", "recommend", "quality"},
-    {"guide", "export", "live"},
+    {"guide", "export", "live", "trends"},
     {"build", "doctor", "terminal"},
     {"api", "client", "testing", "web"},
     {"serving"},
