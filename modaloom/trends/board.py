@@ -70,6 +70,8 @@ class Overview:
     """Steps that forecasts go ahead."""
     level: float
     """Of forecasts' intervals: 0.8 means that four of five actual values should lie inside."""
+    like_for_like: bool = False
+    """Whether verdicts compare each piece with itself (pieces stay long), or shares as they are (pieces change fast)."""
     notes: tuple[str, ...] = ()
     """Keys of the catalogue's ``[notes]``: what this shop's log cannot tell."""
 
@@ -178,7 +180,9 @@ class Trend:
     share: float
     """Now: the last four steps."""
     change: float | None
-    """From the first to the last quarter of the period with the season taken out: 0.5 is half as much again."""
+    """From the first to the last quarter of the period with the season taken out: 0.5 is half as much again.
+
+    Like for like where ``Overview.like_for_like``: that there are more such pieces now moves nothing."""
     interval: tuple[float, float] | None
     """95 % of ``change``."""
     series: Series
@@ -188,6 +192,8 @@ class Trend:
     events: int
     shoppers: int
     items: int
+    also: tuple[str, ...] = ()
+    """Verdicts that hold as well: a piece of winter may rise from year to year too."""
     peak: str | None = None
     """Month of the seasonal peak, ``01`` to ``12``, where there is a season."""
     swing: float | None = None
