@@ -32,6 +32,16 @@ def page_messages(language: str) -> Mapping[str, Any]:
     return _read(f"page.{_known(language)}.toml")
 
 
+@functools.cache
+def trend_messages(language: str) -> Mapping[str, Any]:
+    """All messages about trends in one language: of the board, the report and the command line.
+
+    Raises:
+        QueryError: there is no such language.
+    """
+    return _read(f"trends.{_known(language)}.toml")
+
+
 def _known(language: str) -> str:
     if language not in LANGUAGES:
         raise QueryError(f"unknown language {language!r}", hint=f"Choose {' or '.join(LANGUAGES)}")

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import ncx2, norm, t as student
+from scipy.stats import ncx2, norm
+from scipy.stats import t as student
 
 from modaloom.types import BoolArray, IntArray
 
@@ -18,14 +19,14 @@ Values = npt.NDArray[np.float64]
 YEAR_DAYS = 365.25
 SEASONS_NEEDED = 1.9
 """Years of log from which on a season can be told from a trend."""
-TREND_THAT_MATTERS = float(np.log(1.25))
+TREND_THAT_MATTERS = float(np.log(1.2))
 """From the first to the last step; what rises by less is not called rising."""
-SEASON_THAT_MATTERS = float(np.log(1.5))
+SEASON_THAT_MATTERS = float(np.log(1.35))
 """Peak over trough."""
 LEAST_EVENTS = 60
 """With fewer interests a series is not judged at all."""
 FALSE_SHARE = 0.05
-"""Of everything that is reported, so much may be false (false discovery rate)."""
+"""Of everything that is reported in a dimension, so much may be false (false discovery rate)."""
 QUIET = float(np.log(1.6))
 """A series is called stable where trend and season are surely smaller than this."""
 SURE = 1.2816
