@@ -17,7 +17,7 @@ from modaloom.config import Settings
 from modaloom.data.shop import Shop
 from modaloom.encoders.catalogue import encode_items
 from modaloom.messages import trend_messages
-from modaloom.recommend.words import TEXT_COLUMNS, terms
+from modaloom.recommend.words import TEXT_COLUMNS, longest, terms
 from modaloom.trends.board import Names
 from modaloom.trends.colours import PALETTE, read_colours
 from modaloom.trends.looks import fill_in, find_looks, telling_attribute
@@ -143,7 +143,7 @@ class _Making:
         texts = self.shop.items.select(pl.concat_str(columns, separator=" ", ignore_nulls=True))[columns[0]].to_list()
         said: dict[str, list[int]] = {}
         for thing, text in enumerate(texts):
-            for word in terms(text or ""):
+            for word in longest(terms(text or "")):
                 said.setdefault(word, []).append(thing)
         number = {
             word: float(self.weights[there].sum())
