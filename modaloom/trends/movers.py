@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from modaloom.counting.catalogue import Dimension
 from modaloom.trends.baseline import Baseline
-from modaloom.trends.catalogue import Dimension
 from modaloom.trends.verdicts import FALSE_SHARE, Fits, fit, q_values, stable_confidence
 from modaloom.types import BoolArray
 
@@ -69,10 +69,12 @@ def judge_all(
 def _expected(dimension: Dimension, number: Values, totals: Values, baseline: Baseline) -> Values:
     """Interests that there would be if nothing moved: like for like, or a constant share."""
     if not baseline.like_for_like:
-        return number.sum(axis=1, keepdims=True) / max(totals.sum(), 1.0) * totals
+        constant: Values = number.sum(axis=1, keepdims=True) / max(totals.sum(), 1.0) * totals
+        return constant
     known = sparse.csr_matrix(dimension.known()[None, :].astype(np.float64))
     whole = baseline.expected(known)[0]
-    return baseline.expected(dimension.incidence) * (totals / np.maximum(whole, 1e-9))
+    expected: Values = baseline.expected(dimension.incidence) * (totals / np.maximum(whole, 1e-9))
+    return expected
 
 
 def _judged(

@@ -76,7 +76,7 @@ def fit(counts: Values, expected: Values, totals: Values, step_days: int) -> Fit
     columns, seasonal = design(counts.shape[1], step_days)
     totals = np.broadcast_to(totals, counts.shape)
     judged = (counts.sum(axis=1) >= LEAST_EVENTS) & ((expected > 0).sum(axis=1) >= 12)
-    beta, covariance, mean = _regress(columns, counts, expected, totals)
+    beta, covariance, mean = regress(columns, counts, expected, totals)
     variance = mean * np.maximum(1 - mean / np.maximum(totals, 1), 0.05)
     there = (expected > 1e-9) & (totals > 0)
     pearson = np.where(there, (counts - mean) ** 2 / np.maximum(variance, 1e-9), 0.0).sum(axis=1)
@@ -94,7 +94,7 @@ def fit(counts: Values, expected: Values, totals: Values, step_days: int) -> Fit
     return Fits(beta[:, 1], error, swing, swing_error, peak, level, dispersion, trend_p, season_p, judged, seasonal)
 
 
-def _regress(columns: Values, counts: Values, expected: Values, totals: Values) -> tuple[Values, Values, Values]:
+def regress(columns: Values, counts: Values, expected: Values, totals: Values) -> tuple[Values, Values, Values]:
     """Coefficients (v, p), covariance (v, p, p) and mean (v, t) of log-linear models with binomial variance.
 
     Newton's method with a little ridge on everything but the level, which keeps series with empty stretches finite.
@@ -127,7 +127,8 @@ def _beyond(effect: Values, error: Values, matters: float, freedom: IntArray) ->
     """
     far = np.abs(effect)
     p_values: Values = student.sf((far - matters) / error, freedom) + student.sf((far + matters) / error, freedom)
-    return np.minimum(p_values, 1.0)
+    clipped: Values = np.minimum(p_values, 1.0)
+    return clipped
 
 
 def _season(
@@ -158,7 +159,8 @@ def q_values(p_values: Values) -> Values:
     scaled = p_values[order] * n / np.arange(1, n + 1)
     result = np.empty(n)
     result[order] = np.minimum.accumulate(scaled[::-1])[::-1]
-    return np.minimum(result, 1.0)
+    clipped: Values = np.minimum(result, 1.0)
+    return clipped
 
 
 def stable_confidence(fits: Fits) -> Values:
@@ -167,4 +169,4 @@ def stable_confidence(fits: Fits) -> Values:
     if not fits.seasonal:
         return np.asarray(trend)
     season = norm.cdf((QUIET - fits.swing) / np.maximum(fits.swing_error, 1e-9))
-    return np.minimum(trend, season)
+    return np.asarray(np.minimum(trend, season))
