@@ -133,7 +133,7 @@ def _prepare(source: Source, options: TrendOptions, settings: Settings, tell: Te
     weights = np.asarray(counts.sum(axis=1)).ravel()
     catalogue = read_catalogue(shop, ledger.queries, weights, settings=settings, tell=tell)
     baseline = make_baseline(ledger, shop.items, counts)
-    judged = judge_all(_by(catalogue.dimensions, options.by), counts, baseline, ledger.step_days)
+    judged = judge_all(_by(catalogue.dimensions, options.by), ledger, counts, baseline)
     n_users = max(shop.users.height, int(ledger.user.max()) + 1)
     active = np.zeros(n_users, dtype=bool)
     active[ledger.user] = True
