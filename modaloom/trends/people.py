@@ -17,7 +17,7 @@ import numpy.typing as npt
 import polars as pl
 from scipy import sparse
 
-from modaloom.counting.catalogue import Dimension
+from modaloom.counting.catalogue import NO_VALUE, Dimension
 from modaloom.counting.ledger import Ledger
 from modaloom.messages import Names, trend_messages
 from modaloom.trends.board import Segment
@@ -114,7 +114,7 @@ def _bands(name: str, column: pl.Series) -> pl.Series:
         bands = labels[np.searchsorted(edges, np.nan_to_num(values), side="right")]
         return pl.Series(bands).set(pl.Series(np.isnan(values)), None)
     first = column.cast(pl.String).str.extract(_FIRST_PART, 1).str.strip_chars()
-    return first.set(first == "", None)
+    return first.set(first.str.to_lowercase().is_in([*NO_VALUE, ""]), None)
 
 
 def _names(kind: str, value: str) -> Names:
