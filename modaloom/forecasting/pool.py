@@ -6,15 +6,20 @@ import importlib
 from collections.abc import Callable, Sequence
 
 from modaloom.errors import ForecastError
-from modaloom.forecasting.classic import SeasonalMean, SeasonalNaive, Theta
+from modaloom.forecasting.classic import Ets, SeasonalMean, SeasonalNaive, Shape, Theta
 from modaloom.forecasting.contract import Forecaster
+from modaloom.forecasting.growth import Growth
 
 BUILT_IN: dict[str, Callable[[], Forecaster]] = {
     "seasonal-naive": SeasonalNaive,
     "seasonal-mean": SeasonalMean,
+    "shape": Shape,
     "theta": Theta,
+    "ets": Ets,
+    "linear": Growth,
+    "attention": lambda: Growth("attention", attends=True),
 }
-DEFAULT_POOL = ("seasonal-naive", "seasonal-mean", "theta")
+DEFAULT_POOL = ("seasonal-naive", "seasonal-mean", "shape", "theta", "ets", "linear", "attention")
 
 
 def make_pool(models: Sequence[str | Forecaster] | None) -> tuple[Forecaster, ...]:
