@@ -7,10 +7,11 @@ import numpy as np
 from modaloom.forecasting.backtest import Rolled
 from modaloom.forecasting.contract import Values
 
-SIMILAR = 0.03
-"""Models whose mean error is further above the best one's than a few times this share start with next to nothing."""
-PULL = 0.5
-"""Draws the weights to where they start; in the unit of MASE, squared."""
+SIMILAR, PULL = 0.03, 0.5
+"""Models whose mean error is above the best one's by a few times the first share start with next to nothing; the second
+draws the weights to where they start, in the unit of MASE. Both are for many series."""
+FEW_SERIES = 10.0
+"""With so many series both are doubled: what one series shows may be chance."""
 ROUNDS, RATE = 300, 0.5
 MAX_ERRORS = 100_000
 
@@ -35,18 +36,22 @@ def chosen_weights(rolled: Rolled) -> Values:
     a model must be better by more than chance to say more than its peers.
     """
     errors = (rolled.actual[:, None] - rolled.said) / rolled.scale[:, None, :, None]
+    newer = np.arange(1.0, len(errors) + 1)[:, None, None]  # later origins know more, and are nearer to what is asked
+    counts = np.broadcast_to(newer, (len(errors), *errors.shape[2:])).ravel()
     flat = np.moveaxis(errors, 1, -1).reshape(-1, errors.shape[1])
-    flat = flat[np.isfinite(flat).all(axis=1)]
-    if not len(flat):
+    known = np.isfinite(flat).all(axis=1)
+    if not known.any():
         return equal_weights(errors.shape[1])
-    flat = flat[:: max(len(flat) // MAX_ERRORS, 1)]
-    alone = np.abs(flat).mean(axis=0)
-    best = max(float(alone.min()), 1e-9)
-    start = np.exp(-(alone - alone.min()) / (SIMILAR * best))
+    stride = max(int(known.sum()) // MAX_ERRORS, 1)
+    flat, counts = flat[known][::stride], counts[known][::stride]
+    counts /= counts.sum()
+    alone = counts @ np.abs(flat)
+    doubt = 1 + FEW_SERIES / errors.shape[2]
+    start = np.exp(-(alone - alone.min()) / (SIMILAR * doubt * max(float(alone.min()), 1e-9)))
     start /= start.sum()
     weights = start.copy()
     for _ in range(ROUNDS):
-        gradient = (np.sign(flat @ weights) @ flat) / len(flat) + PULL * (weights - start)
+        gradient = (np.sign(flat @ weights) * counts) @ flat + PULL * doubt * (weights - start)
         weights = np.maximum(weights, 1e-12) * np.exp(-RATE * (gradient - gradient.min()))
         weights /= weights.sum()
     result: Values = np.round(weights, 6)[None]
