@@ -8,8 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from modaloom.forecasting.contract import SeriesSet, Values
-from modaloom.forecasting.lifting import lifted
-from modaloom.forecasting.shapes import LEAST_SHAPE, last_seasons, past_shape, repeated, season_shape, take_apart
+from modaloom.forecasting.shapes import (
+    LEAST_SHAPE,
+    last_seasons,
+    lifted,
+    past_shape,
+    repeated,
+    season_shape,
+    take_apart,
+)
 
 ALPHAS = (0.02, 0.04, 0.06, 0.1, 0.15, 0.25, 0.4, 0.7)
 """Smoothing constants of the level that are tried."""

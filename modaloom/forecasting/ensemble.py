@@ -55,4 +55,5 @@ def chosen_weights(rolled: Rolled) -> Values:
         weights = np.maximum(weights, 1e-12) * np.exp(-RATE * (gradient - gradient.min()))
         weights /= weights.sum()
     result: Values = np.round(weights, 6)[None]
-    return result / result.sum()
+    result /= result.sum()
+    return result

@@ -78,8 +78,8 @@ def _check(series: SeriesSet, season: int, horizon: int, level: float) -> None:
 
 def _positive(values: Values) -> BoolArray:
     """Which series never fell below zero, and so never will: (s,)."""
-    negative: BoolArray = (np.nan_to_num(values) < 0).any(axis=1)
-    return ~negative
+    result: BoolArray = np.nan_to_num(values).min(axis=1) >= 0
+    return result
 
 
 def _joined(said: Values, weights: Values, positive: BoolArray) -> Values:

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from modaloom.forecasting.contract import SeriesSet, Values
-from modaloom.forecasting.lifting import lifted
 from modaloom.forecasting.metrics import naive_scale
-from modaloom.forecasting.shapes import LEAST_SHAPE, Parts, attend, cycle, past_shape, season_shape, take_apart
+from modaloom.forecasting.shapes import LEAST_SHAPE, Parts, attend, cycle, lifted, past_shape, season_shape, take_apart
 
 MAX_ORIGINS = 24
 """Past origins that are learned from."""
@@ -153,7 +152,7 @@ def least_absolute(rows: Values, wanted: Values, ridge: float) -> Values:
 
     Source: iteratively reweighted least squares, Schlossmacher, 1973.
     """
-    weights = np.zeros(rows.shape[1])
+    weights: Values = np.zeros(rows.shape[1])
     for _ in range(ROUNDS):
         trust = 1.0 / np.maximum(np.abs(wanted - rows @ weights), LEAST_ERROR)
         weighted = rows * trust[:, None]

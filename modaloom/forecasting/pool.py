@@ -42,8 +42,15 @@ def make(name: str) -> Forecaster:
     """
     if name in BUILT_IN:
         return BUILT_IN[name]()
+    if ":" in name:
+        from modaloom.forecasting.adapters import load_adapter
+
+        return load_adapter(name)
     if "." not in name:
-        raise ForecastError(f"unknown model {name!r}", hint=f"Known: {', '.join(BUILT_IN)}, or a dotted path")
+        raise ForecastError(
+            f"unknown model {name!r}",
+            hint=f"Known: {', '.join(BUILT_IN)}; statsforecast:..., chronos:..., timesfm:..., or a dotted path",
+        )
     module, _, attribute = name.rpartition(".")
     try:
         made = getattr(importlib.import_module(module), attribute)()

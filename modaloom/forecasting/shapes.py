@@ -44,6 +44,17 @@ class Parts:
         return result
 
 
+def lifted(values: Values) -> tuple[Values, Values]:
+    """Series (s, t) without negative values, and what was added to each, (s, 1).
+
+    A series that falls below zero is raised until its spread is a fraction of its level: its season then adds up
+    instead of multiplying. What never falls below zero stays as it is.
+    """
+    lowest = values.min(axis=1, keepdims=True)
+    lift = np.where(lowest < 0, 2 * (values.max(axis=1, keepdims=True) - lowest) - lowest, 0.0)
+    return values + lift, lift
+
+
 def last_seasons(values: Values, season: int, number: int) -> Values:
     """The last seasons of (s, t), newest last, aligned with the steps to come: (s, number, season).
 
@@ -114,7 +125,7 @@ def _relative_seasons(values: Values, season: int) -> tuple[Values, BoolArray]:
     number = min(values.shape[1] // season, max(MAX_SEASONS, MAX_STEPS // season))
     seasons = values[:, values.shape[1] - number * season :].reshape(len(values), number, season)
     means = seasons.mean(axis=2)
-    counted: BoolArray = means > np.maximum(QUIET_SEASON * means.max(axis=1, keepdims=True), EPSILON * EPSILON)
+    counted: BoolArray = np.greater(means, QUIET_SEASON * means.max(axis=1, keepdims=True))
     safe = np.where(counted, means, 1.0)
     clock = (np.arange(season) - (season - 1) / 2) / season
     tilt = _tilts(np.where(counted, means, np.nan)) / safe
@@ -128,7 +139,8 @@ def _tilts(means: Values) -> Values:
     steps = np.diff(means, axis=1)
     before = np.concatenate([steps[:, :1], steps], axis=1)
     after = np.concatenate([steps, steps[:, -1:]], axis=1)
-    return np.nan_to_num(0.5 * (before + after)) * _steadiness(steps)[:, None]
+    result: Values = np.nan_to_num(0.5 * (before + after)) * _steadiness(steps)[:, None]
+    return result
 
 
 def _steadiness(steps: Values) -> Values:
