@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -110,11 +111,9 @@ def _show(made: Forecast, judged: Judgement | None, season: int, screen: Console
     say("weights: " + ", ".join(f"{name} {weight:.2f}" for name, weight in parts if weight >= 0.005), screen)
     if made.backtest is not None:
         test = made.backtest
-        say(
-            f"back-test from {len(test.origins)} origins: pooled MASE {test.pooled_mase:.4f}, "
-            f"intervals cover {test.coverage:.1%}",
-            screen,
-        )
+        origins = "1 origin" if len(test.origins) == 1 else f"{len(test.origins)} origins"
+        covered = "" if math.isnan(test.coverage) else f", intervals cover {test.coverage:.1%}"
+        say(f"back-test from {origins}: pooled MASE {test.pooled_mase:.4f}{covered}", screen)
     if judged is not None:
         say(
             f"held out, {judged.steps} steps: pooled MASE {judged.pooled_mase:.4f}, intervals cover "

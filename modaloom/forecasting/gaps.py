@@ -57,11 +57,11 @@ def _fill(line: Values, season: int) -> Values:
     for first, last in _gaps(known):
         if last - first < max(season // 4, 2) and first > 0 and last < len(line):
             continue
-        for step in range(first, last):
-            if step >= season and (known[step - season] or step - season >= first):
+        for step in range(first, last):  # what was known before, one season later
+            if first > 0 and step >= season:
                 result[step] = result[step - season]
-        for step in range(last - 1, first - 1, -1):
-            if step < season and step + season < len(line) and (known[step + season] or step + season < last):
+        for step in range(last - 1, first - 1, -1):  # where nothing was: what is known after, one season earlier
+            if (first == 0 or step < season) and step + season < len(line):
                 result[step] = result[step + season]
     return result
 

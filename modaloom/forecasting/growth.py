@@ -157,5 +157,5 @@ def least_absolute(rows: Values, wanted: Values, ridge: float) -> Values:
         trust = 1.0 / np.maximum(np.abs(wanted - rows @ weights), LEAST_ERROR)
         weighted = rows * trust[:, None]
         gram = weighted.T @ rows / len(rows) + ridge * np.eye(rows.shape[1])
-        weights = np.linalg.solve(gram, weighted.T @ wanted / len(rows))
+        weights = np.asarray(np.linalg.solve(gram, weighted.T @ wanted / len(rows)), dtype=np.float64)
     return weights

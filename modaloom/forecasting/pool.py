@@ -54,8 +54,10 @@ def make(name: str) -> Forecaster:
     module, _, attribute = name.rpartition(".")
     try:
         made = getattr(importlib.import_module(module), attribute)()
-    except (ImportError, AttributeError) as error:
-        raise ForecastError(f"cannot import the model {name!r} ({error})", hint="Give package.module.Class") from error
+    except (ImportError, AttributeError, TypeError) as error:
+        raise ForecastError(
+            f"cannot import or make the model {name!r} ({error})", hint="Give package.module.Class"
+        ) from error
     if not isinstance(made, Forecaster):
         raise ForecastError(f"{name!r} is no forecaster", hint="It needs name and forecast(series, *, season, horizon)")
     return made

@@ -200,7 +200,8 @@ def _grid(table: _Table, column: str, cells: tuple[str, ...]) -> tuple[list[int]
     apart = np.diff(np.unique(ordinals))
     if not len(apart):
         return [0] * len(cells), date.fromordinal(first), 7
-    step = int(np.median(apart))
+    sizes, often = np.unique(apart, return_counts=True)
+    step = int(sizes[often.argmax()])  # the usual distance; the shortest of those that are as usual
     offset = ordinals - first
     if (offset % step).any():
         row = int(np.flatnonzero(offset % step)[0])

@@ -110,9 +110,9 @@ def season_shape(values: Values, season: int) -> Values:
     if season < 2:
         return np.ones((len(values), 1))
     seasons, counted = _relative_seasons(values, season)
-    number = np.maximum(counted.sum(axis=1), 1.0)[:, None]
-    mean = np.where(counted[:, :, None], seasons, 0.0).sum(axis=1) / number
-    mean = np.where(counted.any(axis=1)[:, None], mean, 1.0)
+    told = counted.sum(axis=1)[:, None]
+    number = np.maximum(told, 1.0)
+    mean = np.where(told > 0, np.where(counted[:, :, None], seasons, 0.0).sum(axis=1) / number, 1.0)
     like = alike_shapes(smoothed(mean, _odd(season * 7 / 52)) - 1, smoothed(mean, _odd(season * 9 / 52)) - 1)
     shape = 1 + _filtered(seasons - 1, mean - 1, like, counted, number)
     shape = np.maximum(smoothed(np.maximum(shape, 0.02), _odd(season * 3 / 52)), 0.02)
