@@ -39,6 +39,7 @@ def check(series: SeriesSet) -> None:
         WEEKLY.replace(",", ";"),
         WEEKLY.replace(",", "\t"),
         WEEKLY.replace("2025-01-06", "2025/01/06").replace("2025-01-27", "20250127"),
+        WEEKLY.replace("2025-01-06", "06.01.2025").replace("2025-01-27", "2025-01-27T00:00:00Z"),
         WEEKLY.replace("date", "").replace("3,\n", "3,NaN\n"),
         WEEKLY.replace("\n", "\r\n"),
         "\n".join([WEEKLY.splitlines()[0], *reversed(WEEKLY.splitlines()[1:])]),
