@@ -268,7 +268,7 @@ def _read_table(file: Path) -> _Table:
         raise SeriesFileError(f"two columns are called {doubles[0]!r}", where=f"{file}, line 1")
     rows, lines = [], []
     for row in reader:
-        if not any(cell.strip() for cell in row):
+        if not row or (len(row) == 1 < len(header) and not row[0].strip()):
             continue
         if len(row) != len(header):
             raise SeriesFileError(
@@ -276,6 +276,8 @@ def _read_table(file: Path) -> _Table:
             )
         rows.append(row)
         lines.append(reader.line_num)
+    while rows and not any(cell.strip() for cell in rows[-1]):  # what a spreadsheet leaves at the end
+        del rows[-1], lines[-1]
     return _Table(file, header, tuple(zip(*rows, strict=True)), tuple(lines), "," if separator == ";" else "")
 
 

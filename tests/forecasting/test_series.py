@@ -70,6 +70,11 @@ def test_without_times_every_column_is_a_series(tmp_path: Path) -> None:
     np.testing.assert_array_equal(series.values, [[1, 3], [2, 4]])
 
 
+def test_an_empty_row_is_unknown_and_empty_lines_are_nothing(tmp_path: Path) -> None:
+    series = read_series(write(tmp_path, "a,b\n1,2\n,\n\n  \n3,4\n,\n\n"))
+    np.testing.assert_array_equal(series.values, [[1, NAN, 3], [2, NAN, 4]])
+
+
 def test_a_running_number_has_gaps_and_no_days(tmp_path: Path) -> None:
     series = read_series(write(tmp_path, "week,a\n3,1\n4,2\n6,3\n"))
     assert series.start is None
