@@ -15,22 +15,24 @@ LEVELS = (
     {"errors", "types"},
     {"config", "messages", "metrics", "numerics", "files"},
     {"data", "samples"},
-    {"encoders", "models", "storage"},
+    {"encoders", "forecasting", "models", "storage"},
     {"ranking"},
     {"training", "evaluation", "recommend", "quality"},
     {"guide", "export", "live"},
     {"build", "doctor", "terminal"},
     {"api", "client", "testing", "web"},
     {"serving"},
-    {"demo"},
+    {"demo", "trend_commands"},
     {"cli"},
 )
-TORCH_ROOMS = {"encoders", "models", "training", "export", "testing"}
+TORCH_ROOMS = {"encoders", "forecasting", "models", "training", "export", "testing"}
 WITHOUT_TORCH = (
     "data.shop",
     "encoders.catalogue",
     "encoders.image",
     "encoders.text",
+    "forecasting.forecast",
+    "forecasting.pool",
     "models.baselines",
     "models.behaviour",
     "models.linear",
