@@ -23,6 +23,10 @@ LARGER_ROOMS = {
     "models": (11, "the architecture, its losses and the models it is compared with are read side by side"),
     "ranking": (9, "every part of the blend, the ways to ask for candidates, and the blend itself are read separately"),
     "storage": (9, "two backends share their statements; records, connections and vectors are read separately"),
+    "trends": (
+        14,
+        "a board is made of verdicts, people, terms, gaps, forecasts and alerts, each of which is tested alone",
+    ),
     "samples": (15, "drawing: every kind of garment has its own file of outlines"),
 }
 LONGER_FUNCTIONS: dict[str, tuple[int, str]] = {}

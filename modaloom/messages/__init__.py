@@ -11,6 +11,9 @@ from typing import Any
 from modaloom.errors import QueryError
 from modaloom.types import LANGUAGES
 
+Names = Mapping[str, str]
+"""What something is called, by language code: ``zh`` and ``en``."""
+
 
 @functools.cache
 def messages(language: str) -> Mapping[str, Any]:
@@ -30,6 +33,16 @@ def page_messages(language: str) -> Mapping[str, Any]:
         QueryError: there is no such language.
     """
     return _read(f"page.{_known(language)}.toml")
+
+
+@functools.cache
+def trend_messages(language: str) -> Mapping[str, Any]:
+    """All messages about trends in one language: of the board, the report and the command line.
+
+    Raises:
+        QueryError: there is no such language.
+    """
+    return _read(f"trends.{_known(language)}.toml")
 
 
 def _known(language: str) -> str:
