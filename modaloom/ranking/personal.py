@@ -61,9 +61,8 @@ class Personal:
             block = general[some]
             for name, voice in self.voices.items():
                 if not isinstance(voice, ConstantVoice):
-                    block = (
-                        block + np.float32(self.ranker.weights[name]) * normalised(voice.at(some), voice.moments())[0]
-                    )
+                    weight = np.float32(self.ranker.weights[name])
+                    block = block + weight * normalised(voice.at(some), voice.moments())[0]
             total[start : start + CELLS_AT_ONCE] = block
         return total
 
@@ -90,9 +89,8 @@ class Personal:
         for name, voice in self.voices.items():
             items, raw = voice.near()
             if len(items) > k:
-                priority = (
-                    np.float32(self.ranker.weights[name]) * normalised(raw, voice.moments())[0] + general.scores[items]
-                )
+                weight = np.float32(self.ranker.weights[name])
+                priority = weight * normalised(raw, voice.moments())[0] + general.scores[items]
                 priority[~allowed[items]] = -np.inf
                 items = items[np.argpartition(-priority, k)[:k]]
             proposals.append(items)
@@ -112,10 +110,9 @@ class Personal:
             given = weight * normalised(left.rows, left.moments)
             total += given
             for modality, (raw, mean) in left.without_modality.items():
-                own = Moments(
-                    mean, left.moments.spread[:1], left.moments.flat[:1]
-                )  # what is done to all alike is taken away
-                by_modality[modality] += given[0] - weight * normalised(raw, own)[0]
+                # the mean is its own, so that what leaving out does to all items alike is taken away
+                own = Moments(mean, left.moments.spread[:1], left.moments.flat[:1])
+                by_modality[modality] += given[0] - weight * normalised(raw[None, :], own)[0]
             if part is not None and part.modality is not None:
                 by_modality[part.modality] += given[0]
             elif name == "demand":
