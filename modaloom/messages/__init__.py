@@ -32,6 +32,20 @@ def page_messages(language: str) -> Mapping[str, Any]:
     return _read(f"page.{_known(language)}.toml")
 
 
+@functools.cache
+def board_messages(language: str) -> Mapping[str, Any]:
+    """All messages of the trend board's screens in one language: those of the page, and the board's own over them.
+
+    Raises:
+        QueryError: there is no such language.
+    """
+    joined: dict[str, dict[str, str]] = {}
+    for told in (page_messages(language), _read(f"board.{_known(language)}.toml")):
+        for table, sentences in told.items():
+            joined.setdefault(table, {}).update(sentences)
+    return joined
+
+
 def _known(language: str) -> str:
     if language not in LANGUAGES:
         raise QueryError(f"unknown language {language!r}", hint=f"Choose {' or '.join(LANGUAGES)}")

@@ -1,0 +1,1 @@
+"""Files of the trend board: tables for spreadsheets, charts for slides."""
