@@ -16,8 +16,11 @@ WIDTH, HEIGHT = 1_600, 900
 LEFT, RIGHT, TOP, BOTTOM = 120, 60, 210, 150
 INK, SOFT, LINE, BAND, TEST = "#1c1a17", "#625d56", "#e3ded5", "#0d5c7d", "#9a4a00"
 PAPER = "#fbfaf7"
-FONTS = "Helvetica Neue, Arial, Liberation Sans, Noto Sans CJK SC, PingFang SC, Microsoft YaHei, sans-serif"
-MAX_TITLE = 64
+LATIN = "Helvetica Neue, Arial, Liberation Sans, DejaVu Sans"
+CHINESE = "Noto Sans CJK SC, Noto Sans SC, PingFang SC, Microsoft YaHei"
+MAX_TITLE = 62
+"""In half letters: a Chinese one is as wide as two of ours."""
+FIRST_WIDE = "\u2e80"
 Point = tuple[float, float]
 
 
@@ -58,16 +61,26 @@ def chart_svg(board: Board, trend: Trend, language: str) -> str:
         first = place.get(test.steps[0], 0)
         parts.append(_line(test.mean, first, scale, f'stroke="{TEST}" stroke-width="3.5" stroke-dasharray="3 8"'))
     name = trend.names.get(language) or trend.value
-    title = name if len(name) <= MAX_TITLE else name[: MAX_TITLE - 1] + "…"
+    fonts = f"{CHINESE}, {LATIN}" if language == "zh" else f"{LATIN}, {CHINESE}"
     subtitle = _subtitle(trend, said)
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
-        f'font-family="{FONTS}" role="img"><title>{escape(name)}</title><desc>{escape(subtitle)}</desc>'
+        f'font-family="{fonts}, sans-serif" role="img"><title>{escape(name)}</title><desc>{escape(subtitle)}</desc>'
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="{PAPER}"/>'
-        f'<text x="{LEFT}" y="86" font-size="44" fill="{INK}">{escape(title)}</text>'
+        f'<text x="{LEFT}" y="86" font-size="44" fill="{INK}">{escape(_fitting(name))}</text>'
         f'<text x="{LEFT}" y="138" font-size="26" fill="{SOFT}">{escape(subtitle)}</text>'
     )
     return head + "".join(parts) + _legend(trend, said["chart"]) + "</svg>"
+
+
+def _fitting(name: str) -> str:
+    """The name, or as much of it as stands beside its end in one line."""
+    width = 0
+    for place, one in enumerate(name):
+        width += 2 if one >= FIRST_WIDE else 1
+        if width > MAX_TITLE:
+            return f"{name[:place].rstrip()}…"
+    return name
 
 
 def _subtitle(trend: Trend, said: Mapping[str, Any]) -> str:
@@ -181,5 +194,5 @@ def _legend(trend: Trend, said: dict[str, str]) -> str:
     for text, look in entries:
         parts.append(f'<line x1="{x:.0f}" x2="{x + 56:.0f}" y1="{y}" y2="{y}" stroke-linecap="round" {look}/>')
         parts.append(f'<text x="{x + 70:.0f}" y="{y + 8}" font-size="23" fill="{SOFT}">{escape(text)}</text>')
-        x += 70 + 40 + sum(23 if ord(one) > 0x2E80 else 12.2 for one in text)
+        x += 70 + 40 + sum(23 if one >= FIRST_WIDE else 12.2 for one in text)
     return "".join(parts)

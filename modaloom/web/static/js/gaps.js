@@ -10,7 +10,10 @@ const STATES = ["short", "long", "balanced"];
 const WAIT_MS = 250;
 
 const chosen = { state: "", dimension: "", text: new URLSearchParams(location.search).get("text") ?? "" };
-const list = new List("gaps", (more) => look("/v1/trends/gaps", { ...chosen, ...more }), entry);
+const list = new List("gaps", (more) => look("/v1/trends/gaps", { ...chosen, ...more }), entry, {
+  found: (n) => say("gaps.found", { n }),
+  none: [say("gaps.none_title"), say("gaps.none_body")],
+});
 
 /** @param {any} gap */
 function entry(gap) {

@@ -22,6 +22,7 @@ const list = new List("terms", (more) =>
     ...more,
   }),
   entry,
+  { found: (n) => say("terms.found", { n }), none: [say("terms.none_title"), say("terms.none_body")] },
 );
 
 /** @param {any} term */

@@ -149,7 +149,9 @@ export class Chart {
     };
     this.slider.addEventListener("pointermove", point);
     this.slider.addEventListener("pointerdown", point);
-    this.slider.addEventListener("pointerleave", hide);
+    this.slider.addEventListener("pointerleave", (/** @type {PointerEvent} */ event) => {
+      if (event.pointerType !== "touch") hide(); // a finger is lifted to read what stood below it
+    });
     this.slider.addEventListener("blur", hide);
     this.slider.addEventListener("focus", () => this.tell(this.slider.matches(":focus-visible")));
     this.slider.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {

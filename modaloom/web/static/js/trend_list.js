@@ -7,16 +7,17 @@ const PAGE = 30;
 
 export class List {
   /**
-   * @param {"terms"|"gaps"|"alerts"|"arrivals"} name of what is listed, in the answer and among the sentences
+   * @param {"terms"|"gaps"} name of what is listed, in the answer
    * @param {(more: {n: number, offset?: number}) => Promise<any>} fetch
    * @param {(one: any) => Node} entry
-   * @param {string} [kind] class of the list
+   * @param {{found: (n: string) => string, none: [string, string]}} said how many there are, and what stands for none
    */
-  constructor(name, fetch, entry, kind = name) {
+  constructor(name, fetch, entry, said) {
     this.name = name;
+    this.said = said;
     this.fetch = fetch;
     this.entry = entry;
-    this.rows = h("ul", { class: `desk-list ${kind}` });
+    this.rows = h("ul", { class: `desk-list ${name}` });
     this.found = h("p", { class: "hint", role: "status" });
     this.more = button("", () => this.next(), "");
     this.element = h("div", { class: "desk-listed" }, this.found, this.rows, h("p", { class: "desk-more" }, this.more));
@@ -43,7 +44,8 @@ export class List {
   show(answer) {
     const listed = answer[this.name];
     if (!listed.length) {
-      this.element.replaceChildren(state({ art: "filter", title: say(`${this.name}.none_title`), body: say(`${this.name}.none_body`), compact: true }));
+      const [title, body] = this.said.none;
+      this.element.replaceChildren(state({ art: "filter", title, body, compact: true }));
       return;
     }
     this.rows.replaceChildren(...listed.map(this.entry));
@@ -62,7 +64,7 @@ export class List {
   /** @param {number} total */
   rest(total) {
     const left = total - this.rows.children.length;
-    this.found.textContent = say(`${this.name}.found`, { n: number(total) });
+    this.found.textContent = this.said.found(number(total));
     this.more.hidden = left <= 0;
     this.more.textContent = say("trends.more", { n: number(left) });
   }

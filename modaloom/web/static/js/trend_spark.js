@@ -19,7 +19,7 @@ export function pathOf(values, x, y) {
   values.forEach((value, place) => {
     if (value === null) pen = "M";
     else {
-      path += `${pen}${x(place).toFixed(1)} ${y(value).toFixed(1)}`;
+      path += `${pen}${x(place).toFixed(1)} ${y(value).toFixed(1)}${pen === "M" ? "h0" : ""}`; // alone, it is a dot
       pen = "L";
     }
   });
