@@ -18,6 +18,7 @@ MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_PARAMETERS, MAX_ROOM_FILES = 400, 50, 8,
 LARGER_ROOMS = {
     "data": (11, "a merchant's table takes seven steps from bytes to rows, and each is one file that a test mirrors"),
     "encoders": (10, "every model family that may fail to load is isolated in a file of its own"),
+    "forecasting": (14, "each kind of model, and each step from a file to an interval, is read and tested alone"),
     "live": (11, "a list goes through numbering, rules, scores, variety and words, each of which is tested alone"),
     "models": (11, "the architecture, its losses and the models it is compared with are read side by side"),
     "ranking": (9, "every part of the blend, the ways to ask for candidates, and the blend itself are read separately"),

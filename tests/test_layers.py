@@ -15,7 +15,7 @@ LEVELS = (
     {"errors", "types"},
     {"config", "messages", "metrics", "numerics", "files"},
     {"data", "samples"},
-    {"encoders", "models", "storage"},
+    {"encoders", "forecasting", "models", "storage"},
     {"ranking"},
     {"training", "evaluation", "recommend", "quality"},
     {"guide", "export", "live", "trends"},

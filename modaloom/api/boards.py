@@ -109,7 +109,7 @@ class Boards:
         job, now = self._job(), time.time()
         stamp = board_stamp(self._store)
         return {
-            "made_at": stamp.split(" ")[0] if stamp else None,
+            "made_at": stamp.rsplit(" ", 1)[0] if stamp else None,
             "running": bool(job and job.running(now)),
             "started_at": job.started_at if job else None,
             "finished_at": job.finished_at if job else None,

@@ -63,7 +63,7 @@ class Overview:
     k: int
     """Nothing on the board is about fewer shoppers than this."""
     hidden: int
-    """How many values and cells were left out because of ``k``."""
+    """How many values, terms and groups of shoppers were left out because of ``k``."""
     verdicts: Mapping[str, int]
     """Number of trends by verdict."""
     horizon: int
@@ -224,6 +224,7 @@ class Term:
     state: str
     """One of :data:`TERM_STATES`."""
     confidence: float
+    """Of a new, rising or falling state; 0 for a steady one, which claims nothing."""
     share: float
     """Of the searches in the last quarter of the period."""
     change: float | None

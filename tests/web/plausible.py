@@ -268,7 +268,7 @@ def _gaps(rng: np.random.Generator, trends: Iterable[Trend]) -> tuple[Gap, ...]:
     for number, trend in enumerate(trends):
         state = ("short", "long", "balanced")[number % 3]
         ratio = {"short": 1.9, "long": 0.45, "balanced": 1.02}[state] * float(rng.uniform(0.9, 1.1))
-        advice = {"short": "buy", "long": "clear", "balanced": "hold"}[state]
+        advice = {"short": "widen_now", "long": "narrow", "balanced": "keep"}[state]
         made.append(
             Gap(
                 trend.id, trend.dimension, trend.value, trend.names, state, trend.share,

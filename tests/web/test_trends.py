@@ -231,7 +231,7 @@ def test_terms_and_gaps(board: Board, visit: Visit) -> None:
     visited.settle()
     assert page.locator(".gap").count() == len([one for one in board.gaps if one.state == "short"])
     assert page.locator(".gap .pair.demand").count() == page.locator(".gap .pair.assortment").count() > 0
-    assert SAID["advice"]["buy"] in page.locator(".gap").first.inner_text()
+    assert SAID["advice"]["widen_now"] in page.locator(".gap").first.inner_text()
 
 
 def test_alerts_and_new_pieces(board: Board, visit: Visit) -> None:

@@ -17,7 +17,7 @@ function verdictSentence(trend) {
   const change = trend.change === null ? "" : `${changeOf(trend.change)} (${betweenOf(trend.interval)})`;
   const seasonal = trend.peak ? "seasonal" : "season";
   const kind = trend.verdict === "seasonal" ? seasonal : trend.verdict;
-  return say(`trend.says_${kind}`, { name: nameOf(trend), change, month: trend.peak ? say(`month.${trend.peak}`) : "" });
+  return say(`trend.says_${kind}`, { name: nameOf(trend), change, month: trend.peak ? say(`months.${trend.peak}`) : "" });
 }
 
 /** @param {any} trend */
@@ -138,7 +138,7 @@ openDesk(async () => {
   const { overview, trend, items, gap, alerts } = told;
   document.title = `${nameOf(trend)} · ${boot.shop.name}`;
   const { outlook } = trend;
-  const abstained = !outlook || outlook.abstained ? h("p", { class: "note" }, say("trend.abstained", { why: named("abstained", outlook?.abstained ?? "short") })) : null;
+  const abstained = !outlook || outlook.abstained ? h("p", { class: "note" }, named("abstained", outlook?.abstained ?? "sparse")) : null;
   return [
     head(overview, trend),
     alerts.length ? h("ul", { class: "alert-strip" }, alerts.map((/** @type {any} */ one) => alertCard(one, overview))) : h("span", { hidden: true }),

@@ -55,7 +55,7 @@ export function segments({ k }, trend) {
     h(
       "tr",
       {},
-      h("th", { scope: "row" }, h("small", {}, named("kind", one.kind)), one.names[boot.language] ?? one.value),
+      h("th", { scope: "row" }, h("small", {}, named("kinds", one.kind)), one.names[boot.language] ?? one.value),
       h("td", { class: "index-cell" }, indexBar(one.index), number(Math.round(one.index))),
       h("td", {}, shareOf(one.share)),
       h("td", {}, one.change === null ? "–" : changeOf(one.change)),

@@ -20,7 +20,7 @@ export const nameOf = ({ names, value = "", subject = "" }) => readable(names[bo
 /** @param {string} dimension `colour`, or `attribute.material` */
 export function dimensionName(dimension) {
   const [kind, ...rest] = dimension.split(".");
-  return rest.length ? named("fact", rest.join(".")) : named("dimension", kind);
+  return rest.length ? named("fact", rest.join(".")) : named("dimensions", kind);
 }
 
 /** The same in the middle of a sentence. @param {string} dimension */
@@ -63,8 +63,7 @@ export const verdictMark = (verdict) => h("span", { class: `mark is-${verdict}` 
 /** What is expected, with an arrow. @param {number|null} change @param {string|null} abstained */
 export function outlookLine(change, abstained) {
   if (change === null) {
-    const why = named("abstained_short", abstained ?? "short");
-    return h("p", { class: "outlook is-unknown" }, icon("unknown"), h("span", {}, say("card.forecast_none", { why })));
+    return h("p", { class: "outlook is-unknown" }, icon("unknown"), h("span", {}, named("abstained", abstained ?? "sparse")));
   }
   const way = change > FLAT ? "up" : change < -FLAT ? "down" : "flat";
   const drawing = { up: "rising", down: "falling", flat: "stable" }[way];

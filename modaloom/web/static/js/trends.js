@@ -153,7 +153,7 @@ function filters({ dimensions, segments }) {
   const kinds = [["", say("trends.all")], ...dimensions.map((/** @type {any} */ one) => [one.value, `${dimensionName(one.value)} (${number(one.count)})`])];
   const groups = [
     ["", say("trends.everybody")],
-    ...segments.map((/** @type {any} */ one) => [`${one.kind}:${one.value}`, `${named("kind", one.kind)}: ${one.names[boot.language] ?? one.value}`]),
+    ...segments.map((/** @type {any} */ one) => [`${one.kind}:${one.value}`, `${named("kinds", one.kind)}: ${one.names[boot.language] ?? one.value}`]),
   ];
   const orders = ORDERS.map((name) => [name, say(`order.${name}`)]);
   return h(
@@ -182,7 +182,7 @@ function period({ period: told, events, shoppers, items, k, hidden, like_for_lik
 }
 
 /** @param {any} overview */
-const notes = ({ notes: keys }) => keys.map((/** @type {string} */ key) => h("p", { class: "note" }, named("notes", key)));
+const notes = ({ notes: keys, k }) => keys.map((/** @type {string} */ key) => h("p", { class: "note" }, named("notes", key).replace("{k}", number(k))));
 
 openDesk(async () => {
   const [answer, { alerts }] = await Promise.all([look("/v1/trends", { n: 1 }), look("/v1/trends/alerts", { n: 60 })]);
