@@ -4,6 +4,7 @@ import { h, icon } from "./dom.js";
 
 const locale = boot.language === "zh" ? "zh-CN" : "en";
 const FLAT = 0.02;
+const LARGE = 2;
 /** From this confidence on, these words. @type {[number, string][]} */
 const SURE = [
   [0.97, "very"],
@@ -35,8 +36,9 @@ export function dateOf(iso) {
 /** A share: as many digits as it takes to tell it from nothing. @param {number} value */
 export const shareOf = (value) => percent(value, value >= 0.0995 ? 0 : value >= 0.00995 ? 1 : 2);
 
-/** A change with its sign. @param {number} value */
-export const changeOf = (value) => number(value, { style: "percent", maximumFractionDigits: 0, signDisplay: "exceptZero" }).replace("-", "−");
+/** A change with its sign, or as a factor where it is large. @param {number} value */
+export const changeOf = (value) =>
+  value >= LARGE ? `×${number(1 + value, { maximumFractionDigits: 1 })}` : number(value, { style: "percent", maximumFractionDigits: 0, signDisplay: "exceptZero" }).replace("-", "−");
 
 /** @param {[number, number]|null} interval */
 export const betweenOf = (interval) => (interval ? say("card.between", { low: changeOf(interval[0]), high: changeOf(interval[1]) }) : "");
