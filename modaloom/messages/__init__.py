@@ -11,6 +11,9 @@ from typing import Any
 from modaloom.errors import QueryError
 from modaloom.types import LANGUAGES
 
+Names = Mapping[str, str]
+"""What something is called, by language code: ``zh`` and ``en``."""
+
 
 @functools.cache
 def messages(language: str) -> Mapping[str, Any]:

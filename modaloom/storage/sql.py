@@ -264,8 +264,9 @@ class SqlTables:
 
     def event_rows(self, after: int = 0, *, limit: int = 50_000) -> list[EventRow]:
         """The same events as bare rows with the store's own numbers for shoppers and items: fast, for counting."""
-        sql = "SELECT num, user_num, item_num, event, timestamp, query FROM interaction WHERE num > ? ORDER BY num LIMIT ?"
-        rows: list[EventRow] = self._read(lambda session: session.rows(sql, (after, page(limit))))  # type: ignore[assignment]
+        columns = "num, user_num, item_num, event, timestamp, query"
+        sql = f"SELECT {columns} FROM interaction WHERE num > ? ORDER BY num LIMIT ?"
+        rows: list[EventRow] = self._read(lambda session: session.rows(sql, (after, page(limit))))
         return rows
 
     def item_numbers(self) -> dict[str, int]:
@@ -288,7 +289,9 @@ class SqlTables:
             " WHERE d.user_num = c.user_num AND d.purpose = c.purpose ORDER BY d.timestamp DESC, d.num DESC LIMIT 1)"
             " AND c.granted = 0"
         )
-        return [row[0] for row in self._read(lambda session: session.rows(sql, (one_of(purpose, PURPOSES, "purpose"),)))]
+        return [
+            row[0] for row in self._read(lambda session: session.rows(sql, (one_of(purpose, PURPOSES, "purpose"),)))
+        ]
 
     def event_counts(self, since: int, events: Sequence[Event]) -> dict[str, int]:
         """How often each item had one of these events from a time on."""

@@ -35,7 +35,9 @@ def find_alerts(
             step = next(step for step, share in zip(steps, trend.series, strict=True) if share)
             found.append(Alert("novelty", trend.id, trend.names, step, step >= since, 0.95, 0.0, trend.share))
         found += [
-            Alert("change", trend.id, trend.names, one.step, one.confidence > 0.999, one.confidence, one.before, one.after)
+            Alert(
+                "change", trend.id, trend.names, one.step, one.confidence > 0.999, one.confidence, one.before, one.after
+            )
             for one in trend.change_points[-1:]
             if one.step >= since
         ]
@@ -54,5 +56,7 @@ def _of_term(term: Term, steps: Sequence[str]) -> Alert | None:
         confidence = term.confidence if term.state != "steady" else 0.9
         return Alert("unmet", term.term, names, steps[-1], sudden, confidence, before, now, term.searches)
     if term.state == "new":
-        return Alert("novelty", term.term, names, term.first_seen, False, term.confidence, 0.0, term.share, term.searches)
+        return Alert(
+            "novelty", term.term, names, term.first_seen, False, term.confidence, 0.0, term.share, term.searches
+        )
     return None

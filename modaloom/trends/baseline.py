@@ -13,7 +13,7 @@ import numpy.typing as npt
 import polars as pl
 from scipy import sparse
 
-from modaloom.trends.ledger import DAY_S, Ledger
+from modaloom.counting.ledger import DAY_S, Ledger
 from modaloom.types import IntArray
 
 Values = npt.NDArray[np.float64]
@@ -93,9 +93,7 @@ def _balanced(base: Baseline, number: Values, observed: Values) -> Baseline:
         ages = _ages(base.first[block], len(base.totals), base.step_days)
         by_stage += np.bincount(ages.ravel(), weights=expected.ravel(), minlength=len(by_stage) + 1)[: len(by_stage)]
     stage = base.stage * (observed + 20) / (by_stage + 20)
-    return Baseline(
-        pull, base.first, stage / stage[-1], whole, base.totals, base.step_days, base.staying
-    )
+    return Baseline(pull, base.first, stage / stage[-1], whole, base.totals, base.step_days, base.staying)
 
 
 def _first_steps(ledger: Ledger, items: pl.DataFrame, counts: sparse.csr_matrix) -> IntArray:

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from modaloom.errors import QueryError
+from modaloom.messages import Names
 
 VERDICTS = ("rising", "falling", "seasonal", "stable", "unknown")
 """What a series does. ``unknown`` says nothing, because there are too few events or steps to say it honestly."""
@@ -28,8 +29,6 @@ ALERT_KINDS = ("change", "novelty", "unmet", "break")
 VERSION = 1
 """Of this layout: a board of another version is not read."""
 
-Names = Mapping[str, str]
-"""What something is called, by language code: ``zh`` and ``en``."""
 Series = tuple[float | None, ...]
 
 
@@ -71,7 +70,7 @@ class Overview:
     level: float
     """Of forecasts' intervals: 0.8 means that four of five actual values should lie inside."""
     like_for_like: bool = False
-    """Whether verdicts compare each piece with itself (pieces stay long), or shares as they are (pieces change fast)."""
+    """Whether verdicts compare each piece with itself, where pieces stay long, or shares as they are."""
     notes: tuple[str, ...] = ()
     """Keys of the catalogue's ``[notes]``: what this shop's log cannot tell."""
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from modaloom.counting.ledger import Ledger
 from modaloom.trends.board import Driver
-from modaloom.trends.ledger import Ledger
 from modaloom.trends.movers import Judged
 from modaloom.trends.verdicts import YEAR_DAYS
 from modaloom.types import BoolArray

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from modaloom.counting.ledger import DAY_S, Ledger
 from modaloom.trends.board import Gap
-from modaloom.trends.ledger import DAY_S, Ledger
 from modaloom.trends.movers import Judged
 from modaloom.types import BoolArray, IntArray
 

@@ -9,13 +9,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from modaloom.counting.catalogue import Dimension
+from modaloom.counting.ledger import Ledger
 from modaloom.trends.baseline import Baseline
-from modaloom.trends.catalogue import Dimension
-from modaloom.trends.verdicts import FALSE_SHARE, Fits, fit, q_values, stable_confidence
+from modaloom.trends.verdicts import FALSE_SHARE, Crowds, Fits, design, fit, q_values, stable_confidence
 from modaloom.types import BoolArray
 
 Values = npt.NDArray[np.float64]
 STABLE_FROM = 0.9
+CROWDS = 100
 QUARTER = 0.75
 """From the middle of the first quarter to the middle of the last, as a part of the whole period."""
 
@@ -46,18 +48,20 @@ class Judged:
 
 
 def judge_all(
-    dimensions: Sequence[Dimension], counts: sparse.csr_matrix, baseline: Baseline, step_days: int
+    dimensions: Sequence[Dimension], ledger: Ledger, counts: sparse.csr_matrix, baseline: Baseline
 ) -> list[Judged]:
     """Fits and judges all values.
 
     The share of false reports is held dimension by dimension: four hundred words, most of which say nothing of
     fashion, must not drown what the forty categories say.
     """
+    crowded = _Crowded(ledger)
     judged = []
     for dimension in dimensions:
         number = np.asarray((dimension.incidence @ counts).todense())
         totals = np.asarray(counts[dimension.known()].sum(axis=0)).ravel()
-        fits = fit(number, _expected(dimension, number, totals, baseline), totals, step_days)
+        expected = _expected(dimension, number, totals, baseline)
+        fits = fit(number, expected, totals, ledger.step_days, crowded.of(dimension, totals))
         good = fits.judged
         both = q_values(np.concatenate([fits.trend_p[good], fits.season_p[good]]))
         trend_q, season_q = np.ones(len(good)), np.ones(len(good))
@@ -66,13 +70,38 @@ def judge_all(
     return judged
 
 
+class _Crowded:
+    """The log divided by shoppers into :data:`CROWDS` crowds at random."""
+
+    def __init__(self, ledger: Ledger):
+        self._ledger = ledger
+        # numbers of shoppers may follow the order in which they came, so they are shaken up first
+        self._crowd = (ledger.user.astype(np.uint64) * np.uint64(2_654_435_761) >> np.uint64(7)) % np.uint64(CROWDS)
+        self._crowd = self._crowd.astype(np.int64)
+        columns, _ = design(ledger.n_steps, ledger.step_days)
+        shape = (ledger.n_things, CROWDS)
+        self._weighted = [
+            sparse.csr_matrix((column[ledger.step], (ledger.thing, self._crowd)), shape=shape) for column in columns.T
+        ]
+
+    def of(self, dimension: Dimension, totals: Values) -> Crowds:
+        """One dimension's interests by crowd."""
+        weighted = np.stack([np.asarray((dimension.incidence @ one).todense()) for one in self._weighted])
+        known = dimension.known()[self._ledger.thing]
+        key = self._crowd[known] * self._ledger.n_steps + self._ledger.step[known]
+        by_step = np.bincount(key, minlength=CROWDS * self._ledger.n_steps).reshape(CROWDS, -1)
+        return Crowds(weighted, by_step / np.maximum(totals, 1.0))
+
+
 def _expected(dimension: Dimension, number: Values, totals: Values, baseline: Baseline) -> Values:
     """Interests that there would be if nothing moved: like for like, or a constant share."""
     if not baseline.like_for_like:
-        return number.sum(axis=1, keepdims=True) / max(totals.sum(), 1.0) * totals
+        constant: Values = number.sum(axis=1, keepdims=True) / max(totals.sum(), 1.0) * totals
+        return constant
     known = sparse.csr_matrix(dimension.known()[None, :].astype(np.float64))
     whole = baseline.expected(known)[0]
-    return baseline.expected(dimension.incidence) * (totals / np.maximum(whole, 1e-9))
+    expected: Values = baseline.expected(dimension.incidence) * (totals / np.maximum(whole, 1e-9))
+    return expected
 
 
 def _judged(

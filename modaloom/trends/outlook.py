@@ -7,23 +7,25 @@ from datetime import timedelta
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 from scipy import sparse
 from scipy.stats import norm
 
-from modaloom.forecasting.changes import change_points
-from modaloom.forecasting.cold import cold_forecast
-from modaloom.forecasting.contract import Forecast, SeriesSet
-from modaloom.forecasting.forecast import forecast
+from modaloom.counting.ledger import DAY_S, Ledger, moment
 from modaloom.data.shop import Shop
 from modaloom.errors import ForecastError
+from modaloom.forecasting.changes import change_points
+from modaloom.forecasting.cold import cold_forecast
+from modaloom.forecasting.contract import Forecast, Forecaster, SeriesSet
+from modaloom.forecasting.forecast import forecast
 from modaloom.numerics import unit_rows
 from modaloom.trends.board import Arrival, BackTest, ChangePoint, Outlook
-from modaloom.trends.ledger import DAY_S, Ledger, moment
+from modaloom.trends.loglinear import LogLinear
 from modaloom.types import FloatArray, Tokens
 
 Values = npt.NDArray[np.float64]
 Tell = Callable[[str, int, int], None]
+QUICK = ("seasonal-naive", "seasonal-mean", "theta")
+"""Models of the forecasting room that take moments for hundreds of series."""
 RECENT_STEPS = 4
 """A forecast is broken where it fails for most of so many steps, all on one side."""
 NEW_DAYS = 56
@@ -43,12 +45,20 @@ def season_of(ledger: Ledger) -> int:
     return 52 if ledger.step_days == 7 else 7
 
 
-def outlooks(series: SeriesSet, ledger: Ledger, horizon: int, level: float, tell: Tell) -> list[Outlook]:
-    """The forecast of every series, or why there is none."""
+def pool(series: SeriesSet, traffic: Values) -> tuple[str | Forecaster, ...]:
+    """The models that are mixed: quick ones, and the one behind the verdicts. ``traffic`` is (s, t)."""
+    return (*QUICK, LogLinear(tuple(tuple(row) for row in traffic.tolist()), series.names))
+
+
+def outlooks(
+    series: SeriesSet, traffic: Values, ledger: Ledger, horizon: int, level: float, tell: Tell
+) -> list[Outlook]:
+    """The forecast of every series, or why there is none; ``traffic`` (s, t) are the interests behind the shares."""
     season = season_of(ledger)
     if series.length < 2 * season or not len(series.names):
         return [Outlook(level=level, abstained="short") for _ in series.names]
-    said = forecast(series, season=season, horizon=horizon, level=level, progress=tell)
+    models = pool(series, traffic)
+    said = forecast(series, season=season, horizon=horizon, level=level, models=models, progress=tell)
     steps = tuple(
         (ledger.day(0) + timedelta(days=(series.length + step) * ledger.step_days)).isoformat()
         for step in range(horizon)
@@ -87,7 +97,8 @@ def _back_test(said: Forecast, row: int, past: Values, ledger: Ledger) -> BackTe
     inside = (actual >= lower[: len(actual)]) & (actual <= upper[: len(actual)])
     return BackTest(
         mase, float(inside[known].mean()), error, length, len(test.origins),
-        tuple(ledger.day(origin + step).isoformat() for step in range(length)), _plain(mean), _plain(lower), _plain(upper),
+        tuple(ledger.day(origin + step).isoformat() for step in range(length)),
+        _plain(mean), _plain(lower), _plain(upper),
     )  # fmt: skip
 
 
@@ -95,12 +106,15 @@ def _plain(values: Values) -> tuple[float, ...]:
     return tuple(round(float(value), 6) for value in values)
 
 
-def broken(series: SeriesSet, ledger: Ledger, level: float, tell: Tell) -> dict[int, tuple[float, float]]:
+def broken(
+    series: SeriesSet, traffic: Values, ledger: Ledger, level: float, tell: Tell
+) -> dict[int, tuple[float, float]]:
     """Series whose last steps lie outside what was forecast just before them: expected and actual mean by row."""
     season, known = season_of(ledger), series.length - RECENT_STEPS
     if known < 2 * season or not len(series.names):
         return {}
-    said = forecast(series.until(known), season=season, horizon=RECENT_STEPS, level=level, progress=tell)
+    past, models = series.until(known), pool(series, traffic)
+    said = forecast(past, season=season, horizon=RECENT_STEPS, level=level, models=models, progress=tell)
     found = {}
     for row in range(len(series.names)):
         actual = series.values[row, known:]
@@ -125,7 +139,9 @@ def changes(counts: Values, totals: Values, level: Values, ledger: Ledger) -> tu
     found = []
     bounds = [0, *change_points(beside), len(beside)]
     for before, at, after in zip(bounds, bounds[1:], bounds[2:], strict=False):
-        (low, low_n), (high, high_n) = ((counts[a:b].sum(), expected[a:b].sum()) for a, b in ((before, at), (at, after)))
+        (low, low_n), (high, high_n) = (
+            (counts[a:b].sum(), expected[a:b].sum()) for a, b in ((before, at), (at, after))
+        )
         if low_n < 1 or high_n < 1:
             continue
         # how much more than expected came, before and after: Poisson counts, compared on the scale of square roots
@@ -159,7 +175,7 @@ def arrivals(
         nearest = np.argsort(-likeness[row], kind="stable")[:NEIGHBOURS]
         weights = np.exp(8 * (likeness[row, nearest] - likeness[row, nearest[0]])).astype(np.float64)
         names = tuple(str(old[place]) for place in nearest)
-        # a launch that nobody looked at counts too: as a fifth of an interest a step, since heights are compared as factors
+        # a launch that nobody looked at counts too, as a fifth of an interest a step: heights are compared as factors
         past = SeriesSet(names, curves[nearest] + 0.2 / float(totals.mean()), None, ledger.day(0), ledger.step_days)
         try:
             said = cold_forecast(past, weights, season=season_of(ledger), horizon=steps, level=level, align="launch")
@@ -170,7 +186,8 @@ def arrivals(
     ids, titles = shop.items["item_id"], shop.items.select("title", "title_zh", "title_en")
     return [
         Arrival(
-            ids[item], _titles(titles.row(item)), moment(int(released[item]))[:10], tuple(ids[int(one)] for one in near[:5]),
+            ids[item], _titles(titles.row(item)), moment(int(released[item]))[:10],
+            tuple(ids[int(one)] for one in near[:5]),
             _plain(said.mean), _plain(said.lower), _plain(said.upper), float((sizes < size).mean()),
         )
         for (item, near, said), size in sorted(zip(found, sizes, strict=True), key=lambda pair: -pair[1])

@@ -8,6 +8,7 @@ Shapes: v values, g groups, u shoppers.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,10 +18,10 @@ import numpy.typing as npt
 import polars as pl
 from scipy import sparse
 
-from modaloom.messages import trend_messages
-from modaloom.trends.board import Names, Segment
-from modaloom.trends.catalogue import Dimension
-from modaloom.trends.ledger import Ledger
+from modaloom.counting.catalogue import Dimension
+from modaloom.counting.ledger import Ledger
+from modaloom.messages import Names, trend_messages
+from modaloom.trends.board import Segment
 from modaloom.types import ATTRIBUTE_PREFIX, LANGUAGES, BoolArray, IntArray
 
 Values = npt.NDArray[np.float64]
@@ -104,14 +105,16 @@ def _bands(name: str, column: pl.Series) -> list[str | None]:
         else:
             edges = np.unique(np.nanquantile(values, (0.25, 0.5, 0.75)))
             shown = [f"{edge:g}" for edge in edges]
-        labels = [f"< {shown[0]}", *(f"{a}–{b}" for a, b in zip(shown, shown[1:], strict=False)), f"≥ {shown[-1]}"]
+        labels = [f"< {shown[0]}", *(f"{a}–{b}" for a, b in itertools.pairwise(shown)), f"≥ {shown[-1]}"]
         if name.lower() in ("age", "年龄"):
-            pairs = zip(AGE_BANDS, AGE_BANDS[1:], strict=False)
+            pairs = itertools.pairwise(AGE_BANDS)
             labels[1:-1] = [f"{low}–{high - 1}" for low, high in pairs]
         place = np.searchsorted(edges, np.nan_to_num(values), side="right")
         return [None if np.isnan(value) else labels[at] for value, at in zip(values, place, strict=True)]
     texts = column.cast(pl.String).to_list()
-    return [None if text is None or not text.strip() else _PARTS.split(text.strip())[0].strip() or None for text in texts]
+    return [
+        None if text is None or not text.strip() else _PARTS.split(text.strip())[0].strip() or None for text in texts
+    ]
 
 
 def _names(kind: str, value: str) -> Names:
@@ -151,7 +154,7 @@ def _pairs(ledger: Ledger, n_users: int) -> Iterator[tuple[int, sparse.csr_matri
     """Shoppers and the things they were interested in, (block, things) of ones, block by block."""
     order = np.argsort(ledger.user, kind="stable")
     bounds = np.searchsorted(ledger.user[order], np.arange(0, n_users + _BLOCK, _BLOCK))
-    for block, (low, high) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+    for block, (low, high) in enumerate(itertools.pairwise(bounds)):
         start = block * _BLOCK
         size = min(_BLOCK, n_users - start)
         rows = order[low:high]
@@ -167,27 +170,25 @@ def segments_of(
     year = round(365.25 / ledger.step_days)
     stop = ledger.n_steps - year if ledger.n_steps >= year + quarter else quarter
     tables = [
-        (one, number, _table(ledger, dimension, one, ledger.n_steps - quarter, ledger.n_steps),
+        (one, reached, _table(ledger, dimension, one, ledger.n_steps - quarter, ledger.n_steps),
          _table(ledger, dimension, one, stop - quarter, stop))
-        for one, number in zip(groupings, reach.by_group, strict=True)
+        for one, reached in zip(groupings, reach.by_group, strict=True)
     ]  # fmt: skip
     known = dimension.known()[ledger.thing]
-    everybody = [
-        (np.bincount(ledger.thing[rows], minlength=ledger.n_things), rows.sum())
-        for rows in [known & (ledger.step >= ledger.n_steps - quarter)]
-    ][0]
-    overall = np.asarray(dimension.incidence @ everybody[0]) / max(everybody[1], 1)
+    rows = known & (ledger.step >= ledger.n_steps - quarter)
+    number = np.bincount(ledger.thing[rows], minlength=ledger.n_things)
+    overall = np.asarray(dimension.incidence @ number) / max(int(rows.sum()), 1)
 
     def of(row: int) -> tuple[Segment, ...]:
         found = []
-        for one, number, now, then in tables:
-            rest = float(reach.shoppers[row] - number[row].sum())
-            shown = one.shown & may_show(np.where(one.shown, number[row], 0), rest + number[row][~one.shown].sum(), k)
+        for one, reached, now, then in tables:
+            rest = float(reach.shoppers[row] - reached[row].sum()) + float(reached[row][~one.shown].sum())
+            shown = one.shown & may_show(np.where(one.shown, reached[row], 0), rest, k)
             for group in np.flatnonzero(shown & now.enough(k)):
                 share = float(now.share[row, group])
                 before = float(then.share[row, group]) if then.enough(k)[group] else 0.0
                 found.append(Segment(
-                    one.kind, one.values[group], one.names[group], int(number[row, group]), share,
+                    one.kind, one.values[group], one.names[group], int(reached[row, group]), share,
                     100 * share / max(float(overall[row]), 1e-9), share / before - 1 if before > 0 else None,
                 ))  # fmt: skip
         return tuple(sorted(found, key=lambda one: (one.kind, -one.index)))

@@ -12,20 +12,20 @@ import numpy.typing as npt
 from scipy import sparse
 
 from modaloom.config import Settings
+from modaloom.counting.catalogue import Catalogue, Dimension, read_catalogue
+from modaloom.counting.ledger import Ledger, moment, read_ledger
+from modaloom.counting.source import Source
 from modaloom.errors import QueryError
 from modaloom.recommend.words import all_words
 from modaloom.trends.alerts import find_alerts
 from modaloom.trends.baseline import make_baseline
 from modaloom.trends.board import VERDICTS, Board, Crowd, Outlook, Overview, Period, Segment, Trend
-from modaloom.trends.catalogue import Catalogue, Dimension, read_catalogue
 from modaloom.trends.drivers import Drivers
 from modaloom.trends.gaps import find_gaps, on_offer
-from modaloom.trends.ledger import Ledger, moment, read_ledger
 from modaloom.trends.movers import Judged, judge_all
 from modaloom.trends.outlook import arrivals, broken, changes, make_series, outlooks
 from modaloom.trends.people import Grouping, Reach, count_reach, read_groupings, segments_of
 from modaloom.trends.setters import Setters, as_series, crowd_of, find_setters, setter_shares
-from modaloom.trends.source import Source
 from modaloom.trends.terms import mine_terms
 from modaloom.types import BoolArray, IntArray
 
@@ -133,7 +133,7 @@ def _prepare(source: Source, options: TrendOptions, settings: Settings, tell: Te
     weights = np.asarray(counts.sum(axis=1)).ravel()
     catalogue = read_catalogue(shop, ledger.queries, weights, settings=settings, tell=tell)
     baseline = make_baseline(ledger, shop.items, counts)
-    judged = judge_all(_by(catalogue.dimensions, options.by), counts, baseline, ledger.step_days)
+    judged = judge_all(_by(catalogue.dimensions, options.by), ledger, counts, baseline)
     n_users = max(shop.users.height, int(ledger.user.max()) + 1)
     active = np.zeros(n_users, dtype=bool)
     active[ledger.user] = True
@@ -183,7 +183,7 @@ def _chosen(state: _State) -> list[tuple[int, int]]:
         enough = state.shown(place)
         state.hidden += int((~enough & (one.counts.sum(axis=1) > 0)).sum())
         moves = np.array([verdict in ("rising", "falling", "seasonal") for verdict in one.verdicts], dtype=bool)
-        steady = [row for row in np.flatnonzero(enough & ~moves)]
+        steady = list(np.flatnonzero(enough & ~moves))
         if one.dimension.name == "word":
             steady = sorted(steady, key=lambda row: -float(one.counts[row].sum()))[:STEADY_WORDS]
         rows += [(place, int(row)) for row in [*np.flatnonzero(enough & moves), *steady]]
@@ -207,8 +207,9 @@ def _foresee(
     aux = np.stack([theirs[place][0][row] for place, row in rows]) if theirs else None
     series = make_series(state.ledger, names, shares, aux)
     horizon = options.horizon_weeks * 7 // state.ledger.step_days
-    foreseen = outlooks(series, state.ledger, horizon, options.level, tell)
-    return foreseen, broken(series, state.ledger, options.level, tell)
+    traffic = np.stack([state.judged[place].totals for place, _ in rows])
+    foreseen = outlooks(series, traffic, state.ledger, horizon, options.level, tell)
+    return foreseen, broken(series, traffic, state.ledger, options.level, tell)
 
 
 def _trend(state: _State, place: int, row: int, shares: Values, outlook: Outlook) -> Trend:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from modaloom.counting.ledger import Ledger
 from modaloom.trends.board import Crowd
-from modaloom.trends.ledger import Ledger
 from modaloom.trends.movers import Judged
 from modaloom.trends.verdicts import YEAR_DAYS
 from modaloom.types import BoolArray
@@ -81,11 +81,11 @@ def _growth(judged: Sequence[Judged], ledger: Ledger, year: int) -> npt.NDArray[
     for one in judged:
         smooth = np.stack([np.convolve(line, kernel, mode="same") for line in one.counts])
         whole = np.convolve(one.totals, kernel, mode="same")
-        share = (smooth + 2 * smooth.mean(axis=1, keepdims=True) / max(whole.mean(), 1)) / np.maximum(whole, 1)
+        share: Values = (smooth + 2 * smooth.mean(axis=1, keepdims=True) / max(whole.mean(), 1)) / np.maximum(whole, 1)
         rise = np.zeros_like(share)
         rise[:, :-year] = np.clip(np.log((share[:, year:] + 1e-6) / (share[:, :-year] + 1e-6)), -_MOST, _MOST)
         incidence = one.dimension.incidence[:, : ledger.n_items].T.tocsr()
-        total += (incidence @ rise).astype(np.float32)
+        total += np.asarray(incidence @ rise, dtype=np.float32)
         number += np.asarray(incidence.sum(axis=1)).astype(np.float32)
     if not number.any():
         return None
@@ -99,7 +99,7 @@ def setter_shares(ledger: Ledger, setters: Setters, judged: Judged) -> tuple[Val
     counts = ledger.counts(setters.by_setters)
     totals = np.asarray(counts[known].sum(axis=0)).ravel()
     number = np.asarray((judged.dimension.incidence @ counts).todense())
-    shares = np.where(totals > 0, number / np.maximum(totals, 1), np.nan)
+    shares: Values = np.where(totals > 0, number / np.maximum(totals, 1), np.nan)
     shares[:, : setters.start] = np.nan
     return shares, totals
 

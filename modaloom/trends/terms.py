@@ -13,12 +13,12 @@ import numpy.typing as npt
 import polars as pl
 from scipy import sparse
 
+from modaloom.counting.catalogue import Dimension
+from modaloom.counting.ledger import Ledger
+from modaloom.counting.spelling import fold, plain_term
 from modaloom.recommend.words import longest, saying, terms
 from modaloom.trends.board import Term
-from modaloom.trends.catalogue import Dimension
-from modaloom.trends.ledger import Ledger
 from modaloom.trends.setters import as_series
-from modaloom.trends.spelling import fold, plain_term
 from modaloom.trends.verdicts import FALSE_SHARE, fit, q_values
 from modaloom.types import BoolArray, IntArray
 
@@ -113,7 +113,8 @@ class _Typed:
         """Different shoppers of each row of searches, (q,)."""
         shape = (incidence.shape[1], self.n_users)
         pairs = sparse.csr_matrix((np.ones(len(self.query)), (self.query, self.user)), shape=shape)
-        return np.diff((incidence @ pairs).tocsr().indptr).astype(np.int64)
+        reached: IntArray = np.diff((incidence @ pairs).tocsr().indptr).astype(np.int64)
+        return reached
 
 
 def _spellings(typed_as: dict[str, list[int]], typed: _Typed, k: int) -> tuple[tuple[str, int], ...]:
@@ -150,7 +151,9 @@ def _speak(queries: Sequence[str], number: IntArray, said: pl.Series) -> _Spoken
         if len(as_meant) > 1:
             queries_of.setdefault(whole, {}).setdefault(queries[query], []).append(query)
     chosen = tuple(queries_of)
-    pairs = sorted({(row, query) for row, term in enumerate(chosen) for at in queries_of[term].values() for query in at})
+    pairs = sorted(
+        {(row, query) for row, term in enumerate(chosen) for at in queries_of[term].values() for query in at}
+    )
     place = np.array(pairs, dtype=np.int64).reshape(-1, 2)
     shape = (len(chosen), len(queries))
     incidence = sparse.csr_matrix((np.ones(len(place)), (place[:, 0], place[:, 1])), shape=shape)

@@ -63,7 +63,29 @@ def design(n_steps: int, step_days: int) -> tuple[Values, bool]:
     return np.stack(columns, axis=1), seasonal
 
 
-def fit(counts: Values, expected: Values, totals: Values, step_days: int) -> Fits:
+@dataclass(frozen=True)
+class Crowds:
+    """A log divided at random by shoppers: shoppers, not events, are what is independent.
+
+    Each crowd's interests, weighted by every column of the model, (p, v, c), and its part of the dimension's interests
+    at every step, (c, t).
+    """
+
+    weighted: Values
+    part: Values
+
+    def spread(self, columns: Values, mean: Values) -> Values:
+        """How much the fit's scores differ by whom they come from, (v, p, p)."""
+        scores = np.stack([
+            self.weighted[place] - (mean * columns[:, place]) @ self.part.T for place in range(columns.shape[1])
+        ], axis=2)  # (v, c, p)  # fmt: skip
+        scores -= scores.mean(axis=1, keepdims=True)
+        number = self.part.shape[0]
+        result: Values = np.einsum("vcp,vcq->vpq", scores, scores) * number / max(number - 1, 1)
+        return result
+
+
+def fit(counts: Values, expected: Values, totals: Values, step_days: int, crowds: Crowds | None = None) -> Fits:
     """Fits every value.
 
     Args:
@@ -72,11 +94,16 @@ def fit(counts: Values, expected: Values, totals: Values, step_days: int) -> Fit
             pieces on offer would bring.
         totals: interests in the whole dimension, (t,) or (v, t).
         step_days: length of a step.
+        crowds: the same interests by shoppers; without them all interests are taken to be independent.
+
+    Where one shopper's interests hang together the errors are those of clustered data.
+
+    *Source:* Liang & Zeger, "Longitudinal data analysis using generalized linear models", 1986.
     """
     columns, seasonal = design(counts.shape[1], step_days)
     totals = np.broadcast_to(totals, counts.shape)
     judged = (counts.sum(axis=1) >= LEAST_EVENTS) & ((expected > 0).sum(axis=1) >= 12)
-    beta, covariance, mean = _regress(columns, counts, expected, totals)
+    beta, covariance, mean = regress(columns, counts, expected, totals)
     variance = mean * np.maximum(1 - mean / np.maximum(totals, 1), 0.05)
     there = (expected > 1e-9) & (totals > 0)
     pearson = np.where(there, (counts - mean) ** 2 / np.maximum(variance, 1e-9), 0.0).sum(axis=1)
@@ -85,16 +112,24 @@ def fit(counts: Values, expected: Values, totals: Values, step_days: int) -> Fit
     own = pearson / freedom
     typical = float(np.median(own[judged])) if judged.any() else 1.0
     dispersion = np.maximum(1.0, (own * freedom + typical * 20) / (freedom + 20))
-    error = np.sqrt(np.maximum(covariance[:, 1, 1] * dispersion, 1e-12))
+    scattered = covariance * dispersion[:, None, None]
+    if crowds is not None:
+        clustered = covariance @ crowds.spread(columns, mean) @ covariance
+        wider = np.einsum("vpp->vp", clustered) > np.einsum("vpp->vp", scattered)
+        for place in range(columns.shape[1]):
+            scattered[wider[:, place], place, place] = clustered[wider[:, place], place, place]
+        typical_spread = np.einsum("vpp->vp", scattered)[:, 1] / np.maximum(covariance[:, 1, 1], 1e-12)
+        dispersion = np.maximum(dispersion, typical_spread)
+    error = np.sqrt(np.maximum(scattered[:, 1, 1], 1e-12))
     trend_p = _beyond(beta[:, 1], error, TREND_THAT_MATTERS, freedom)
-    swing, swing_error, peak, season_p = _season(beta, covariance * dispersion[:, None, None], step_days, seasonal)
+    swing, swing_error, peak, season_p = _season(beta, scattered, step_days, seasonal)
     level = np.where(totals > 0, mean / np.maximum(totals, 1), np.nan)
     for p_values in (trend_p, season_p):
         p_values[~judged] = 1.0
     return Fits(beta[:, 1], error, swing, swing_error, peak, level, dispersion, trend_p, season_p, judged, seasonal)
 
 
-def _regress(columns: Values, counts: Values, expected: Values, totals: Values) -> tuple[Values, Values, Values]:
+def regress(columns: Values, counts: Values, expected: Values, totals: Values) -> tuple[Values, Values, Values]:
     """Coefficients (v, p), covariance (v, p, p) and mean (v, t) of log-linear models with binomial variance.
 
     Newton's method with a little ridge on everything but the level, which keeps series with empty stretches finite.
@@ -127,7 +162,8 @@ def _beyond(effect: Values, error: Values, matters: float, freedom: IntArray) ->
     """
     far = np.abs(effect)
     p_values: Values = student.sf((far - matters) / error, freedom) + student.sf((far + matters) / error, freedom)
-    return np.minimum(p_values, 1.0)
+    clipped: Values = np.minimum(p_values, 1.0)
+    return clipped
 
 
 def _season(
@@ -158,7 +194,8 @@ def q_values(p_values: Values) -> Values:
     scaled = p_values[order] * n / np.arange(1, n + 1)
     result = np.empty(n)
     result[order] = np.minimum.accumulate(scaled[::-1])[::-1]
-    return np.minimum(result, 1.0)
+    clipped: Values = np.minimum(result, 1.0)
+    return clipped
 
 
 def stable_confidence(fits: Fits) -> Values:
@@ -167,4 +204,4 @@ def stable_confidence(fits: Fits) -> Values:
     if not fits.seasonal:
         return np.asarray(trend)
     season = norm.cdf((QUIET - fits.swing) / np.maximum(fits.swing_error, 1e-9))
-    return np.minimum(trend, season)
+    return np.asarray(np.minimum(trend, season))

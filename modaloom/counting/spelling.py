@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from modaloom.trends.ledger import plain_query
+from modaloom.counting.ledger import plain_query
 
-_TRADITIONAL = "乾價優兒動務單國圍夾婦嬰學寬帶彈後復戶曬書會條業極涼淨溫濕無熱環產簡約紅紋純紗絨絲綠綢緊線緞織繡羅職腦華藍術衛裝褲襖襪襯貴買賣購車軟輕辦連運釘針釦銀錢錶鍊鏈鑽長開雙電韓項領顏風飾馬馳騁騎鬆麗黃點"
-_SIMPLIFIED = "干价优儿动务单国围夹妇婴学宽带弹后复户晒书会条业极凉净温湿无热环产简约红纹纯纱绒丝绿绸紧线缎织绣罗职脑华蓝术卫装裤袄袜衬贵买卖购车软轻办连运钉针扣银钱表链链钻长开双电韩项领颜风饰马驰骋骑松丽黄点"
+_TRADITIONAL = (
+    "乾價優兒動務單國圍夾婦嬰學寬帶彈後復戶曬書會條業極涼淨溫濕無熱環產簡約紅紋純紗絨絲綠綢緊線緞織繡羅職"
+    "腦華藍術衛裝褲襖襪襯貴買賣購車軟輕辦連運釘針釦銀錢錶鍊鏈鑽長開雙電韓項領顏風飾馬馳騁騎鬆麗黃點"
+)
+_SIMPLIFIED = (
+    "干价优儿动务单国围夹妇婴学宽带弹后复户晒书会条业极凉净温湿无热环产简约红纹纯纱绒丝绿绸紧线缎织绣罗职"
+    "脑华蓝术卫装裤袄袜衬贵买卖购车软轻办连运钉针扣银钱表链链钻长开双电韩项领颜风饰马驰骋骑松丽黄点"
+)
 _TO_SIMPLIFIED = str.maketrans(_TRADITIONAL, _SIMPLIFIED)
 """Traditional characters as they occur in searches for clothes; no table of the whole script."""
 RARER = 8

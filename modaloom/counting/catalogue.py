@@ -1,10 +1,11 @@
 """What interests are counted by: the dimensions of a catalogue, and which things have which value.
 
-Shapes: v values, n items; things are items and then queries (see :mod:`modaloom.trends.ledger`).
+Shapes: v values, n items; things are items and then queries (see :mod:`modaloom.counting.ledger`).
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,13 +15,12 @@ import polars as pl
 from scipy import sparse
 
 from modaloom.config import Settings
+from modaloom.counting.colours import PALETTE, read_colours
+from modaloom.counting.looks import fill_in, find_looks, telling_attribute
 from modaloom.data.shop import Shop
 from modaloom.encoders.catalogue import encode_items
-from modaloom.messages import trend_messages
+from modaloom.messages import Names, trend_messages
 from modaloom.recommend.words import TEXT_COLUMNS, longest, terms
-from modaloom.trends.board import Names
-from modaloom.trends.colours import PALETTE, read_colours
-from modaloom.trends.looks import fill_in, find_looks, telling_attribute
 from modaloom.types import ATTRIBUTE_PREFIX, LANGUAGES, SIZE_ATTRIBUTES, BoolArray, FloatArray, IntArray, Tokens
 
 MOST_VALUES = 300
@@ -118,9 +118,9 @@ class _Making:
         values: list[str | None] = column.to_list()
         filled = fill_in(values, image.vectors, image.mask) if image is not None else {}
         seen: dict[str, int] = {}
-        for row, value in filled.items():
-            values[row] = value
-            seen[value] = seen.get(value, 0) + 1
+        for row, guess in filled.items():
+            values[row] = guess
+            seen[guess] = seen.get(guess, 0) + 1
         number: dict[str, float] = {}
         for value, weight in zip(values, self.weights[: self.n].tolist(), strict=True):
             if value is not None:
@@ -183,7 +183,7 @@ class _Making:
         edges = np.unique([_round(float(edge)) for edge in np.quantile(prices[known], np.arange(1, BANDS) / BANDS)])
         bands = np.searchsorted(edges, prices, side="right")
         shown = [f"{edge:g}" for edge in edges]
-        values = [f"< {shown[0]}", *(f"{low}–{high}" for low, high in zip(shown, shown[1:], strict=False))]
+        values = [f"< {shown[0]}", *(f"{low}–{high}" for low, high in itertools.pairwise(shown))]
         values.append(f"≥ {shown[-1]}")
         sign = self.shop.spec.currency
         names = [dict.fromkeys(LANGUAGES, f"{sign}{value}" if sign else value) for value in values]

@@ -12,14 +12,20 @@ from modaloom.data.problems import Problems
 from modaloom.data.schema import ShopSpec
 from modaloom.data.shop import Shop, item_frame
 from modaloom.errors import ShopError
-from modaloom.storage.contract import Store
+from modaloom.storage.contract import ItemChange, Store
 from modaloom.types import ATTRIBUTE_PREFIX, INTERACTION_COLUMNS, Event
 
 ROWS = 500_000
 """Events of a shop's files that are looked at together."""
 PAGE = 50_000
 """Events of a store that are asked for at once."""
-_KINDS = {"user_num": pl.UInt32(), "item_num": pl.UInt32(), "event": pl.UInt8(), "timestamp": pl.Int64(), "query": pl.String()}
+_KINDS = {
+    "user_num": pl.UInt32(),
+    "item_num": pl.UInt32(),
+    "event": pl.UInt8(),
+    "timestamp": pl.Int64(),
+    "query": pl.String(),
+}
 
 
 @dataclass(frozen=True)
@@ -83,10 +89,10 @@ def store_source(store: Store, facts: Facts) -> Source:
     return Source(shop, lambda: _store_batches(store, user_num, place), store.counts().get("interaction", 0))
 
 
-def _item_pages(store: Store) -> Iterator[list[object]]:
+def _item_pages(store: Store) -> Iterator[list[ItemChange]]:
     after = 0
     while changes := store.item_changes(after, limit=5_000):
-        yield changes  # type: ignore[misc]
+        yield changes
         after = changes[-1].version
 
 
@@ -116,13 +122,20 @@ def _store_batches(store: Store, user_num: dict[int, int], item_num: dict[int, i
     items = pl.DataFrame(
         {"item": list(item_num), "item_num": list(item_num.values())}, schema={"item": pl.Int64, "item_num": pl.UInt32}
     )
-    names = {"num": pl.Int64, "user": pl.Int64, "item": pl.Int64, "event": pl.UInt8, "timestamp": pl.Int64, "query": pl.String}
+    names = {
+        "num": pl.Int64,
+        "user": pl.Int64,
+        "item": pl.Int64,
+        "event": pl.UInt8,
+        "timestamp": pl.Int64,
+        "query": pl.String,
+    }
     after = 0
     while page := store.event_rows(after, limit=PAGE):
         after = page[-1][0]
         frame = pl.DataFrame(page, schema=names, orient="row")
-        yield frame.join(users, on="user", how="inner", maintain_order="left").join(
-            items, on="item", how="left", maintain_order="left"
-        ).select(_KINDS)
-
-
+        yield (
+            frame.join(users, on="user", how="inner", maintain_order="left")
+            .join(items, on="item", how="left", maintain_order="left")
+            .select(_KINDS)
+        )
