@@ -14,7 +14,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -23,12 +22,11 @@ from modaloom.config import Settings, load_settings
 from modaloom.errors import ModaloomError, StoreError
 from modaloom.models.towers import DAY_S
 from modaloom.storage.contract import Store
-from modaloom.storage.open import open_store
 from modaloom.trends.board import Board
 from modaloom.trends.kept import board_stamp, load_board
 
-MAKER = "modaloom.trends.make:make_board"
-"""Makes a store's board and keeps it."""
+MAKER = "modaloom.api.boards:read_and_keep"
+"""Makes the board of the store at an address, and keeps it there."""
 JOB_STATE = "trends.job"
 BEAT_S, POLL_S = 10.0, 0.25
 DEAD_S = 60.0
@@ -208,9 +206,9 @@ def main() -> int:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     told = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_input, daemon=True).start()
+    module, _, name = told["maker"].partition(":")
     try:
-        with open_store(told["store_url"]) as store:
-            _maker_of(told["maker"])(store, load_settings(**told["settings"]))
+        getattr(importlib.import_module(module), name)(told["store_url"], load_settings(**told["settings"]))
     except ModaloomError as error:
         print(error.what)
         return FAILED
@@ -222,10 +220,12 @@ def _end_with_input() -> None:
     os._exit(1)
 
 
-def _maker_of(path: str) -> Callable[[Store, Settings], object]:
-    module, _, name = path.partition(":")
-    found: Callable[[Store, Settings], object] = getattr(importlib.import_module(module), name)
-    return found
+def read_and_keep(store_url: str, settings: Settings) -> None:
+    """Reads a store's trends as ``modaloom trends`` does."""
+    from modaloom.bulletin.run import run_trends
+    from modaloom.trends.read import TrendOptions
+
+    run_trends(store_url, None, TrendOptions(), settings=settings, tell=lambda *_: None)
 
 
 if __name__ == "__main__":

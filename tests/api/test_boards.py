@@ -17,6 +17,7 @@ from modaloom.config import Settings, load_settings
 from modaloom.errors import QueryError
 from modaloom.models.towers import DAY_S
 from modaloom.storage.contract import Store
+from modaloom.storage.open import open_store
 from modaloom.trends.kept import BOARD_STATE, STAMP_STATE, load_board, save_board
 from modaloom.types import Event, Interaction
 from tests.web.plausible import plausible_board
@@ -24,20 +25,21 @@ from tests.web.plausible import plausible_board
 HERE = __name__
 
 
-def make_small(store: Store, settings: Settings) -> None:
+def make_small(store_url: str, settings: Settings) -> None:
     """A maker that needs no log."""
-    save_board(store, plausible_board(["dress-red"]))
+    with open_store(store_url) as store:
+        save_board(store, plausible_board(["dress-red"]))
 
 
-def make_nothing(store: Store, settings: Settings) -> None:
+def make_nothing(store_url: str, settings: Settings) -> None:
     raise QueryError("the log is too short", hint="Wait")
 
 
-def make_slowly(store: Store, settings: Settings) -> None:
+def make_slowly(store_url: str, settings: Settings) -> None:
     time.sleep(60)
 
 
-def make_a_mess(store: Store, settings: Settings) -> None:
+def make_a_mess(store_url: str, settings: Settings) -> None:
     raise ZeroDivisionError
 
 

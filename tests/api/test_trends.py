@@ -11,14 +11,15 @@ from xml.etree import ElementTree
 
 import pytest
 
-from modaloom.api.exports.chart import chart_svg
-from modaloom.api.exports.tables import COLUMNS, board_table
+from modaloom.api.routes.trends import SHEETS
+from modaloom.bulletin.picture import chart_svg
+from modaloom.bulletin.sheets import terms_csv
 from modaloom.trends.board import VERDICTS, Board, read_board
 from modaloom.trends.kept import save_board
 from tests.api.conftest import ADMIN, SHOP, Api, error_of
 from tests.web.plausible import LONG_ZH, WEEKS, plausible_board
 
-LISTS = ("", "/state", "/terms", "/gaps", "/alerts", "/arrivals", "/export", "/colour%3Dsage")
+LISTS = ("", "/state", "/terms", "/gaps", "/alerts", "/arrivals", "/export", "/report.md", "/colour%3Dsage")
 ITEMS = [f"{category}-{colour}" for category in ("dress", "skirt", "shirt") for colour in ("red", "green", "blue")]
 
 
@@ -155,20 +156,22 @@ def rows_of(data: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
 
 
-@pytest.mark.parametrize("part", list(COLUMNS))
+@pytest.mark.parametrize("part", list(SHEETS))
 def test_tables(api: Api, board: Board, part: str) -> None:
     answer = api.get(f"/v1/trends/export?part={part}", key=SHOP)
     assert answer.headers["content-disposition"] == f'attachment; filename="trends-{part}.csv"'
     assert answer.headers["content-type"].startswith("text/csv")
     rows = rows_of(answer.content)
-    assert len(rows) == len(getattr(board, part))
-    assert tuple(rows[0]) == COLUMNS[part]
+    if part == "series":
+        assert len(rows) > len(board.trends) * WEEKS
+    else:
+        assert len(rows) == len(getattr(board, part))
     assert all(any(row.values()) for row in rows)
 
 
 def test_a_table_holds_no_formula(board: Board) -> None:
     """Search terms are typed by anybody; a spreadsheet would run them."""
-    terms = [row["term"] for row in rows_of(board_table(board, "terms"))]
+    terms = [row["term"] for row in rows_of(terms_csv(board).encode())]
     assert "'=HYPERLINK(1)" in terms
     assert not [one for one in terms if one.startswith(("=", "+", "-", "@"))]
 
@@ -178,14 +181,25 @@ def test_the_board_as_json(api: Api, board: Board) -> None:
     assert read_board(answer.text) == board
 
 
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_reports(api: Api, board: Board, language: str) -> None:
+    html = api.get(f"/v1/trends/report.html?language={language}", key=SHOP)
+    assert html.headers["content-type"].startswith("text/html")
+    assert "<b>crochet</b>" not in html.text, "names are text"
+    text = api.get(f"/v1/trends/report.md?language={language}", key=SHOP)
+    for answer in (html, text):
+        assert {"zh": "鼠尾草绿", "en": "Sage green"}[language] in answer.text
+        assert "attachment" in answer.headers["content-disposition"]
+
+
 def test_figures_of_one(api: Api, board: Board) -> None:
     rows = rows_of(api.get("/v1/trends/colour%3Dsage/series.csv", key=SHOP).content)
     assert len(rows) == WEEKS + board.overview.horizon
     assert rows[0]["share"]
     assert not rows[0]["forecast"]
-    assert rows[-1]["forecast_high"] > rows[-1]["forecast"]
+    assert rows[-1]["upper"] > rows[-1]["forecast"]
     assert not rows[-1]["share"]
-    assert rows[WEEKS - 1]["back_test"]
+    assert rows[WEEKS - 1]["tested_forecast"]
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
+from modaloom.messages import Names
 from modaloom.trends.board import (
     Alert,
     Arrival,
@@ -17,7 +18,6 @@ from modaloom.trends.board import (
     Crowd,
     Driver,
     Gap,
-    Names,
     Outlook,
     Overview,
     Period,

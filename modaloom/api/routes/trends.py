@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from modaloom.api.exports.chart import chart_png, chart_svg
-from modaloom.api.exports.tables import board_table, series_table
 from modaloom.api.schemas.asks import Id, Language
 from modaloom.api.schemas.queries import query_parameters, read_query
 from modaloom.api.schemas.shapes import Json, card_shape
@@ -38,6 +36,9 @@ from modaloom.api.schemas.trends import (
     TrendsQuery,
 )
 from modaloom.api.service import NOT_KEPT, AdminCaller, Caller, Service, ShopCaller, StrictRoute, TheService
+from modaloom.bulletin import sheets
+from modaloom.bulletin.picture import chart_png, chart_svg
+from modaloom.bulletin.report import render_html, render_markdown
 from modaloom.errors import NotFoundError
 from modaloom.live.asks import Card
 from modaloom.trends.board import Board, Trend
@@ -45,6 +46,14 @@ from modaloom.trends.board import Board, Trend
 router = APIRouter(tags=["trends"], route_class=StrictRoute)
 Number = Annotated[int, Query(ge=1, le=MAX_TRENDS)]
 Responses = dict[int | str, dict[str, Any]]
+SHEETS: Mapping[Part, Callable[[Board], str]] = {
+    "trends": sheets.movers_csv,
+    "series": sheets.trends_csv,
+    "terms": sheets.terms_csv,
+    "gaps": sheets.gaps_csv,
+    "alerts": sheets.alerts_csv,
+    "arrivals": sheets.arrivals_csv,
+}
 
 
 def _file_of(kind: str, told: str) -> Responses:
@@ -145,7 +154,7 @@ async def export(
 
     def work() -> bytes:
         board = service.boards.board()
-        return board.to_json().encode() if format == "json" else board_table(board, part)
+        return (board.to_json() if format == "json" else SHEETS[part](board)).encode()
 
     name = f"trends-{part}.csv" if format == "csv" else "trends.json"
     return _file(await service.pool.run(work), name, "text/csv" if format == "csv" else "application/json")
@@ -153,6 +162,29 @@ async def export(
 
 def _file(data: bytes, name: str, kind: str) -> Response:
     return Response(data, 200, {**NOT_KEPT, "Content-Disposition": f'attachment; filename="{name}"'}, kind)
+
+
+@router.get(
+    "/v1/trends/report.html", response_class=Response, responses=_file_of("text/html", "One file that needs no other")
+)
+async def report_page(service: TheService, caller: ShopCaller, language: Language | None = None) -> Response:
+    """The weekly report as a page: movers, alerts, gaps, terms and new pieces, to print or to send."""
+    return await _report(service, render_html, language, "report.html", "text/html")
+
+
+@router.get("/v1/trends/report.md", response_class=Response, responses=_file_of("text/markdown", "Markdown"))
+async def report_text(service: TheService, caller: ShopCaller, language: Language | None = None) -> Response:
+    """The same as Markdown, for a mail or a wiki."""
+    return await _report(service, render_markdown, language, "report.md", "text/markdown")
+
+
+async def _report(
+    service: Service, render: Callable[[Board, str], str], language: str | None, name: str, kind: str
+) -> Response:
+    def work() -> bytes:
+        return render(service.boards.board(), language or service.settings.language).encode()
+
+    return _file(await service.pool.run(work), name, kind)
 
 
 @router.get(
@@ -199,7 +231,7 @@ async def series(service: TheService, caller: ShopCaller, trend_id: Id) -> Respo
 
     def work() -> bytes:
         board = service.boards.board()
-        return series_table(board, _trend(board, trend_id))
+        return sheets.steps_csv(board, _trend(board, trend_id)).encode()
 
     return _file(await service.pool.run(work), "trend.csv", "text/csv")
 

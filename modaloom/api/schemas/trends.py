@@ -8,12 +8,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from modaloom.api.schemas.answers import CardOut
 from modaloom.api.schemas.asks import Label, Language
-from modaloom.trends.board import Alert, Arrival, Gap, Names, Overview, Segment, Term, Trend
+from modaloom.messages import Names
+from modaloom.trends.board import Alert, Arrival, Gap, Overview, Segment, Term, Trend
 
 MAX_TRENDS = 500
 VerdictName = Literal["rising", "falling", "seasonal", "stable", "unknown"]
 TrendOrder = Literal["telling", "rising", "falling", "share", "sure", "forecast", "index"]
-Part = Literal["trends", "terms", "gaps", "alerts", "arrivals"]
+Part = Literal["trends", "series", "terms", "gaps", "alerts", "arrivals"]
 TREND_EXAMPLE = "colour=sage"
 
 

@@ -1,1 +1,0 @@
-"""Files of the trend board: tables for spreadsheets, charts for slides."""
