@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from modaloom.api.middleware.errors import Refused
@@ -143,7 +144,8 @@ class Boards:
     def due(self) -> bool:
         """Whether the service should make a board by itself now."""
         job, now = self._job(), time.time()
-        if not self.every_h or (job is not None and now - job.started_at < self.every_h * 3_600):
+        newest = max(job.started_at if job else 0, _read_until(board_stamp(self._store)))
+        if not self.every_h or now - newest < self.every_h * 3_600:
             return False
         first = self._store.interactions(0, limit=1)
         return bool(first) and now - first[0][1].timestamp >= LEAST_DAYS * DAY_S
@@ -195,6 +197,15 @@ class Boards:
         self._closed.set()
         if self._thread is not None:
             self._thread.join(BEAT_S)
+
+
+def _read_until(stamp: str | None) -> float:
+    """The newest event of the kept board, in seconds since 1970 UTC; 0 where there is none."""
+    try:
+        told = datetime.fromisoformat((stamp or "").rsplit(" ", 1)[0])
+    except ValueError:
+        return 0.0
+    return (told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp()
 
 
 def main() -> int:

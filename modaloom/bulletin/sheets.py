@@ -60,7 +60,8 @@ def _mover(trend: Trend) -> Sequence[object]:
         trend.id, trend.dimension, trend.value, trend.names.get("zh", ""), trend.names.get("en", ""), trend.verdict,
         " | ".join(trend.also), _short(trend.confidence), _short(trend.share), _short(trend.change), _short(low),
         _short(high), _short(outlook.change), outlook.abstained, _short(test.mase if test else None),
-        _short(test.covered if test else None), trend.peak, trend.novel, trend.events, trend.shoppers, trend.items, trend.seen,
+        _short(test.covered if test else None), trend.peak, trend.novel, trend.events, trend.shoppers, trend.items,
+        trend.seen,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -143,6 +143,11 @@ def test_when_the_service_makes_one_by_itself(begin: Callable[..., Boards], stor
     wait(boards)
     assert boards.board().overview.made_at.startswith(str(date(2026, 11, 22)))
     assert not boards.due(), "not before the hours are over"
+    store.set_state(JOB_STATE, None)
+    assert boards.due(), "somebody made one, but of what happened long ago"
+    fresh = replace(boards.board().overview, made_at=datetime.now(UTC).isoformat(timespec="seconds"))
+    save_board(store, replace(boards.board(), overview=fresh))
+    assert not boards.due(), "the command made one of what happened just now"
 
 
 def test_a_young_log_is_left_alone(begin: Callable[..., Boards], store: Store) -> None:
