@@ -14,7 +14,7 @@ from modaloom.trends.board import Board, Gap, Term
 SHOWN, ALERTS, GAPS, TERMS = 10, 6, 6, 6
 _STYLES = {"rising": "green", "falling": "red", "seasonal": "magenta"}
 _SIGNS = {"rising": "↑", "falling": "↓", "seasonal": "∿"}
-_WIDEST = (20, 9, 3, 6, 6, 5, 12, 7)
+_WIDEST = (19, 10, 2, 6, 6, 5, 12, 7)
 """Cells of each column, so that all of them fit into 80."""
 
 
@@ -55,6 +55,11 @@ def _list(line: object, heading: str, entries: list[str]) -> None:
             line(f"  {entry}")
 
 
+def _tight(number: str) -> str:
+    """Without blanks, for narrow columns."""
+    return number.replace(" ", "")
+
+
 def _movers(board: Board, wording: Wording) -> Table:
     table = Table(header_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for place, heading in enumerate(wording.say["table"]["columns"]):
@@ -72,8 +77,8 @@ def _movers(board: Board, wording: Wording) -> Table:
             cells = (wording.name(trend.names), wording.dimension(trend.dimension))
             table.add_row(
                 *(escape(cell) for cell in cells), "".join(_SIGNS[one] for one in (trend.verdict, *trend.also)),
-                percent(trend.share), f"[{style}]{moved}[/]",
-                percent(trend.confidence), spark(trend.series, 12), signed(coming),
+                _tight(percent(trend.share)), f"[{style}]{_tight(moved)}[/]",
+                _tight(percent(trend.confidence)), spark(trend.series, 12), _tight(signed(coming)),
             )  # fmt: skip
     if not table.row_count:
         table.add_row(wording.report["none"])

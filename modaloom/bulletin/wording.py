@@ -72,9 +72,11 @@ class Wording:
 
     def dimension(self, name: str) -> str:
         """What a dimension is called; a shop's own attribute by its own name."""
+        said: Mapping[str, Mapping[str, str]] = self.say
+        if not name.startswith("attribute."):
+            return said["dimensions"].get(name, name)
         short = name.removeprefix("attribute.")
-        said: Mapping[str, str] = self.say["dimensions"]
-        return said.get(short, short.replace("_", " "))
+        return said["attributes"].get(short, short.replace("_", " "))
 
     def kind(self, name: str) -> str:
         """What a way to divide shoppers is called."""

@@ -6,6 +6,8 @@ Shapes: v values, n items; things are items and then queries (see :mod:`modaloom
 from __future__ import annotations
 
 import itertools
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +19,7 @@ from scipy import sparse
 from modaloom.config import Settings
 from modaloom.counting.colours import PALETTE, read_colours
 from modaloom.counting.looks import fill_in, find_looks, telling_attribute
+from modaloom.counting.spelling import as_written
 from modaloom.data.shop import Shop
 from modaloom.encoders.catalogue import encode_items
 from modaloom.messages import Names, trend_messages
@@ -30,6 +33,19 @@ WORD_ITEMS = (4, 0.5)
 """A word must be said of so many items, and of no more than this part of them."""
 LONG_TEXTS_UP_TO = 30_000
 """Items; of larger catalogues only the titles are read for words."""
+DESCRIBED_SHARE = 0.3
+"""Of the items, from which on descriptions are read for words."""
+NO_VALUE = frozenset(("unknown", "undefined", "n/a", "na", "nan", "none", "null", "-", "未知", "无", "其他"))
+"""What shops write where they know nothing."""
+_SAYS_NOTHING = frozenset({
+    "about", "added", "also", "all", "any", "as", "at", "be", "both", "but", "by", "can", "content", "down", "each",
+    "feel", "get", "good", "has", "have", "into", "its", "just", "large", "less", "like", "made", "minimum", "more",
+    "most", "new", "not", "number", "off", "one", "other", "our", "out", "over", "same", "small", "so", "than",
+    "that", "them", "these", "they", "this", "those", "through", "under", "up", "very", "was", "we", "when",
+    "which", "will", "you", "your",
+})  # fmt: skip
+_LATIN = re.compile(r"[a-z0-9][a-z0-9'-]*")
+_DESCRIPTIONS = ("description", "description_zh", "description_en")
 READ_QUERIES = 20_000
 """The most frequent searches are looked through for values that they name."""
 BANDS = 5
@@ -115,7 +131,7 @@ class _Making:
 
     def attribute(self, name: str, column: pl.Series, image: Tokens | None) -> Dimension:
         """One attribute of the shop's own, filled in from pictures where these are sure, and asked for by name."""
-        values: list[str | None] = column.to_list()
+        values = [None if value is None or value.strip().lower() in NO_VALUE else value for value in column.to_list()]
         filled = fill_in(values, image.vectors, image.mask) if image is not None else {}
         seen: dict[str, int] = {}
         for row, guess in filled.items():
@@ -139,8 +155,7 @@ class _Making:
 
     def words(self) -> Dimension:
         """Words of titles and descriptions, and of searches."""
-        columns = [name for name in TEXT_COLUMNS if self.n <= LONG_TEXTS_UP_TO or name.startswith("title")]
-        texts = self.shop.items.select(pl.concat_str(columns, separator=" ", ignore_nulls=True))[columns[0]].to_list()
+        texts = self._texts()
         said: dict[str, list[int]] = {}
         for thing, text in enumerate(texts):
             for word in longest(terms(text or "")):
@@ -155,7 +170,22 @@ class _Making:
         rows = [(place[word], thing) for word in kept for thing in said[word]]
         for query, text in self.asked.items():
             rows += [(place[word], self.n + query) for word in text.split() if word in place]
-        return self._dimension("word", kept, [dict.fromkeys(LANGUAGES, word) for word in kept], rows, None)
+        written = Counter(word for text in texts for word in _LATIN.findall((text or "").lower()))
+        names = [dict.fromkeys(LANGUAGES, as_written(word, written)) for word in kept]
+        return self._dimension("word", kept, names, rows, None)
+
+    def _texts(self) -> list[str | None]:
+        """What words are looked for in: titles and descriptions, or titles alone where few items are described.
+
+        Where some items are described and others are not, only the described ones are read: else every word of a
+        description would rise as soon as a shop begins to describe its pieces.
+        """
+        items = self.shop.items
+        described = items.select(pl.any_horizontal(pl.col(name).is_not_null() for name in _DESCRIPTIONS)).to_series()
+        long = self.n <= LONG_TEXTS_UP_TO and float(described.mean() or 0.0) >= DESCRIBED_SHARE  # type: ignore[arg-type]
+        columns = [name for name in TEXT_COLUMNS if long or name.startswith("title")]
+        texts = items.select(pl.concat_str(columns, separator=" ", ignore_nulls=True))[columns[0]].to_list()
+        return [text if not long or there else None for text, there in zip(texts, described, strict=True)]
 
     def colours(self, shares: FloatArray, mask: BoolArray) -> Dimension:
         """The colour that covers most of the garment in the picture."""
@@ -230,7 +260,9 @@ class _Making:
 
 
 def _worth_telling(word: str) -> bool:
-    """Numbers and single letters say nothing."""
+    """Numbers, single letters and words between words say nothing of clothes."""
+    if word in _SAYS_NOTHING:
+        return False
     return not word.replace("-", "").isdecimal() and (len(word) > 2 or not word.isascii()) and len(word) > 1
 
 

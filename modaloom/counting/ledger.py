@@ -29,6 +29,7 @@ MOST_QUERIES = 200_000
 """Different searches that are told apart; the tail of a longer list is counted only as searches."""
 _TOGETHER = 1_000_000
 """Events that are looked through for repetitions at once."""
+_DENSE_UP_TO = 30_000_000
 _MONDAY = 4
 """1970-01-05, the first Monday, as a number of days since 1970."""
 Tell = Callable[[str, int, int], None]
@@ -68,8 +69,11 @@ class Ledger:
         """Interests by thing and step, (things, steps), of all entries or of those chosen."""
         thing, step = (self.thing, self.step) if chosen is None else (self.thing[chosen], self.step[chosen])
         key = thing.astype(np.int64) * self.n_steps + step
-        places, number = np.unique(key, return_counts=True)
         shape = (self.n_things, self.n_steps)
+        if shape[0] * shape[1] <= _DENSE_UP_TO:
+            whole = np.bincount(key, minlength=shape[0] * shape[1]).reshape(shape)
+            return sparse.csr_matrix(whole.astype(np.float64))
+        places, number = np.unique(key, return_counts=True)
         rows, columns = places // self.n_steps, places % self.n_steps
         return sparse.csr_matrix((number.astype(np.float64), (rows, columns)), shape=shape)
 

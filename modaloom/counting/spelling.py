@@ -27,6 +27,19 @@ def plain_term(text: str) -> str:
     return plain_query(text).translate(_TO_SIMPLIFIED)
 
 
+def as_written(term: str, numbers: Mapping[str, int]) -> str:
+    """A term as it is mostly written, where :func:`~modaloom.recommend.words.terms` took an English plural from it.
+
+    Args:
+        term: in the singular, or what looked like one.
+        numbers: how often each word was written.
+    """
+    if not term.isascii() or " " in term:
+        return term
+    forms = (term, f"{term}s", f"{term}es", f"{term[:-1]}ies")
+    return max(forms, key=lambda form: (numbers.get(form, 0), form == term))
+
+
 def fold(numbers: Mapping[str, float], known: Collection[str] = ()) -> dict[str, str]:
     """What each term was most likely meant to be; terms that stand for themselves are left out.
 

@@ -39,7 +39,7 @@ def find_alerts(
                 "change", trend.id, trend.names, one.step, one.confidence > 0.999, one.confidence, one.before, one.after
             )
             for one in trend.change_points[-1:]
-            if one.step >= since
+            if one.step >= since and trend.dimension != "word"  # a word jumps as soon as texts are written otherwise
         ]
     found += [alert for term in terms if (alert := _of_term(term, steps)) is not None]
     return sorted(found, key=lambda alert: (not alert.urgent, -alert.confidence, alert.kind))[:MOST_ALERTS]

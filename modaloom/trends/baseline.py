@@ -6,7 +6,7 @@ Without this a value "rises" whenever the shop puts more such pieces on its shel
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ AGES_WEEKS = (1, 2, 4, 8, 16, 26, 52)
 STAYING_SHARE = 0.5
 """Pieces stay long where this much of the interest at the end is in what was there before the middle."""
 _ROUNDS = 30
+_SETTLED = 1e-3
 _PRIOR = 0.5
 _BLOCK = 20_000
 
@@ -31,11 +32,10 @@ class Baseline:
     """Expected interests, thing by thing."""
 
     pull: Values  # (things,)
-    first: IntArray  # (things,) step from which it is on offer; negative: before the log
+    ages: npt.NDArray[np.int8]  # (things, t) stage of its life; the number of stages where it is not on offer yet
     stage: Values  # (stages,) pull at each stage of life over that of an old piece
     whole: Values  # (t,) sum of the pulls on offer
     totals: Values  # (t,)
-    step_days: int
     staying: float
     """Share of the last quarter's interest that is in what was on offer before the middle."""
 
@@ -48,7 +48,7 @@ class Baseline:
         """Expected interests (things of the block, t), block by block."""
         for start in range(0, len(self.pull), _BLOCK):
             block = slice(start, min(start + _BLOCK, len(self.pull)))
-            factor = _stages(self.first[block], len(self.totals), self.step_days, self.stage)
+            factor = np.append(self.stage, 0.0)[self.ages[block]]
             yield block, self.pull[block, None] * factor * (self.totals / np.maximum(self.whole, 1e-12))
 
     def expected(self, incidence: sparse.csr_matrix) -> Values:
@@ -74,26 +74,28 @@ def make_baseline(ledger: Ledger, items: pl.DataFrame, counts: sparse.csr_matrix
     stage = np.ones(len(AGES_WEEKS) + 1)
     pull = (number + _PRIOR) / max(number.sum(), 1.0)
     observed = _by_stage(counts, first, ledger.step_days)
-    base = Baseline(pull, first, stage, totals, totals, ledger.step_days, _staying(ledger, counts, first))
+    base = Baseline(
+        pull, _ages(first, ledger.n_steps, ledger.step_days), stage, totals, totals, _staying(ledger, counts, first)
+    )
     for _ in range(_ROUNDS):
-        base = _balanced(base, number, observed)
+        before, base = base, _balanced(base, number, observed)
+        if np.abs(base.stage - before.stage).max() < _SETTLED:
+            break
     return base
 
 
 def _balanced(base: Baseline, number: Values, observed: Values) -> Baseline:
     """One round: pulls and stages corrected by observed over expected."""
-    whole = np.zeros(len(base.totals))
+    factors, whole = np.append(base.stage, 0.0), np.zeros(len(base.totals))
     for start in range(0, len(base.pull), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        whole += base.pull[block] @ _stages(base.first[block], len(base.totals), base.step_days, base.stage)
-    base = Baseline(base.pull, base.first, base.stage, whole, base.totals, base.step_days, base.staying)
-    pull, by_stage = base.pull.copy(), np.zeros(len(base.stage))
+        whole += base.pull[start : start + _BLOCK] @ factors[base.ages[start : start + _BLOCK]]
+    base = replace(base, whole=whole)
+    pull, by_stage = base.pull.copy(), np.zeros(len(factors))
     for block, expected in base.blocks():
         pull[block] *= (number[block] + _PRIOR) / (expected.sum(axis=1) + _PRIOR)
-        ages = _ages(base.first[block], len(base.totals), base.step_days)
-        by_stage += np.bincount(ages.ravel(), weights=expected.ravel(), minlength=len(by_stage) + 1)[: len(by_stage)]
-    stage = base.stage * (observed + 20) / (by_stage + 20)
-    return Baseline(pull, base.first, stage / stage[-1], whole, base.totals, base.step_days, base.staying)
+        by_stage += np.bincount(base.ages[block].ravel(), weights=expected.ravel(), minlength=len(factors))
+    stage = base.stage * (observed + 20) / (by_stage[:-1] + 20)
+    return replace(base, pull=pull, stage=stage / stage[-1])
 
 
 def _first_steps(ledger: Ledger, items: pl.DataFrame, counts: sparse.csr_matrix) -> IntArray:
@@ -123,11 +125,6 @@ def _ages(first: IntArray, n_steps: int, step_days: int) -> npt.NDArray[np.int8]
     stage = np.searchsorted(np.array(AGES_WEEKS, dtype=np.float64), weeks, side="right")
     stage[weeks < 0] = len(AGES_WEEKS) + 1
     return stage.astype(np.int8)
-
-
-def _stages(first: IntArray, n_steps: int, step_days: int, stage: Values) -> Values:
-    result: Values = np.append(stage, 0.0)[_ages(first, n_steps, step_days)]
-    return result
 
 
 def _by_stage(counts: sparse.csr_matrix, first: IntArray, step_days: int) -> Values:

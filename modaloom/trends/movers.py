@@ -18,6 +18,7 @@ from modaloom.types import BoolArray
 Values = npt.NDArray[np.float64]
 STABLE_FROM = 0.9
 CROWDS = 100
+_DENSE_UP_TO = 30_000_000
 QUARTER = 0.75
 """From the middle of the first quarter to the middle of the last, as a part of the whole period."""
 
@@ -70,6 +71,10 @@ def judge_all(
     return judged
 
 
+def _dense(table: Values | sparse.csr_matrix) -> Values:
+    return table if isinstance(table, np.ndarray) else np.asarray(table.todense())
+
+
 class _Crowded:
     """The log divided by shoppers into :data:`CROWDS` crowds at random."""
 
@@ -79,14 +84,19 @@ class _Crowded:
         self._crowd = (ledger.user.astype(np.uint64) * np.uint64(2_654_435_761) >> np.uint64(7)) % np.uint64(CROWDS)
         self._crowd = self._crowd.astype(np.int64)
         columns, _ = design(ledger.n_steps, ledger.step_days)
-        shape = (ledger.n_things, CROWDS)
-        self._weighted = [
-            sparse.csr_matrix((column[ledger.step], (ledger.thing, self._crowd)), shape=shape) for column in columns.T
-        ]
+        self._weighted = [self._by_crowd(column[ledger.step]) for column in columns.T]
+
+    def _by_crowd(self, weights: Values) -> Values | sparse.csr_matrix:
+        """Sums of one weight for each interest, (things, crowds); sparse where the whole table would be large."""
+        shape = (self._ledger.n_things, CROWDS)
+        if shape[0] * CROWDS > _DENSE_UP_TO:
+            return sparse.csr_matrix((weights, (self._ledger.thing, self._crowd)), shape=shape)
+        key = self._ledger.thing.astype(np.int64) * CROWDS + self._crowd
+        return np.bincount(key, weights=weights, minlength=shape[0] * CROWDS).reshape(shape)
 
     def of(self, dimension: Dimension, totals: Values) -> Crowds:
         """One dimension's interests by crowd."""
-        weighted = np.stack([np.asarray((dimension.incidence @ one).todense()) for one in self._weighted])
+        weighted = np.stack([_dense(dimension.incidence @ one) for one in self._weighted])
         known = dimension.known()[self._ledger.thing]
         key = self._crowd[known] * self._ledger.n_steps + self._ledger.step[known]
         by_step = np.bincount(key, minlength=CROWDS * self._ledger.n_steps).reshape(CROWDS, -1)

@@ -20,7 +20,7 @@ from modaloom.forecasting.forecast import forecast
 from modaloom.numerics import unit_rows
 from modaloom.trends.board import Arrival, BackTest, ChangePoint, Outlook
 from modaloom.trends.loglinear import LogLinear
-from modaloom.types import FloatArray, Tokens
+from modaloom.types import BoolArray, FloatArray, Tokens
 
 Values = npt.NDArray[np.float64]
 Tell = Callable[[str, int, int], None]
@@ -28,6 +28,8 @@ QUICK = ("seasonal-naive", "seasonal-mean", "theta")
 """Models of the forecasting room that take moments for hundreds of series."""
 RECENT_STEPS = 4
 """A forecast is broken where it fails for most of so many steps, all on one side."""
+LEAST_KNOWN = 0.6
+"""Part of the steps of a series that must be known for a forecast."""
 NEW_DAYS = 56
 """Items younger than this are arrivals."""
 NEIGHBOURS = 20
@@ -57,21 +59,35 @@ def outlooks(
     season = season_of(ledger)
     if series.length < 2 * season or not len(series.names):
         return [Outlook(level=level, abstained="short") for _ in series.names]
-    models = pool(series, traffic)
-    said = forecast(series, season=season, horizon=horizon, level=level, models=models, progress=tell)
+    whole, models = _known(series), pool(series, traffic)
+    if not whole.any():
+        return [Outlook(level=level, abstained="sparse") for _ in series.names]
+    said = forecast(series.rows(whole), season=season, horizon=horizon, level=level, models=models, progress=tell)
     steps = tuple(
         (ledger.day(0) + timedelta(days=(series.length + step) * ledger.step_days)).isoformat()
         for step in range(horizon)
     )
-    return [_outlook(said, row, steps, series, ledger) for row in range(len(series.names))]
+    place = np.cumsum(whole) - 1
+    return [
+        _outlook(said, int(place[row]), steps, series.values[row], ledger)
+        if whole[row] else Outlook(level=level, abstained="sparse")
+        for row in range(len(series.names))
+    ]  # fmt: skip
 
 
-def _outlook(said: Forecast, row: int, steps: tuple[str, ...], series: SeriesSet, ledger: Ledger) -> Outlook:
+def _known(series: SeriesSet) -> BoolArray:
+    """Series with enough steps that can be told, and something in them, (s,)."""
+    there = np.isfinite(series.values)
+    enough: BoolArray = (there.mean(axis=1) >= LEAST_KNOWN) & (np.nan_to_num(series.values).sum(axis=1) > 0)
+    return enough
+
+
+def _outlook(said: Forecast, row: int, steps: tuple[str, ...], past: Values, ledger: Ledger) -> Outlook:
     if said.abstained[row] or not np.isfinite(said.mean[row]).all():
         return Outlook(level=said.level, abstained="sparse")
     mean, lower, upper = (np.clip(line[row], 0.0, 1.0) for line in (said.mean, said.lower, said.upper))
-    past = series.values[row]
-    before = float(np.nanmean(past[-len(mean) :]))
+    known = past[-len(mean) :][np.isfinite(past[-len(mean) :])]
+    before = float(known.mean()) if len(known) else 0.0
     weights = said.weights[min(row, len(said.weights) - 1)]
     models = {name: round(float(part), 3) for name, part in zip(said.models, weights, strict=True) if part > 0.005}
     return Outlook(
@@ -113,18 +129,21 @@ def broken(
     season, known = season_of(ledger), series.length - RECENT_STEPS
     if known < 2 * season or not len(series.names):
         return {}
-    past, models = series.until(known), pool(series, traffic)
-    said = forecast(past, season=season, horizon=RECENT_STEPS, level=level, models=models, progress=tell)
+    whole, models = _known(series), pool(series, traffic)
+    if not whole.any():
+        return {}
+    rows, told = np.flatnonzero(whole), series.rows(whole)
+    said = forecast(told.until(known), season=season, horizon=RECENT_STEPS, level=level, models=models, progress=tell)
     found = {}
-    for row in range(len(series.names)):
-        actual = series.values[row, known:]
+    for row in range(len(rows)):
+        actual = told.values[row, known:]
         if said.abstained[row] or np.isnan(actual).any():
             continue
         above, below = actual > said.upper[row], actual < said.lower[row]
         mean, width = float(said.mean[row].mean()), float((said.upper[row] - said.mean[row]).mean())
         far = abs(float(actual.mean()) - mean) > 2 * width / norm.ppf((1 + level) / 2) / np.sqrt(RECENT_STEPS)
         if max(above.sum(), below.sum()) >= RECENT_STEPS - 1 and far:
-            found[row] = (mean, float(actual.mean()))
+            found[int(rows[row])] = (mean, float(actual.mean()))
     return found
 
 

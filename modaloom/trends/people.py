@@ -9,7 +9,6 @@ Shapes: v values, g groups, u shoppers.
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +17,7 @@ import numpy.typing as npt
 import polars as pl
 from scipy import sparse
 
-from modaloom.counting.catalogue import Dimension
+from modaloom.counting.catalogue import NO_VALUE, Dimension
 from modaloom.counting.ledger import Ledger
 from modaloom.messages import Names, trend_messages
 from modaloom.trends.board import Segment
@@ -27,12 +26,15 @@ from modaloom.types import ATTRIBUTE_PREFIX, LANGUAGES, BoolArray, IntArray
 Values = npt.NDArray[np.float64]
 REGIONS = ("region", "country", "city", "province", "state", "area")
 AGE_BANDS = (18, 25, 35, 45, 55, 65)
+AGES = ("age", "年龄")
+MOST_NUMBERS = 12
+"""Numbers with no more different values than this are kinds, not amounts."""
 MOST_GROUPS = 30
 """An attribute with more common values is no way to divide shoppers."""
 MOST_DIFFERENT = 0.2
 """Attributes with more values than this part of the shoppers say something of each, not of groups."""
 _BLOCK = 50_000
-_PARTS = re.compile(r"[,，、;；|/]")
+_FIRST_PART = r"^\s*([^,，、;；|/]*)"
 
 
 @dataclass(frozen=True)
@@ -81,40 +83,38 @@ def read_groupings(users: pl.DataFrame, active: BoolArray, k: int) -> list[Group
 def _grouping(name: str, column: pl.Series, active: BoolArray, k: int) -> Grouping | None:
     kind = "region" if name.lower() in REGIONS else name
     texts = _bands(name, column)
-    codes: dict[str, int] = {}
-    group = np.array([-1 if text is None else codes.setdefault(text, len(codes)) for text in texts], dtype=np.int64)
+    values = texts.drop_nulls().unique(maintain_order=True).to_list()
+    if not values or len(values) > max(MOST_DIFFERENT * active.sum(), MOST_GROUPS):
+        return None
+    codes = dict(zip(values, range(len(values)), strict=True))
+    group = texts.replace_strict(codes, default=-1, return_dtype=pl.Int64).fill_null(-1).to_numpy()
     if len(group) < len(active):  # shoppers that only the log knows
         group = np.concatenate([group, np.full(len(active) - len(group), -1)])
     group = np.where(active, group, -1)
-    sizes = np.bincount(group[group >= 0], minlength=len(codes))
-    shown = may_show(sizes, float((active & (group < 0)).sum()), k) if len(codes) else np.zeros(0, dtype=bool)
-    if not 1 <= shown.sum() <= MOST_GROUPS or len(codes) > max(MOST_DIFFERENT * active.sum(), MOST_GROUPS):
+    sizes = np.bincount(group[group >= 0], minlength=len(values))
+    shown = may_show(sizes, float((active & (group < 0)).sum()), k)
+    if not 1 <= shown.sum() <= MOST_GROUPS:
         return None
-    values = tuple(codes)
-    return Grouping(kind, values, tuple(_names(kind, value) for value in values), group, shown)
+    return Grouping(kind, tuple(values), tuple(_names(kind, value) for value in values), group, shown)
 
 
-def _bands(name: str, column: pl.Series) -> list[str | None]:
+def _bands(name: str, column: pl.Series) -> pl.Series:
     """Ages by decades, other numbers by quarters, the first of several stated things."""
     numbers = column.cast(pl.Float64, strict=False)
     there = column.len() - column.null_count()
-    if there and numbers.len() - numbers.null_count() >= 0.9 * there and column.n_unique() > 12:
+    if there and numbers.len() - numbers.null_count() >= 0.9 * there and column.n_unique() > MOST_NUMBERS:
         values = numbers.to_numpy()
-        if name.lower() in ("age", "年龄"):
-            edges, shown = np.array(AGE_BANDS, dtype=np.float64), [str(edge) for edge in AGE_BANDS]
+        if name.lower() in AGES:
+            edges = np.array(AGE_BANDS, dtype=np.float64)
+            inner = [f"{low}–{high - 1}" for low, high in itertools.pairwise(AGE_BANDS)]
         else:
             edges = np.unique(np.nanquantile(values, (0.25, 0.5, 0.75)))
-            shown = [f"{edge:g}" for edge in edges]
-        labels = [f"< {shown[0]}", *(f"{a}–{b}" for a, b in itertools.pairwise(shown)), f"≥ {shown[-1]}"]
-        if name.lower() in ("age", "年龄"):
-            pairs = itertools.pairwise(AGE_BANDS)
-            labels[1:-1] = [f"{low}–{high - 1}" for low, high in pairs]
-        place = np.searchsorted(edges, np.nan_to_num(values), side="right")
-        return [None if np.isnan(value) else labels[at] for value, at in zip(values, place, strict=True)]
-    texts = column.cast(pl.String).to_list()
-    return [
-        None if text is None or not text.strip() else _PARTS.split(text.strip())[0].strip() or None for text in texts
-    ]
+            inner = [f"{low:g}–{high:g}" for low, high in itertools.pairwise(edges.tolist())]
+        labels = np.array([f"< {edges[0]:g}", *inner, f"≥ {edges[-1]:g}"])
+        bands = labels[np.searchsorted(edges, np.nan_to_num(values), side="right")]
+        return pl.Series(bands).set(pl.Series(np.isnan(values)), None)
+    first = column.cast(pl.String).str.extract(_FIRST_PART, 1).str.strip_chars()
+    return first.set(first.str.to_lowercase().is_in([*NO_VALUE, ""]), None)
 
 
 def _names(kind: str, value: str) -> Names:
@@ -131,91 +131,98 @@ class Reach:
     by_group: tuple[IntArray, ...]  # for each grouping (v, g)
 
 
-def count_reach(ledger: Ledger, dimension: Dimension, groupings: Sequence[Grouping], n_users: int) -> Reach:
-    """Counts different shoppers exactly, some of them at a time."""
-    things = dimension.incidence.T.tocsr()
-    shoppers = np.zeros(len(dimension), dtype=np.int64)
-    by_group = [np.zeros((len(dimension), len(one.values)), dtype=np.int64) for one in groupings]
-    for start, pairs in _pairs(ledger, n_users):
-        reached = pairs @ things
-        reached.data[:] = 1.0
-        shoppers += np.asarray(reached.sum(axis=0)).ravel().astype(np.int64)
-        for number, one in zip(by_group, groupings, strict=True):
-            group = one.group[start : start + reached.shape[0]]
-            inside = np.flatnonzero(group >= 0)
-            hot = sparse.csr_matrix(
-                (np.ones(len(inside)), (group[inside], inside)), shape=(len(one.values), len(group))
-            )
-            number += np.asarray((hot @ reached).todense()).T.astype(np.int64)
-    return Reach(shoppers, tuple(by_group))
+class People:
+    """Shoppers, their groups and what these did: counted once for all dimensions."""
+
+    def __init__(self, ledger: Ledger, groupings: Sequence[Grouping], n_users: int, k: int):
+        self._groupings, self._k, self._n_things = groupings, k, ledger.n_things
+        self._blocks = list(_pairs(ledger, n_users))
+        quarter = max(ledger.n_steps // 4, 1)
+        year = round(365.25 / ledger.step_days)
+        stop = ledger.n_steps - year if ledger.n_steps >= year + quarter else quarter
+        recent = ledger.step >= ledger.n_steps - quarter
+        earlier = (ledger.step >= stop - quarter) & (ledger.step < stop)
+        self._recent = np.bincount(ledger.thing[recent], minlength=ledger.n_things).astype(np.float64)
+        self._windows = [(_window(ledger, one, recent), _window(ledger, one, earlier)) for one in groupings]
+
+    def reach(self, dimension: Dimension) -> Reach:
+        """Counts different shoppers exactly, some of them at a time."""
+        things = dimension.incidence.T.tocsr()
+        shoppers = np.zeros(len(dimension), dtype=np.int64)
+        by_group = [np.zeros((len(dimension), len(one.values)), dtype=np.int64) for one in self._groupings]
+        for start, pairs in self._blocks:
+            reached = pairs @ things
+            reached.data[:] = 1.0
+            shoppers += np.bincount(reached.indices, minlength=len(dimension))
+            owner = np.repeat(np.arange(reached.shape[0]), np.diff(reached.indptr)) + start
+            for number, one in zip(by_group, self._groupings, strict=True):
+                group = one.group[owner]
+                inside = group >= 0
+                key = reached.indices[inside].astype(np.int64) * len(one.values) + group[inside]
+                number += np.bincount(key, minlength=number.size).reshape(number.shape)
+        return Reach(shoppers, tuple(by_group))
+
+    def segments(self, dimension: Dimension, reach: Reach) -> Callable[[int], tuple[Segment, ...]]:
+        """Gives the segments of a value, most inclined first; what may not be shown is left out."""
+        known = dimension.known()
+        overall = dimension.incidence @ self._recent / max(float(self._recent[known].sum()), 1.0)
+        tables = [
+            (one, reached, now.shares(dimension, known), then.shares(dimension, known), now.shoppers, then.shoppers)
+            for one, reached, (now, then) in zip(self._groupings, reach.by_group, self._windows, strict=True)
+        ]
+
+        def of(row: int) -> tuple[Segment, ...]:
+            found = []
+            for one, reached, now, then, active, active_then in tables:
+                rest = float(reach.shoppers[row] - reached[row].sum()) + float(reached[row][~one.shown].sum())
+                shown = one.shown & may_show(np.where(one.shown, reached[row], 0), rest, self._k)
+                for group in np.flatnonzero(shown & (active >= self._k)):
+                    share, before = float(now[row, group]), float(then[row, group])
+                    told = active_then[group] >= self._k and before > 0
+                    found.append(Segment(
+                        one.kind, one.values[group], one.names[group], int(reached[row, group]), share,
+                        100 * share / max(float(overall[row]), 1e-9), share / before - 1 if told else None,
+                    ))  # fmt: skip
+            return tuple(sorted(found, key=lambda one: (one.kind, -one.index)))
+
+        return of
 
 
 def _pairs(ledger: Ledger, n_users: int) -> Iterator[tuple[int, sparse.csr_matrix]]:
     """Shoppers and the things they were interested in, (block, things) of ones, block by block."""
     order = np.argsort(ledger.user, kind="stable")
-    bounds = np.searchsorted(ledger.user[order], np.arange(0, n_users + _BLOCK, _BLOCK))
+    bounds = np.searchsorted(ledger.user, np.arange(0, n_users + _BLOCK, _BLOCK), sorter=order)
     for block, (low, high) in enumerate(itertools.pairwise(bounds)):
         start = block * _BLOCK
         size = min(_BLOCK, n_users - start)
         rows = order[low:high]
         place = (ledger.user[rows] - start, ledger.thing[rows])
-        yield start, sparse.csr_matrix((np.ones(len(rows)), place), shape=(max(size, 0), ledger.n_things))
-
-
-def segments_of(
-    ledger: Ledger, dimension: Dimension, groupings: Sequence[Grouping], reach: Reach, k: int
-) -> Callable[[int], tuple[Segment, ...]]:
-    """Gives the segments of a value, most inclined first."""
-    quarter = max(ledger.n_steps // 4, 1)
-    year = round(365.25 / ledger.step_days)
-    stop = ledger.n_steps - year if ledger.n_steps >= year + quarter else quarter
-    tables = [
-        (one, reached, _table(ledger, dimension, one, ledger.n_steps - quarter, ledger.n_steps),
-         _table(ledger, dimension, one, stop - quarter, stop))
-        for one, reached in zip(groupings, reach.by_group, strict=True)
-    ]  # fmt: skip
-    known = dimension.known()[ledger.thing]
-    rows = known & (ledger.step >= ledger.n_steps - quarter)
-    number = np.bincount(ledger.thing[rows], minlength=ledger.n_things)
-    overall = np.asarray(dimension.incidence @ number) / max(int(rows.sum()), 1)
-
-    def of(row: int) -> tuple[Segment, ...]:
-        found = []
-        for one, reached, now, then in tables:
-            rest = float(reach.shoppers[row] - reached[row].sum()) + float(reached[row][~one.shown].sum())
-            shown = one.shown & may_show(np.where(one.shown, reached[row], 0), rest, k)
-            for group in np.flatnonzero(shown & now.enough(k)):
-                share = float(now.share[row, group])
-                before = float(then.share[row, group]) if then.enough(k)[group] else 0.0
-                found.append(Segment(
-                    one.kind, one.values[group], one.names[group], int(reached[row, group]), share,
-                    100 * share / max(float(overall[row]), 1e-9), share / before - 1 if before > 0 else None,
-                ))  # fmt: skip
-        return tuple(sorted(found, key=lambda one: (one.kind, -one.index)))
-
-    return of
+        ones = np.ones(len(rows), dtype=np.float32)
+        yield start, sparse.csr_matrix((ones, place), shape=(max(size, 0), ledger.n_things))
 
 
 @dataclass(frozen=True)
-class _Table:
-    share: Values  # (v, g)
-    shoppers: IntArray  # (g,) different ones in the window
+class _Window:
+    """What groups did in some steps."""
 
-    def enough(self, k: int) -> BoolArray:
-        """Groups of which at least ``k`` did anything in the window."""
-        return self.shoppers >= k
+    number: sparse.csr_matrix  # (things, g)
+    shoppers: IntArray  # (g,) different ones
+
+    def shares(self, dimension: Dimension, known: BoolArray) -> Values:
+        """Shares of a dimension's values in each group, (v, g)."""
+        counts = np.asarray((dimension.incidence @ self.number).todense())
+        totals = np.asarray(self.number[known].sum(axis=0)).ravel()
+        result: Values = counts / np.maximum(totals, 1.0)
+        return result
 
 
-def _table(ledger: Ledger, dimension: Dimension, one: Grouping, start: int, stop: int) -> _Table:
-    """Shares by group in a window of steps."""
+def _window(ledger: Ledger, one: Grouping, rows: BoolArray) -> _Window:
     groups = len(one.values)
-    rows = (ledger.step >= start) & (ledger.step < stop) & dimension.known()[ledger.thing]
-    user, thing = ledger.user[rows], ledger.thing[rows]
+    user, thing = ledger.user[rows], ledger.thing[rows].astype(np.int64)
     group = one.group[user]
     inside = group >= 0
-    ones = np.ones(int(inside.sum()))
-    number = sparse.csr_matrix((ones, (thing[inside], group[inside])), shape=(ledger.n_things, groups))
-    counts = np.asarray((dimension.incidence @ number).todense())
-    totals = np.bincount(group[inside], minlength=groups)
-    active = np.unique(user[inside])
-    return _Table(counts / np.maximum(totals, 1), np.bincount(one.group[active], minlength=groups))
+    number = np.bincount(thing[inside] * groups + group[inside], minlength=ledger.n_things * groups)
+    active = np.zeros(len(one.group), dtype=bool)
+    active[user[inside]] = True
+    table = sparse.csr_matrix(number.reshape(ledger.n_things, groups).astype(np.float64))
+    return _Window(table, np.bincount(one.group[active], minlength=groups).astype(np.int64))

@@ -24,7 +24,7 @@ from modaloom.trends.drivers import Drivers
 from modaloom.trends.gaps import find_gaps, on_offer
 from modaloom.trends.movers import Judged, judge_all
 from modaloom.trends.outlook import arrivals, broken, changes, make_series, outlooks
-from modaloom.trends.people import Grouping, Reach, count_reach, read_groupings, segments_of
+from modaloom.trends.people import Grouping, People, Reach, read_groupings
 from modaloom.trends.setters import Setters, as_series, crowd_of, find_setters, setter_shares
 from modaloom.trends.terms import mine_terms
 from modaloom.types import BoolArray, IntArray
@@ -73,6 +73,7 @@ class _State:
     counts: sparse.csr_matrix
     catalogue: Catalogue
     judged: list[Judged]
+    people: People
     reach: list[Reach]
     groupings: list[Grouping]
     active: IntArray
@@ -113,8 +114,7 @@ def read_trends(
     drivers = Drivers(state.ledger, state.counts, state.judged, state.options.k)
     shown = {one.dimension.name: state.shown(place) for place, one in enumerate(state.judged)}
     segments = [
-        segments_of(state.ledger, one.dimension, state.groupings, reach, state.options.k)
-        for one, reach in zip(state.judged, state.reach, strict=True)
+        state.people.segments(one.dimension, reach) for one, reach in zip(state.judged, state.reach, strict=True)
     ]
     trends = []
     for number, (place, row) in enumerate(rows):
@@ -140,9 +140,10 @@ def _prepare(source: Source, options: TrendOptions, settings: Settings, tell: Te
     groupings = read_groupings(shop.users, active, options.k)
     hidden = sum(int((~one.shown).sum()) for one in groupings)
     tell("shoppers", 0, 0)
-    reach = [count_reach(ledger, one.dimension, groupings, n_users) for one in judged]
+    people = People(ledger, groupings, n_users, options.k)
+    reach = [people.reach(one.dimension) for one in judged]
     state = _State(
-        source, options, ledger, counts, catalogue, judged, reach, groupings, ledger.active(),
+        source, options, ledger, counts, catalogue, judged, people, reach, groupings, ledger.active(),
         on_offer(shop.items, ledger.newest_s), find_setters(ledger, judged, options.k), baseline.like_for_like, hidden,
     )  # fmt: skip
     state.notes = _notes(state)

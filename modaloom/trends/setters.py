@@ -76,7 +76,7 @@ def find_setters(ledger: Ledger, judged: Sequence[Judged], k: int) -> Setters | 
 def _growth(judged: Sequence[Judged], ledger: Ledger, year: int) -> npt.NDArray[np.float32] | None:
     """Mean log growth of each item's values over the year after each step, (items, steps); 0 where it is unknown."""
     total = np.zeros((ledger.n_items, ledger.n_steps), dtype=np.float32)
-    number = np.zeros((ledger.n_items, 1), dtype=np.float32)
+    number = np.zeros((ledger.n_items, 1))
     kernel = np.ones(_WIDTH)
     for one in judged:
         smooth = np.stack([np.convolve(line, kernel, mode="same") for line in one.counts])
@@ -86,10 +86,10 @@ def _growth(judged: Sequence[Judged], ledger: Ledger, year: int) -> npt.NDArray[
         rise[:, :-year] = np.clip(np.log((share[:, year:] + 1e-6) / (share[:, :-year] + 1e-6)), -_MOST, _MOST)
         incidence = one.dimension.incidence[:, : ledger.n_items].T.tocsr()
         total += np.asarray(incidence @ rise, dtype=np.float32)
-        number += np.asarray(incidence.sum(axis=1)).astype(np.float32)
+        number += np.asarray(incidence.sum(axis=1))
     if not number.any():
         return None
-    result: npt.NDArray[np.float32] = total / np.maximum(number, 1)
+    result: npt.NDArray[np.float32] = (total / np.maximum(number, 1)).astype(np.float32)
     return result
 
 

@@ -5,6 +5,7 @@ A term is a word, or a whole search of several words. Shapes: q terms, t steps.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from scipy import sparse
 
 from modaloom.counting.catalogue import Dimension
 from modaloom.counting.ledger import Ledger
-from modaloom.counting.spelling import fold, plain_term
+from modaloom.counting.spelling import as_written, fold, plain_term
 from modaloom.recommend.words import longest, saying, terms
 from modaloom.trends.board import Term
 from modaloom.trends.setters import as_series
@@ -58,7 +59,12 @@ def mine_terms(
     typed = _Typed.of(ledger)
     if typed is None:
         return [], 0
-    spoken = _speak(ledger.queries, np.bincount(typed.query, minlength=len(ledger.queries)), said)
+    number = np.bincount(typed.query, minlength=len(ledger.queries))
+    written: Counter[str] = Counter()
+    for text, times in zip(ledger.queries, number.tolist(), strict=True):
+        for word in text.split() if times else ():
+            written[word] += times
+    spoken = _speak(ledger.queries, number, said)
     counts = np.asarray((spoken.incidence @ typed.by_step).todense())
     shoppers = typed.shoppers(spoken.incidence)
     shown = np.flatnonzero(shoppers >= k)
@@ -79,8 +85,8 @@ def mine_terms(
         with np.errstate(divide="ignore", invalid="ignore"):
             series = np.where(typed.totals > 0, counts[row] / typed.totals, np.nan)
         found.append(Term(
-            spoken.terms[row], "en" if spoken.terms[row].isascii() else "zh", spellings, int(counts[row].sum()),
-            int(shoppers[row]), state, confidence,
+            as_written(spoken.terms[row], written), "en" if spoken.terms[row].isascii() else "zh", spellings,
+            int(counts[row].sum()), int(shoppers[row]), state, confidence,
             float(counts[row, -quarter:].sum() / max(typed.totals[-quarter:].sum(), 1.0)), change, as_series(series),
             matches, in_stock, matches > 0, ledger.day(int(np.flatnonzero(counts[row])[0])).isoformat(),
         ))  # fmt: skip
