@@ -137,5 +137,5 @@ def _store_batches(store: Store, user_num: dict[int, int], item_num: dict[int, i
         yield (
             frame.join(users, on="user", how="inner", maintain_order="left")
             .join(items, on="item", how="left", maintain_order="left")
-            .select(_KINDS)
+            .select(list(_KINDS))
         )
