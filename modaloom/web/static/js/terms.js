@@ -56,7 +56,7 @@ function entry(term) {
       "div",
       { class: "term-state" },
       h("span", { class: `mark is-${kind}` }, iconOf(term.state), say(`term_state.${term.state}`)),
-      h("span", { class: "hint" }, sureOf(term.confidence)),
+      term.state === "steady" ? null : h("span", { class: "hint" }, sureOf(term.confidence)),
       term.answered
         ? h("p", {}, h("a", { href: `/search?text=${encodeURIComponent(term.term)}`, "aria-label": `${say("terms.open")}: ${term.term}` }, say("terms.matches", stock)))
         : h("p", { class: "unmet-line" }, iconOf("none"), say("terms.none_match")),

@@ -7,14 +7,14 @@ import { linkButton, state } from "./states.js";
 import { alertCard } from "./trend_alert.js";
 import { Chart } from "./trend_chart.js";
 import { backTest, crowd, drivers, segments } from "./trend_behind.js";
-import { betweenOf, changeOf, dimensionInside, dimensionName, inSteps, nameOf, outlookLine, shareOf, sureBar, sureOf, verdictMark } from "./trend_words.js";
+import { betweenOf, changeOf, dimensionInside, dimensionName, endsOf, inSteps, nameOf, outlookLine, shareOf, sureBar, sureOf, surePercent, verdictMark } from "./trend_words.js";
 
 const id = at("desk").dataset.trend;
 const address = `/v1/trends/${encodeURIComponent(id)}`;
 
 /** What it does, in one sentence. @param {any} trend */
 function verdictSentence(trend) {
-  const change = trend.change === null ? "" : `${changeOf(trend.change)} (${betweenOf(trend.interval)})`;
+  const change = trend.change === null ? "" : `${changeOf(trend.change)} (${betweenOf(trend)})`;
   const seasonal = trend.peak ? "seasonal" : "season";
   const kind = trend.verdict === "seasonal" ? seasonal : trend.verdict;
   return say(`trend.says_${kind}`, { name: nameOf(trend), change, month: trend.peak ? say(`months.${trend.peak}`) : "" });
@@ -49,7 +49,7 @@ function head({ period }, trend) {
       "div",
       { class: "desk-buttons", role: "group", "aria-label": say("trend.export") },
       exports.map(([name, file]) =>
-        h("button", { type: "button", class: "button quiet", onclick: () => download(`${address}/${file}`, { language: boot.language }) }, icon("download"), say(`trend.${name}`)),
+        h("button", { type: "button", class: `button quiet${name === "svg" ? " only-wide" : ""}`, onclick: () => download(`${address}/${file}`, { language: boot.language }) }, icon("download"), say(`trend.${name}`)),
       ),
     ),
     figures(period, trend),
@@ -62,6 +62,7 @@ function figures(period, trend) {
   const cell = (/** @type {string} */ name, /** @type {string} */ value, /** @type {Node|string} */ sub) =>
     h("div", { class: "key" }, h("dt", {}, say(`trend.${name}`)), h("dd", {}, h("b", {}, value), h("span", { class: "hint" }, sub)));
   const ahead = outlook?.change ?? null;
+  const ends = endsOf(trend);
   return h(
     "dl",
     { class: `keys is-${trend.verdict}` },
@@ -69,9 +70,9 @@ function figures(period, trend) {
     cell(
       "change",
       trend.change === null ? "–" : changeOf(trend.change),
-      trend.interval ? say("trend.change_sub", { low: changeOf(trend.interval[0]), high: changeOf(trend.interval[1]) }) : say("verdict.unknown"),
+      ends ? say("trend.change_sub", ends) : say("verdict.unknown"),
     ),
-    cell("confidence", sureOf(trend.confidence), h("span", {}, sureBar(trend.confidence, percent(trend.confidence)), say("trend.confidence_sub"))),
+    cell("confidence", sureOf(trend.confidence), h("span", {}, sureBar(trend.confidence, surePercent(trend.confidence)), say("trend.confidence_sub"))),
     ahead === null
       ? cell("outlook", "–", outlookLine(null, outlook?.abstained ?? null))
       : cell("outlook", changeOf(ahead), say(`trend.${inSteps(period, "outlook_sub")}`, { n: outlook.steps.length })),
@@ -146,11 +147,14 @@ openDesk(async () => {
       "div",
       { class: "trend-body" },
       panel("chart", [abstained, chartOf(overview, trend), h("p", { class: "hint only-pointer" }, say("trend.chart_hint"))].filter((one) => one !== null), "wide"),
-      panel("back_test", backTest(outlook, overview)),
-      panel("drivers", drivers(trend)),
-      trend.crowd ? panel("crowd", crowd(overview, trend), "wide") : null,
-      panel("segments", segments(overview, trend), gap ? "" : "wide"),
-      gap ? panel("gap", gapPanel(gap)) : null,
+      h("div", { class: "trend-column" }, panel("back_test", backTest(outlook, overview)), panel("segments", segments(overview, trend))),
+      h(
+        "div",
+        { class: "trend-column" },
+        gap ? panel("gap", gapPanel(gap)) : null,
+        panel("drivers", drivers(trend)),
+        trend.crowd ? panel("crowd", crowd(overview, trend)) : null,
+      ),
       pieces(items),
     ),
   ];

@@ -3,9 +3,12 @@ import { boot, named, number, percent, say } from "./boot.js";
 import { h } from "./dom.js";
 import { Chart } from "./trend_chart.js";
 import { changeOf, nameOf, shareOf, trendAddress } from "./trend_words.js";
+import { button } from "./states.js";
 import { bar } from "./why.js";
 
 const MOST_INDEX = 200;
+const FIRST_GROUPS = 8;
+const LEAST_STEPS = 4;
 
 /** @param {any} outlook @param {any} overview */
 export function backTest(outlook, overview) {
@@ -47,21 +50,29 @@ export function drivers(trend) {
   ];
 }
 
+/** How far a group is from everybody, for its size: a few shoppers differ by chance. @param {{index: number, shoppers: number}} group */
+const telling = ({ index, shoppers }) => Math.abs(Math.log(Math.max(index, 1) / 100)) * Math.sqrt(shoppers);
+
 /** @param {any} overview @param {any} trend */
 export function segments({ k }, trend) {
   if (!trend.segments.length) return h("p", { class: "soft" }, say("trend.segments_none", { k: number(k) }));
   const head = ["group", "index", "share", "moved", "shoppers"].map((name) => h("th", { scope: "col" }, say(`trend.${name}`)));
-  const rows = trend.segments.map((/** @type {any} */ one) =>
+  const ordered = [...trend.segments].sort((one, other) => telling(other) - telling(one));
+  const rows = ordered.map((/** @type {any} */ one, place) =>
     h(
       "tr",
-      {},
+      { hidden: place >= FIRST_GROUPS },
       h("th", { scope: "row" }, h("small", {}, named("kinds", one.kind)), one.names[boot.language] ?? one.value),
-      h("td", { class: "index-cell" }, indexBar(one.index), number(Math.round(one.index))),
+      h("td", { class: "index-cell" }, indexBar(one.index), h("span", {}, number(Math.round(one.index)))),
       h("td", {}, shareOf(one.share)),
       h("td", {}, one.change === null ? "–" : changeOf(one.change)),
       h("td", {}, number(one.shoppers)),
     ),
   );
+  const all = button(say("trend.segments_all", { n: number(rows.length) }), () => {
+    for (const row of rows) row.hidden = false;
+    all.remove();
+  }, "quiet");
   return [
     h("p", { class: "hint" }, say("trend.segments_sub", { k: number(k) })),
     h(
@@ -69,6 +80,7 @@ export function segments({ k }, trend) {
       { class: "scroll", tabindex: "0", role: "region", "aria-label": say("trend.segments") },
       h("table", { class: "segments" }, h("caption", { class: "unseen" }, say("trend.segments")), h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows)),
     ),
+    ...(rows.length > FIRST_GROUPS ? [all] : []),
   ];
 }
 
@@ -83,15 +95,19 @@ function indexBar(index) {
 export function crowd({ period }, { crowd: told, names }) {
   const way = !told.sure || told.ahead === null ? "level" : told.ahead > 0 ? "ahead" : "behind";
   const text = say(`trend.crowd_${way}`, { setters: shareOf(told.setters_now), mainstream: shareOf(told.mainstream_now) });
+  const words = [h("p", {}, text), h("p", { class: "hint" }, say("trend.crowd_sub", { n: number(told.shoppers) }))];
+  const known = told.setters.filter((/** @type {number|null} */ one) => one !== null).length;
+  if (known < LEAST_STEPS) return words;
+  const first = told.setters.findIndex((/** @type {number|null} */ one) => one !== null);
   const chart = new Chart({
-    label: say("chart.label", { name: nameOf({ names }), start: period.start, end: period.end, says: text }),
-    steps: period.steps,
+    label: say("chart.label", { name: nameOf({ names }), start: period.steps[first], end: period.end, says: text }),
+    steps: period.steps.slice(first),
     lines: [
-      { name: say("trend.mainstream"), kind: "level", from: 0, values: told.mainstream },
-      { name: say("trend.setters"), kind: "setters", from: 0, values: told.setters },
+      { name: say("trend.mainstream"), kind: "level", from: 0, values: told.mainstream.slice(first) },
+      { name: say("trend.setters"), kind: "setters", from: 0, values: told.setters.slice(first) },
     ],
     stepName: say(period.step_days === 1 ? "chart.step_day" : "chart.step"),
     low: true,
   });
-  return [h("p", {}, text), h("p", { class: "hint" }, say("trend.crowd_sub", { n: number(told.shoppers) })), chart.element];
+  return [...words, chart.element];
 }

@@ -8,7 +8,7 @@ import { betweenOf, changeOf, dimensionInside, dimensionName, nameOf, outlookLin
 export function trendCard(trend) {
   const name = nameOf(trend);
   const dimension = dimensionName(trend.dimension);
-  const change = trend.change === null ? "" : `${changeOf(trend.change)} (${betweenOf(trend.interval)})`;
+  const change = trend.change === null ? "" : `${changeOf(trend.change)} (${betweenOf(trend)})`;
   const spoken = say("card.spark", { name, verdict: say(`verdict.${trend.verdict}`), share: shareOf(trend.share), change });
   return h(
     "li",
@@ -28,7 +28,7 @@ export function trendCard(trend) {
     h(
       "div",
       { class: "mover-figures" },
-      h("p", { class: "figure-large", title: say("card.change") }, trend.change === null ? "–" : changeOf(trend.change), h("small", {}, betweenOf(trend.interval))),
+      h("p", { class: "figure-large", title: say("card.change") }, trend.change === null ? "–" : changeOf(trend.change), h("small", {}, betweenOf(trend))),
       h("p", { class: "figure-side", title: say("card.share_label") }, shareOf(trend.share), h("small", {}, say("card.share", { dimension: dimensionInside(trend.dimension) }))),
     ),
     h("div", { class: "mover-foot" }, h("div", { class: "mover-sure" }, h("span", { class: "marks" }, [trend.verdict, ...trend.also].map(verdictMark)), sureBar(trend.confidence)), outlookLine(trend.forecast, trend.abstained)),

@@ -5,6 +5,7 @@ import { h, icon } from "./dom.js";
 const locale = boot.language === "zh" ? "zh-CN" : "en";
 const FLAT = 0.02;
 const LARGE = 2;
+const MOST_SURE = 0.995;
 /** From this confidence on, these words. @type {[number, string][]} */
 const SURE = [
   [0.97, "very"],
@@ -36,26 +37,42 @@ export function dateOf(iso) {
 /** A share: as many digits as it takes to tell it from nothing. @param {number} value */
 export const shareOf = (value) => percent(value, value >= 0.0995 ? 0 : value >= 0.00995 ? 1 : 2);
 
-/** A change with its sign, or as a factor where it is large. @param {number} value */
-export const changeOf = (value) =>
-  value >= LARGE ? `×${number(1 + value, { maximumFractionDigits: 1 })}` : number(value, { style: "percent", maximumFractionDigits: 0, signDisplay: "exceptZero" }).replace("-", "−");
+/**
+ * A change with its sign, or as a factor where it is large.
+ * @param {number} value
+ * @param {boolean} [factor]
+ */
+export const changeOf = (value, factor = value >= LARGE) =>
+  factor
+    ? `×${number(1 + value, { maximumFractionDigits: 1 })}`
+    : number(value, { style: "percent", maximumFractionDigits: 0, signDisplay: "exceptZero" }).replace("-", "−");
 
-/** @param {[number, number]|null} interval */
-export const betweenOf = (interval) => (interval ? say("card.between", { low: changeOf(interval[0]), high: changeOf(interval[1]) }) : "");
+/** The two ends of a change's interval, told as the change itself is. @param {{change: number|null, interval: [number, number]|null}} trend */
+export const endsOf = ({ change, interval }) =>
+  change === null || !interval ? null : { low: changeOf(interval[0], change >= LARGE), high: changeOf(interval[1], change >= LARGE) };
+
+/** @param {{change: number|null, interval: [number, number]|null}} trend */
+export function betweenOf(trend) {
+  const ends = endsOf(trend);
+  return ends ? say("card.between", ends) : "";
+}
 
 /** @param {number} confidence */
 export function sureOf(confidence) {
   return say(`sure.${SURE.find(([from]) => confidence >= from)?.[1] ?? "none"}`);
 }
 
+/** Nothing is quite certain. @param {number} confidence */
+export const surePercent = (confidence) => (confidence >= MOST_SURE ? say("sure.over", { value: percent(0.99) }) : percent(confidence));
+
 /** A bar with words, or another text, beside it. @param {number} confidence @param {string} [text] */
 export function sureBar(confidence, text) {
   const words = sureOf(confidence);
   return h(
     "span",
-    { class: "sure", title: say("sure.label", { words, value: percent(confidence) }) },
+    { class: "sure", title: say("sure.label", { words, value: surePercent(confidence) }) },
     h("span", { class: "sure-track", "aria-hidden": "true" }, h("i", { style: { "--share": `${Math.round(confidence * 100)}%` } })),
-    text ?? h("span", {}, words, h("span", { class: "unseen" }, ` ${percent(confidence)}`)),
+    text ?? h("span", {}, words, h("span", { class: "unseen" }, ` ${surePercent(confidence)}`)),
   );
 }
 

@@ -11,7 +11,8 @@ import { dateOf, dimensionName, inSteps } from "./trend_words.js";
 /** @type {(keyof typeof FIRST)[]} */
 const VERDICTS = ["rising", "falling", "seasonal", "stable", "unknown"];
 const ORDERS = ["telling", "rising", "falling", "share", "sure", "forecast"];
-const FIRST = { rising: 6, falling: 6, seasonal: 3, stable: 3, unknown: 3 };
+const NARROW = matchMedia("(max-width: 767px)").matches;
+const FIRST = { rising: NARROW ? 4 : 6, falling: NARROW ? 4 : 6, seasonal: 3, stable: NARROW ? 2 : 3, unknown: NARROW ? 2 : 3 };
 const PAGE = 24;
 const ALERTS = 3;
 const WAIT_MS = 250;
