@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from modaloom import trend_commands
 from modaloom.errors import ModaloomError, QueryError
 
 app = typer.Typer(
@@ -276,34 +277,6 @@ def retrain(
 
 
 @app.command()
-def trends(
-    source: Annotated[str, typer.Argument(metavar="SHOP_OR_STORE", help="A shop, or sqlite:///FILE, postgresql://...")],
-    root: RootOption = None,
-    by: Annotated[
-        str | None, typer.Option("--by", help="One way to count only: colour, look, word, price, or an attribute.")
-    ] = None,
-    horizon_weeks: Annotated[int, typer.Option("--horizon-weeks", min=1, max=260)] = 26,
-    daily: Annotated[bool, typer.Option("--daily", help="Count by days, not by weeks.")] = False,
-    k: Annotated[int, typer.Option("--k", min=1, help="Nothing is shown about fewer shoppers.")] = 20,
-    lang: Annotated[str | None, typer.Option("--lang", help="zh or en; the shop's own by default.")] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Write the board, sheets, charts and the report.")
-    ] = None,
-) -> None:
-    """Say what rises and falls, how sure that is, and what to do; keep it where SHOP_OR_STORE is a store."""
-    from modaloom.bulletin.run import run_trends
-    from modaloom.terminal import bars, console, read_settings
-    from modaloom.trends.read import TrendOptions
-
-    options = TrendOptions(k=k, daily=daily, horizon_weeks=horizon_weeks, by=by)
-    with bars() as tell:
-        told = run_trends(source, root, options, settings=read_settings(), language=lang, tell=tell)
-    told.print(lang, console)
-    if out:
-        told.write(out, lang, console)
-
-
-@app.command()
 def demo(
     port: Annotated[int, typer.Option("--port", min=1, max=65_535, help="Of the page.")] = 8000,
     no_serve: Annotated[bool, typer.Option("--no-serve", help="Stop after the report, without the page.")] = False,
@@ -322,6 +295,9 @@ def doctor() -> None:
     from modaloom.terminal import read_settings
 
     raise typer.Exit(print_findings(diagnose(read_settings())))
+
+
+trend_commands.add_to(app)
 
 
 def _names(text: str) -> tuple[str, ...]:

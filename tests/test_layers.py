@@ -23,15 +23,17 @@ LEVELS = (
     {"build", "bulletin", "doctor", "terminal"},
     {"api", "client", "testing", "web"},
     {"serving"},
-    {"demo"},
+    {"demo", "trend_commands"},
     {"cli"},
 )
-TORCH_ROOMS = {"encoders", "models", "training", "export", "testing"}
+TORCH_ROOMS = {"encoders", "forecasting", "models", "training", "export", "testing"}
 WITHOUT_TORCH = (
     "data.shop",
     "encoders.catalogue",
     "encoders.image",
     "encoders.text",
+    "forecasting.forecast",
+    "forecasting.pool",
     "models.baselines",
     "models.behaviour",
     "models.linear",

@@ -28,6 +28,8 @@ from modaloom.types import ATTRIBUTE_PREFIX, LANGUAGES, SIZE_ATTRIBUTES, BoolArr
 
 MOST_VALUES = 300
 """Of one attribute; what is rarer is left out."""
+OWN_SHARE = 0.7
+"""An attribute with more different values than this part of its items tells items apart, not kinds."""
 MOST_WORDS = 400
 WORD_ITEMS = (4, 0.5)
 """A word must be said of so many items, and of no more than this part of them."""
@@ -115,7 +117,7 @@ def _attributes(shop: Shop) -> dict[str, pl.Series]:
     for name in shop.attribute_names:
         column = shop.items[ATTRIBUTE_PREFIX + name].cast(pl.String)
         there, different = column.len() - column.null_count(), column.drop_nulls().n_unique()
-        if name not in SIZE_ATTRIBUTES and 2 <= different <= max(there / 3, 2):
+        if name not in SIZE_ATTRIBUTES and 2 <= different <= OWN_SHARE * there:
             kept[name] = column
     return kept
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from modaloom.errors import ForecastError
 from modaloom.forecasting.contract import Forecaster, SeriesSet, Tell, Values
 from modaloom.forecasting.gaps import filled
 from modaloom.forecasting.metrics import mean_known, naive_scale
 
 MAX_ORIGINS = 5
+"""Of a horizon of a season or more; twice as many where less is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,9 @@ def origins_of(length: int, season: int, horizon: int) -> tuple[tuple[int, ...],
     if horizon < 1:
         return (), 0
     newest = length - horizon
-    stride = max(season // 4, 1)
-    origins = tuple(newest - stride * number for number in range(MAX_ORIGINS) if newest - stride * number >= least)
+    stride = max(season // 4, horizon // 4, 1)
+    most = MAX_ORIGINS if horizon >= season else 2 * MAX_ORIGINS
+    origins = tuple(newest - stride * number for number in range(most) if newest - stride * number >= least)
     return tuple(reversed(origins)), horizon
 
 
@@ -70,8 +73,24 @@ def roll(series: SeriesSet, pool: Sequence[Forecaster], *, season: int, horizon:
         answers = []
         for at, model in enumerate(pool):
             progress("looking back", number * len(pool) + at, len(origins) * len(pool))
-            answers.append(model.forecast(whole, season=season, horizon=horizon))
+            answers.append(answer(model, whole, season, horizon))
         said.append(np.stack(answers))
         actual.append(series.values[:, origin : origin + horizon])
         scale.append(naive_scale(past.values, season))
     return Rolled(origins, horizon, season, np.stack(said), np.stack(actual), np.stack(scale))
+
+
+def answer(model: Forecaster, series: SeriesSet, season: int, horizon: int) -> Values:
+    """What a model says, (s, h).
+
+    Raises:
+        ForecastError: it is of another shape, or not a number.
+    """
+    said = np.asarray(model.forecast(series, season=season, horizon=horizon), dtype=np.float64)
+    if said.shape != (len(series.names), horizon):
+        raise ForecastError(f"the model {model.name!r} gives {said.shape}, not {(len(series.names), horizon)}")
+    if not np.isfinite(said).all():
+        raise ForecastError(
+            f"the model {model.name!r} gives values that are no numbers", hint="Leave it out with models=..."
+        )
+    return said

@@ -13,6 +13,7 @@ from modaloom.numerics import EPSILON
 
 MIN_SEGMENT = 4
 """A level that lasted for fewer steps is a spike, not a level."""
+SEASON_ROUNDS = 3
 NORMAL_SPREAD = 1.4826
 """Median absolute deviation to standard deviation, for normal noise."""
 
@@ -45,28 +46,62 @@ def change_points(values: Values, *, season: int | None = None, strength: float 
     Source: Jackson et al., "An algorithm for optimal partitioning of data on an interval", 2005.
     """
     line = fill_gaps(values[None], season or 1)[0]
-    if len(line) < 2 * MIN_SEGMENT:
+    if len(line) < 2 * MIN_SEGMENT or float(line.std()) <= EPSILON * float(np.abs(line).max()):
         return ()
-    if season is not None and season > 1 and len(line) >= 2 * season:
-        line = line - _season_of(line, season)
+    if season is None or season < 2 or len(line) < 2 * season:
+        return _cuts(line, _price(line, strength))
+    price = _price(line - _season_of(line, season), strength)
+    # A shift hides the season and the season a shift: from two guesses at the season, each is found without the other.
+    found = [_alternating(line, guess, season, price) for guess in (_season_of(line, season), _steps_of(line, season))]
+    return min(found)[1]
+
+
+def _alternating(line: Values, profile: Values, season: int, price: float) -> tuple[float, tuple[int, ...]]:
+    """Cuts, and what they cost together with what they leave unexplained."""
+    cuts: tuple[int, ...] = ()
+    for _ in range(SEASON_ROUNDS):
+        cuts = _cuts(line - profile, price)
+        rest = line - _levels(line - profile, cuts)
+        profile = _by_phase(rest, season)
+    rest = line - profile - _levels(line - profile, cuts)
+    return float(rest @ rest) + price * len(cuts), cuts
+
+
+def _levels(line: Values, cuts: tuple[int, ...]) -> Values:
+    """The mean of each piece, as long as the piece."""
+    return np.concatenate([np.full(len(part), part.mean()) for part in np.split(line, cuts)])
+
+
+def _by_phase(rest: Values, season: int) -> Values:
+    """The median of each phase of the season, repeated, with mean 0."""
+    phase = np.arange(len(rest)) % season
+    profile = np.array([np.median(rest[phase == at]) for at in range(season)])
+    result: Values = (profile - profile.mean())[phase]
+    return result
+
+
+def _steps_of(line: Values, season: int) -> Values:
+    """What repeats, put together from the median step of each phase, which one shift does not touch."""
+    steps = np.diff(line, prepend=line[0])
+    phase = np.arange(len(line)) % season
+    usual = np.array([np.median(steps[phase == at]) for at in range(season)])
+    profile = np.cumsum(usual - usual.mean())
+    result: Values = (profile - profile.mean())[phase]
+    return result
+
+
+def _price(line: Values, strength: float) -> float:
+    """What a cut costs: more where noise is large, and where it hangs together from step to step."""
     steps = np.diff(line)
     noise = NORMAL_SPREAD * float(np.median(np.abs(steps - np.median(steps)))) / np.sqrt(2)
-    spread = float(line.std())
-    if spread <= EPSILON * max(float(np.abs(line).max()), EPSILON):
-        return ()
-    noise = max(noise, 1e-3 * spread)
-    price = strength * 2 * np.log(len(line)) * noise**2 * _persistence(line)
-    return _cuts(line, price)
+    noise = max(noise, 1e-3 * float(line.std()))
+    return float(strength * 2 * np.log(len(line)) * noise**2 * _persistence(line))
 
 
 def _season_of(line: Values, season: int) -> Values:
     """What repeats in a series (t,): the median by phase of what is left beside a moving mean over a season."""
     padded = np.pad(line, (season // 2, season - 1 - season // 2), mode="edge")
-    rest = line - np.convolve(padded, np.full(season, 1.0 / season), mode="valid")
-    phase = np.arange(len(line)) % season
-    profile = np.array([np.median(rest[phase == at]) for at in range(season)])
-    result: Values = (profile - profile.mean())[phase]
-    return result
+    return _by_phase(line - np.convolve(padded, np.full(season, 1.0 / season), mode="valid"), season)
 
 
 def _persistence(line: Values) -> float:

@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 
 from modaloom.errors import ForecastError
-from modaloom.forecasting.classic import last_seasons, repeated
 from modaloom.forecasting.contract import SeriesSet, Values
 from modaloom.forecasting.gaps import filled
+from modaloom.forecasting.shapes import last_seasons, repeated
 from modaloom.numerics import EPSILON
 
 

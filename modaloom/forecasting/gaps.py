@@ -9,6 +9,9 @@ import numpy as np
 from modaloom.forecasting.contract import SeriesSet, Values
 from modaloom.types import BoolArray
 
+USUAL_SHARE, WILD = 0.98, 5.0
+"""A value is wild from so many times the largest of nearly all on."""
+
 
 def long_enough(values: Values, season: int) -> BoolArray:
     """Which series (s, t) span two seasons from their first known value on, and know at least half of it: (s,)."""
@@ -19,9 +22,16 @@ def long_enough(values: Values, season: int) -> BoolArray:
 
 
 def filled(series: SeriesSet, season: int) -> SeriesSet:
-    """The same series without gaps, in both signals."""
-    aux = None if series.aux is None else fill_gaps(series.aux, season)
-    return replace(series, values=fill_gaps(series.values, season), aux=aux)
+    """The same series without gaps and without single impossible values, in both signals."""
+    aux = None if series.aux is None else tame(fill_gaps(series.aux, season))
+    return replace(series, values=tame(fill_gaps(series.values, season)), aux=aux)
+
+
+def tame(values: Values) -> Values:
+    """Values (s, t) with what is far beyond nearly all others cut down: a slip of a digit must not make a level."""
+    size = np.abs(values)
+    limit = WILD * np.quantile(size, USUAL_SHARE, axis=1, keepdims=True)
+    return np.where((limit > 0) & (size > limit), np.sign(values) * limit, values)
 
 
 def fill_gaps(values: Values, season: int) -> Values:
@@ -47,11 +57,11 @@ def _fill(line: Values, season: int) -> Values:
     for first, last in _gaps(known):
         if last - first < max(season // 4, 2) and first > 0 and last < len(line):
             continue
-        for step in range(first, last):
-            if step >= season and (known[step - season] or step - season >= first):
+        for step in range(first, last):  # what was known before, one season later
+            if first > 0 and step >= season:
                 result[step] = result[step - season]
-        for step in range(last - 1, first - 1, -1):
-            if step < season and step + season < len(line) and (known[step + season] or step + season < last):
+        for step in range(last - 1, first - 1, -1):  # where nothing was: what is known after, one season earlier
+            if (first == 0 or step < season) and step + season < len(line):
                 result[step] = result[step + season]
     return result
 

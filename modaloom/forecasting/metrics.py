@@ -9,6 +9,9 @@ import numpy as np
 
 from modaloom.forecasting.contract import Values
 
+ROUNDING = 1e-9
+"""Differences below this share of the largest value are rounding."""
+
 
 def mean_known(values: Values) -> Values:
     """Mean over the last axis of what is not NaN; NaN where nothing is known."""
@@ -22,12 +25,13 @@ def mean_known(values: Values) -> Values:
 def naive_scale(train: Values, season: int) -> Values:
     """Mean ``|y_t - y_{t-season}|`` over the training part (s, t), the yardstick of MASE: (s,).
 
-    NaN where it is zero or nothing is a season apart: such a series has no MASE.
+    NaN where it is zero but for rounding, or nothing is a season apart: such a series has no MASE.
     """
     if train.shape[1] <= season:
         return np.full(len(train), np.nan)
     scale = mean_known(np.abs(train[:, season:] - train[:, :-season]))
-    result: Values = np.where(scale > 0, scale, np.nan)
+    size = np.where(np.isnan(train), 0.0, np.abs(train)).max(axis=1)
+    result: Values = np.where(scale > ROUNDING * size, scale, np.nan)
     return result
 
 
@@ -76,5 +80,6 @@ def direction_accuracy(actual: Values, forecast: Values, train: Values, season: 
 def coverage(actual: Values, lower: Values, upper: Values) -> float:
     """Share of the known actual values that lie within their interval."""
     known = ~np.isnan(actual) & ~np.isnan(lower) & ~np.isnan(upper)
-    inside = (actual >= lower) & (actual <= upper)
+    slack = ROUNDING * np.abs(actual)
+    inside = (actual >= lower - slack) & (actual <= upper + slack)
     return float(inside[known].mean()) if known.any() else float("nan")

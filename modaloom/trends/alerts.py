@@ -32,7 +32,7 @@ def find_alerts(
             expected, actual = broken[trend.id]
             found.append(Alert("break", trend.id, trend.names, steps[-1], True, 0.95, expected, actual))
         if trend.novel:
-            step = next(step for step, share in zip(steps, trend.series, strict=True) if share)
+            step = next((step for step, share in zip(steps, trend.series, strict=True) if share), steps[-1])
             found.append(Alert("novelty", trend.id, trend.names, step, step >= since, 0.95, 0.0, trend.share))
         found += [
             Alert(

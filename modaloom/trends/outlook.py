@@ -24,7 +24,7 @@ from modaloom.types import BoolArray, FloatArray, Tokens
 
 Values = npt.NDArray[np.float64]
 Tell = Callable[[str, int, int], None]
-QUICK = ("seasonal-naive", "seasonal-mean", "theta")
+QUICK = ("seasonal-naive", "seasonal-mean", "shape", "theta", "ets")
 """Models of the forecasting room that take moments for hundreds of series."""
 RECENT_STEPS = 4
 """A forecast is broken where it fails for most of so many steps, all on one side."""
