@@ -36,7 +36,6 @@ SHOTS: tuple[tuple[str, str, int, str, str, str | None], ...] = (
     ("terms", "/trends/terms", PHONE, "zh", "dark", None),
     ("gaps", "/trends/gaps", DESKTOP, "en", "dark", None),
     ("gaps", "/trends/gaps", PHONE, "en", "light", None),
-    ("alerts", "/trends/alerts", DESKTOP, "zh", "light", None),
     ("arrivals", "/trends/new", DESKTOP, "en", "light", None),
 )
 TALL = {"trends": 1_250, "trend": 1_300, "gaps": 1_100, "terms": 1_000}
