@@ -10,8 +10,10 @@ from urllib.parse import quote
 from xml.etree import ElementTree
 
 import pytest
+from pydantic import BaseModel
 
 from modaloom.api.routes.trends import SHEETS
+from modaloom.api.schemas import trends as answers
 from modaloom.bulletin.picture import chart_svg
 from modaloom.bulletin.sheets import terms_csv
 from modaloom.trends.board import VERDICTS, Board, read_board
@@ -216,6 +218,24 @@ def test_charts(api: Api, board: Board, language: str) -> None:
     picture = api.get(f"{path}/chart.png?language={language}", key=SHOP)
     assert picture.content.startswith(b"\x89PNG")
     error_of(api.get("/v1/trends/colour%3Dnone/chart.png", key=SHOP), 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("path", "shape"),
+    [
+        ("?segment=age:25-34", answers.BoardOut),
+        ("/terms", answers.TermsOut),
+        ("/gaps", answers.GapsOut),
+        ("/alerts", answers.AlertsOut),
+        ("/arrivals", answers.ArrivalsOut),
+        ("/state", answers.BoardStateOut),
+        *((f"/{quote(name, safe='')}", answers.TrendOut) for name in ("colour=sage", "colour=coral", "look=look-3")),
+    ],
+)
+def test_answers_are_as_described(api: Api, board: Board, path: str, shape: type[BaseModel]) -> None:
+    told = asked(api, path)
+    assert set(told) == set(shape.model_fields)
+    assert shape.model_validate(told)
 
 
 def test_who_may_ask_for_a_new_one(api: Api) -> None:
