@@ -64,9 +64,27 @@ def serving() -> str:
     return "\n".join(lines)
 
 
+def hermes() -> str:
+    content = json.loads((HERE / "results" / "hermes.json").read_text(encoding="utf-8"))
+    rows = {name: {"mase": mase} for name, mase in content["published"].items()} | content["models"]
+    lines = ["| model | MASE | direction right | 80 % interval covers | s |", "| --- | --- | --- | --- | --- |"]
+    for name, row in sorted(rows.items(), key=lambda pair: pair[1]["mase"]):
+        interval = " [{:.3f}, {:.3f}]".format(*row["interval"]) if "interval" in row else ""
+        shown = f"**modaloom, {name}**" if name == "ensemble" else name
+        cells = [f"{row['mase']:.3f}{interval}", f"{row['direction']:.0%}" if row.get("direction") else ""]
+        cells += [f"{row['coverage']:.1%}" if "coverage" in row else ""]
+        lines.append(
+            f"| {shown} | {' | '.join(cells)} | {row['seconds']:.1f} |"
+            if "seconds" in row
+            else f"| {shown} | {' | '.join(cells)} |  |"
+        )
+    return "\n".join(lines)
+
+
 SERVED = (("per_s", 0), ("best_per_s", 0), ("p50_ms", 1), ("p99_ms", 1))
 TABLES = {
     "serving": serving,
+    "hermes": hermes,
     "hm_rolling": hm_rolling,
     "peers_amazon": lambda: peers("amazon"),
     "peers_hm": lambda: peers("hm"),

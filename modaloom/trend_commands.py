@@ -114,20 +114,20 @@ def _show(made: Forecast, judged: Judgement | None, season: int, screen: Console
 
     table = Table(header_style="bold")
     table.add_column("series", overflow="fold")
-    for heading in ("next", f"{made.level:.0%} interval", "mean ahead", "back-test MASE", "MASE"):
-        table.add_column(heading, justify="right")
+    for heading in ("next", f"{made.level:.0%} interval", "mean", "back-test", "MASE"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for row, name in enumerate(made.names[:SHOWN]):
         if made.abstained[row]:
             table.add_row(escape(name), "-", "too short", "-", "-", "-")
             continue
-        before = "" if made.backtest is None else f"{made.backtest.series_mase[row]:.3f}"
+        before = "" if made.backtest is None else f"{made.backtest.series_mase[row]:.2f}"
         table.add_row(
             escape(name),
-            f"{made.mean[row, 0]:.4g}",
-            f"{made.lower[row, 0]:.4g} .. {made.upper[row, 0]:.4g}",
-            f"{made.mean[row].mean():.4g}",
+            f"{made.mean[row, 0]:.3g}",
+            f"{made.lower[row, 0]:.3g} .. {made.upper[row, 0]:.3g}",
+            f"{made.mean[row].mean():.3g}",
             before,
-            "" if judged is None else f"{judged.mase[row]:.3f}",
+            "" if judged is None else f"{judged.mase[row]:.2f}",
         )
     screen.print(table)
     if len(made.names) > SHOWN:

@@ -19,6 +19,8 @@ from modaloom.types import LANGUAGES
 MOVERS = 8
 """Trends of each verdict that get a card; words get one only where nothing else says the same."""
 GAPS, TERMS, ALERTS, ARRIVALS, SEGMENTS = 12, 14, 10, 8, 3
+SAME = 0.75
+"""Part of the examples that two trends must share to be told as one."""
 LEAST_INDEX = 120
 """A group of shoppers is named where it goes for something at least so much more than everybody."""
 
@@ -44,10 +46,10 @@ def movers(board: Board, verdict: str) -> list[Trend]:
     chosen: list[Trend] = []
     for trend in board.trends:
         same = any(
-            trend.events and abs(one.events - trend.events) <= 0.1 * trend.events and
-            len(set(one.examples) & set(trend.examples)) >= 0.75 * max(len(trend.examples), 1)
+            len(set(one.examples) & set(trend.examples)) >= SAME * max(len(trend.examples), 1)
+            and (trend.dimension == "word" or abs(one.events - trend.events) <= 0.1 * trend.events)
             for one in chosen
-        )  # fmt: skip
+        )
         if trend.verdict == verdict and not same:
             chosen.append(trend)
     return chosen

@@ -61,7 +61,7 @@ def _tight(number: str) -> str:
 
 
 def _movers(board: Board, wording: Wording) -> Table:
-    table = Table(header_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(header_style="bold", box=SIMPLE_HEAD, padding=0)
     for place, heading in enumerate(wording.say["table"]["columns"]):
         table.add_column(
             heading.format(horizon=board.overview.horizon),

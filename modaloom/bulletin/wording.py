@@ -131,7 +131,7 @@ class Wording:
     def facts(self, overview: Overview) -> list[str]:
         """What was read, how it is counted, and what is not shown."""
         period = overview.period
-        counted = ", ".join(
+        counted = str(self.say["comma"]).join(
             f"{number:,} {self.report[key]}"
             for number, key in (
                 (overview.shoppers, "shoppers"), (overview.items, "items"), (sum(overview.events.values()), "events"),
@@ -142,7 +142,7 @@ class Wording:
         )
         basis = self.report["basis_like" if overview.like_for_like else "basis_raw"]
         return [
-            f"{when}; {counted}.",
+            self.report["read"].format(when=when, counted=counted),
             basis,
             self.report["privacy"].format(k=overview.k, hidden=f"{overview.hidden:,}"),
         ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,8 @@ NAME_COLUMNS = ("name", "series", "unique_id", "series_id", "item_id", "id", "tr
 TIME_COLUMNS = ("date", "ds", "week", "day", "time", "timestamp", "period", "index", "step", "t")
 VALUE_COLUMNS = ("value", "y", "share", "count", "sales", "quantity", "target")
 UNKNOWN = {"", "nan", "na", "n/a", "null", "none", "-", "?"}
-DATE_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%d.%m.%Y", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S")
+DATE_FORMATS = ("%Y/%m/%d", "%d.%m.%Y", "%Y/%m/%d %H:%M:%S")
+"""Beside everything that ISO 8601 allows."""
 MAX_STEPS = 200_000
 """A grid of dates longer than this comes from a wrong date."""
 
@@ -230,8 +232,13 @@ def _running(table: _Table, column: str, cells: tuple[str, ...]) -> list[int]:
     return [number - first for number in numbers]
 
 
+@lru_cache(maxsize=100_000)  # a long table says each date once for every series
 def _date(cell: str) -> date | None:
     text = cell.strip()
+    try:
+        return datetime.fromisoformat(text).date()
+    except ValueError:
+        pass
     for form in DATE_FORMATS:
         try:
             return datetime.strptime(text, form).date()
@@ -261,7 +268,7 @@ def _read_table(file: Path) -> _Table:
         raise SeriesFileError(f"two columns are called {doubles[0]!r}", where=f"{file}, line 1")
     rows, lines = [], []
     for row in reader:
-        if not any(cell.strip() for cell in row):
+        if not row or (len(row) == 1 < len(header) and not row[0].strip()):
             continue
         if len(row) != len(header):
             raise SeriesFileError(
@@ -269,6 +276,8 @@ def _read_table(file: Path) -> _Table:
             )
         rows.append(row)
         lines.append(reader.line_num)
+    while rows and not any(cell.strip() for cell in rows[-1]):  # what a spreadsheet leaves at the end
+        del rows[-1], lines[-1]
     return _Table(file, header, tuple(zip(*rows, strict=True)), tuple(lines), "," if separator == ";" else "")
 
 

@@ -144,7 +144,7 @@ class Segment:
     share: float
     """Of what the group did, in the last quarter of the period."""
     index: float
-    """Over the share among everybody, times 100: 150 is half as much again."""
+    """Over the share among everybody, times 100, drawn to 100 where little is known: 150 is half as much again."""
     change: float | None
     """Last quarter against the one a year before, or the first one; None where too few did anything."""
 

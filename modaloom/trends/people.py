@@ -34,6 +34,8 @@ MOST_GROUPS = 30
 MOST_DIFFERENT = 0.2
 """Attributes with more values than this part of the shoppers say something of each, not of groups."""
 _BLOCK = 50_000
+SHRINK = 12.0
+"""Interests as usual that are added to every group, so that a few do not look like a taste."""
 _FIRST_PART = r"^\s*([^,，、;；|/]*)"
 
 
@@ -167,7 +169,7 @@ class People:
         known = dimension.known()
         overall = dimension.incidence @ self._recent / max(float(self._recent[known].sum()), 1.0)
         tables = [
-            (one, reached, now.shares(dimension, known), then.shares(dimension, known), now.shoppers, then.shoppers)
+            (one, reached, now.counts(dimension, known), then.counts(dimension, known), now.shoppers, then.shoppers)
             for one, reached, (now, then) in zip(self._groupings, reach.by_group, self._windows, strict=True)
         ]
 
@@ -177,11 +179,15 @@ class People:
                 rest = float(reach.shoppers[row] - reached[row].sum()) + float(reached[row][~one.shown].sum())
                 shown = one.shown & may_show(np.where(one.shown, reached[row], 0), rest, self._k)
                 for group in np.flatnonzero(shown & (active >= self._k)):
-                    share, before = float(now[row, group]), float(then[row, group])
+                    (counts, totals), (counts_then, totals_then) = now, then
+                    share = float(counts[row, group] / totals[group])
+                    before = float(counts_then[row, group] / totals_then[group])
+                    usual = max(float(overall[row]), 1e-9)
+                    index = (float(counts[row, group]) + SHRINK) / (float(totals[group]) * usual + SHRINK)
                     told = active_then[group] >= self._k and before > 0
                     found.append(Segment(
                         one.kind, one.values[group], one.names[group], int(reached[row, group]), share,
-                        100 * share / max(float(overall[row]), 1e-9), share / before - 1 if told else None,
+                        100 * index, share / before - 1 if told else None,
                     ))  # fmt: skip
             return tuple(sorted(found, key=lambda one: (one.kind, -one.index)))
 
@@ -208,12 +214,10 @@ class _Window:
     number: sparse.csr_matrix  # (things, g)
     shoppers: IntArray  # (g,) different ones
 
-    def shares(self, dimension: Dimension, known: BoolArray) -> Values:
-        """Shares of a dimension's values in each group, (v, g)."""
+    def counts(self, dimension: Dimension, known: BoolArray) -> tuple[Values, Values]:
+        """Interests in a dimension's values by group, (v, g), and in the whole dimension, (g,)."""
         counts = np.asarray((dimension.incidence @ self.number).todense())
-        totals = np.asarray(self.number[known].sum(axis=0)).ravel()
-        result: Values = counts / np.maximum(totals, 1.0)
-        return result
+        return counts, np.maximum(np.asarray(self.number[known].sum(axis=0)).ravel(), 1.0)
 
 
 def _window(ledger: Ledger, one: Grouping, rows: BoolArray) -> _Window:

@@ -39,6 +39,7 @@ def check(series: SeriesSet) -> None:
         WEEKLY.replace(",", ";"),
         WEEKLY.replace(",", "\t"),
         WEEKLY.replace("2025-01-06", "2025/01/06").replace("2025-01-27", "20250127"),
+        WEEKLY.replace("2025-01-06", "06.01.2025").replace("2025-01-27", "2025-01-27T00:00:00Z"),
         WEEKLY.replace("date", "").replace("3,\n", "3,NaN\n"),
         WEEKLY.replace("\n", "\r\n"),
         "\n".join([WEEKLY.splitlines()[0], *reversed(WEEKLY.splitlines()[1:])]),
@@ -67,6 +68,11 @@ def test_without_times_every_column_is_a_series(tmp_path: Path) -> None:
     assert series.names == ("a", "b")
     assert series.start is None
     np.testing.assert_array_equal(series.values, [[1, 3], [2, 4]])
+
+
+def test_an_empty_row_is_unknown_and_empty_lines_are_nothing(tmp_path: Path) -> None:
+    series = read_series(write(tmp_path, "a,b\n1,2\n,\n\n  \n3,4\n,\n\n"))
+    np.testing.assert_array_equal(series.values, [[1, NAN, 3], [2, NAN, 4]])
 
 
 def test_a_running_number_has_gaps_and_no_days(tmp_path: Path) -> None:
