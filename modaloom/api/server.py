@@ -147,7 +147,7 @@ def _serve_here(
     live = factory.build()
     try:
         log = JsonLog()
-        app = create_app(live, settings, log=log)
+        app = create_app(live, settings, log=log, store_url=factory.arguments.get("store_url"))
         with _plain_signals(), _json_logging(log, settings):
             _server(app, settings, lambda: on_ready(app.state.service.new_keys)).run([listener])
     finally:

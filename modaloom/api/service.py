@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
+from modaloom.api.boards import Boards
 from modaloom.api.exposures import ExposureWriter
 from modaloom.api.keys import SCOPES, Erasures, Keys, Shopper, Tokens, load_keys, load_secret
 from modaloom.api.middleware.errors import Refused
@@ -52,7 +53,14 @@ class Caller:
 class Service:
     """One worker's share of the service."""
 
-    def __init__(self, live: LiveShop, settings: ServeSettings, *, log: JsonLog | None = None):
+    def __init__(
+        self,
+        live: LiveShop,
+        settings: ServeSettings,
+        *,
+        log: JsonLog | None = None,
+        store_url: str | None = None,
+    ):
         self.live = live
         self.store = live.store
         self.settings = settings
@@ -70,6 +78,7 @@ class Service:
             max_waiting=settings.exposures_waiting,
             flush_s=settings.exposures_flush_s,
         )
+        self.boards = Boards(self.store, live.settings, store_url=store_url, every_h=settings.trends_every_h)
         self.media = MediaFolder(settings.media_dir)
         self.resized = ResizedPictures(
             settings.picture_cache_dir or live.settings.cache_dir / "resized",
@@ -128,6 +137,7 @@ class Service:
     def close(self) -> None:
         """Finishes what is under way and writes what waits."""
         self.ready = False
+        self.boards.close()
         for pool in (self.ingest_pool, self.picture_pool, self.pool):
             pool.close()
         self.exposures.close()
