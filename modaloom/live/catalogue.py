@@ -82,6 +82,8 @@ class Catalogue:
         self.pictures: list[tuple[str, ...]] = [()] * n
         self.members: dict[int, set[int]] = {}
         self.arrived: list[int] = []
+        self.changed: set[int] = set()
+        """Items that may look otherwise, or whose other colours may, since somebody last emptied this."""
         self._group_nums: dict[str, int] = {}
         self._arrays = {
             "alive": GrowingRows(np.zeros(n, dtype=bool)),
@@ -140,7 +142,7 @@ class Catalogue:
             titles[num] = item.titles.get(language) or item.title or next(iter(item.titles.values()), "")
         self.pictures[num] = tuple(str(path) for path in item.images)
         self._put_attributes(num, item.attributes)
-        self._masks.clear()
+        self._touch(num)
         return num
 
     def remove(self, item_id: str) -> int | None:
@@ -148,8 +150,8 @@ class Catalogue:
         num = self.nums.get(item_id)
         if num is not None:
             self._arrays["alive"].rows[num] = False
+            self._touch(num)
             self._leave(int(self.group[num]), num)
-            self._masks.clear()
         return num
 
     def allowed(self, rules: Rules) -> BoolArray:
@@ -223,9 +225,16 @@ class Catalogue:
         # an item without a model is one of its own, with a negative number that no other can have
         group = -1 - num if group_id is None else self._group_nums.setdefault(group_id, len(self._group_nums))
         if before is not None and before != group:
+            self._touch(num)
             self._leave(before, num)
         self._set("group", num, group)
         self.members.setdefault(group, set()).add(num)
+
+    def _touch(self, num: int) -> None:
+        """Forgets what was made of an item, and of others of its model."""
+        self._masks.clear()
+        self.changed.add(num)
+        self.changed |= self.members.get(int(self.group[num]), set())
 
     def _leave(self, group: int, num: int) -> None:
         members = self.members.get(group, set())
