@@ -18,10 +18,10 @@ from modaloom.live.catalogue import CATEGORY, UNKNOWN, Catalogue
 from modaloom.live.rerank import Shortlist, Taste, rerank
 from modaloom.live.taste import Shopper
 from modaloom.messages import messages
+from modaloom.numerics import places_among
 from modaloom.ranking.parts import ContentKernel
 from modaloom.ranking.personal import Personal
 from modaloom.ranking.ranker import FUSION, sum_up
-from modaloom.ranking.single import places_among
 from modaloom.recommend.bundle import Bundle
 from modaloom.recommend.content import ContentReader
 from modaloom.recommend.explain import reasons_of

@@ -20,10 +20,18 @@ from modaloom.models.towers import (
 from modaloom.numerics import GrowingRows, Moments, moments_of
 from modaloom.ranking.nearest import NEIGHBOURS, Neighbours, best_columns, nearest_many, pays
 from modaloom.ranking.retrieve import reference_items
-from modaloom.ranking.single import FusionReference, FusionVoice, fusion_reference
+from modaloom.ranking.single import FusionReference, FusionVoice
 from modaloom.types import Event, FloatArray, Histories, IntArray
 
 LARGEST_LOG = 60.0
+
+
+def fusion_reference(table: ItemTable) -> FusionReference:
+    """Takes it out of the whole table."""
+    items = reference_items(len(table.keys))
+    keys = table.keys[items]
+    parts = keys.reshape(len(items), -1, table.dim)[:, : len(table.modalities)]
+    return FusionReference(keys, np.ascontiguousarray(parts.transpose(1, 2, 0)), table.bias[items])
 
 
 class FusionIndex:

@@ -18,10 +18,10 @@ import scipy.sparse as sp
 from modaloom.models.behaviour import event_weights, history_matrix, history_weights
 from modaloom.models.sparse_linear import SparseEase
 from modaloom.models.towers import Past, pad_histories
-from modaloom.numerics import GrowingRows, Moments, moments_of
+from modaloom.numerics import GrowingRows, Moments, moments_of, summed
 from modaloom.ranking.nearest import NEIGHBOURS, Neighbours, best_columns, nearest_many, pays
 from modaloom.ranking.retrieve import Answer, SparseAnswer, reference_items, with_middle
-from modaloom.ranking.single import KernelReference, KernelVoice, Rows, SparseVoice, Voice, summed
+from modaloom.ranking.single import KernelReference, KernelVoice, Rows, SparseVoice, Voice
 from modaloom.types import BoolArray, FloatArray, Histories, IntArray, Snapshot, Tokens
 
 State = dict[str, npt.NDArray[Any]]

@@ -10,11 +10,11 @@ import numpy as np
 
 from modaloom.models.behaviour import event_weights
 from modaloom.models.towers import SERVED_HISTORY, Past, pad_histories
-from modaloom.numerics import Moments
+from modaloom.numerics import Moments, distinct
 from modaloom.ranking.learned import FusionAnswer
 from modaloom.ranking.ranker import CANDIDATES, FEW_ITEMS, NARROW, Ranker
 from modaloom.ranking.retrieve import Sums, normalised
-from modaloom.ranking.single import NOTHING, ConstantVoice, Left, Voice, distinct
+from modaloom.ranking.single import NOTHING, ConstantVoice, Left, Voice
 from modaloom.types import BoolArray, FloatArray, Histories, IntArray
 
 MAX_LEFT_OUT = 12

@@ -7,7 +7,6 @@ number of NumPy calls, so that nothing is sorted where a table of places does, a
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from functools import cached_property
 from typing import NamedTuple, Protocol
@@ -15,14 +14,13 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from modaloom.models.towers import SMALLEST, ItemTable, Past, Queries
-from modaloom.numerics import EPSILON, Moments
+from modaloom.numerics import EPSILON, Moments, distinct, moments_of_few, places_among
 from modaloom.ranking.nearest import Neighbours
-from modaloom.ranking.retrieve import Sums, moments_of_sums, reference_items, with_middle
+from modaloom.ranking.retrieve import Sums, moments_of_sums, with_middle
 from modaloom.types import BoolArray, FloatArray, IntArray
 
 LARGEST_POWER = np.float32(80.0)
 """Exponents are cut here, so that sums of them stay finite."""
-_OWN = threading.local()
 
 
 class Left(NamedTuple):
@@ -59,50 +57,6 @@ class Voice(Protocol):
 
 
 NOTHING = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
-
-
-def _places(n: int) -> IntArray:
-    """A table of n numbers that this thread may write into; nobody relies on what was left there."""
-    table: IntArray | None = getattr(_OWN, "places", None)
-    if table is None or len(table) < n:
-        table = _OWN.places = np.zeros(n + n // 4, dtype=np.int64)
-    return table
-
-
-def distinct(columns: IntArray, n: int) -> tuple[IntArray, IntArray]:
-    """The different ones (c,) of columns (e,) below n, in no order, and where each column is among them (e,)."""
-    table, numbers = _places(n), np.arange(len(columns))
-    table[columns] = numbers  # of equal ones the last stays
-    found = columns[table[columns] == numbers]
-    table[found] = numbers[: len(found)]
-    return found, table[columns]
-
-
-def places_among(columns: IntArray, items: IntArray, n: int) -> tuple[IntArray, BoolArray]:
-    """Where items (c,) are among different, not empty columns (e,), all below n; and whether they are (c,)."""
-    table = _places(n)
-    table[columns] = np.arange(len(columns))
-    places = np.minimum(table[items], len(columns) - 1)  # what is not there has any number
-    return places, columns[places] == items
-
-
-def summed(columns: IntArray, values: FloatArray, n: int) -> tuple[IntArray, FloatArray]:
-    """Different columns, in no order, and the sums of their values."""
-    found, inverse = distinct(columns, n)
-    return found, np.bincount(inverse, values, len(found)).astype(np.float32)
-
-
-def moments_of_few(scores: FloatArray) -> Moments:
-    """:func:`~modaloom.numerics.moments_of` of some rows (r, q) of few numbers, in fewer steps."""
-    mean = np.add.reduce(scores, axis=1, keepdims=True)
-    mean /= np.float32(scores.shape[1])
-    centred = scores - mean
-    spread = np.sqrt(np.add.reduce(centred * centred, axis=1, keepdims=True) / np.float32(scores.shape[1]))
-    flat = spread <= np.float32(EPSILON) + np.float32(1e-6) * np.abs(mean)
-    if flat.any():  # rounding gives a row of equal numbers a tiny spread, so equality itself is asked for
-        same = scores.max(axis=1, keepdims=True) == scores.min(axis=1, keepdims=True)
-        flat = same | (spread < EPSILON)
-    return Moments(mean, spread, flat)
 
 
 class ConstantVoice:
@@ -313,14 +267,6 @@ class FusionReference(NamedTuple):
     keys: FloatArray  # (q, D)
     views: FloatArray  # (m, d, q) the keys by modality, without the fused view
     bias: FloatArray  # (q,)
-
-
-def fusion_reference(table: ItemTable) -> FusionReference:
-    """Takes it out of the whole table."""
-    items = reference_items(len(table.keys))
-    keys = table.keys[items]
-    parts = keys.reshape(len(items), -1, table.dim)[:, : len(table.modalities)]
-    return FusionReference(keys, np.ascontiguousarray(parts.transpose(1, 2, 0)), table.bias[items])
 
 
 class FusionVoice:

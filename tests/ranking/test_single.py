@@ -9,7 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modaloom.models.towers import ABSENT, ItemTable, Past, Queries, score_queries, without_modality
-from modaloom.numerics import Moments, moments_of, squashed_zscore, unit_rows
+from modaloom.numerics import (
+    Moments,
+    distinct,
+    moments_of,
+    moments_of_few,
+    places_among,
+    squashed_zscore,
+    summed,
+    unit_rows,
+)
+from modaloom.ranking.learned import fusion_reference
 from modaloom.ranking.nearest import Neighbours, best_columns
 from modaloom.ranking.retrieve import normalised, reference_items
 from modaloom.ranking.single import (
@@ -20,11 +30,6 @@ from modaloom.ranking.single import (
     Left,
     Rows,
     SparseVoice,
-    distinct,
-    fusion_reference,
-    moments_of_few,
-    places_among,
-    summed,
 )
 from modaloom.types import FloatArray, IntArray
 
