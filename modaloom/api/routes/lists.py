@@ -145,7 +145,7 @@ def _search_photo(service: Service, caller: Caller, data: bytes, fields: PhotoFi
     image = decoded(service, data)
     if box := fields.box():
         image = crop(image, box)
-    ask = ask_of(service, caller, fields.query())
+    ask = ask_of(service, caller, fields)
     with tempfile.TemporaryDirectory(prefix="modaloom-", dir=_memory_folder()) as folder:
         photo = Path(folder) / "photo.jpg"
         photo.write_bytes(jpeg_bytes(image, quality=92))

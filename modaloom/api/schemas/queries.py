@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from functools import lru_cache
 from typing import Any, TypeVar, get_origin
 from urllib.parse import parse_qsl
@@ -39,12 +39,22 @@ def query_of(shape: type[Shape], request: Request) -> Shape:
     Raises:
         RequestValidationError: what is wrong with it.
     """
-    values: dict[str, Any] = {}
-    lists, text = _lists(shape), request.scope["query_string"]
+    text = request.scope["query_string"]
     try:
         pairs = parse_qsl(text.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
     except ValueError:
         raise _invalid([("", f"more than {MAX_PARAMETERS} parameters")]) from None
+    return checked(shape, pairs)
+
+
+def checked(shape: type[Shape], pairs: Iterable[tuple[str, str]]) -> Shape:
+    """Pairs of names and values as a checked query or form; a name that is not a list may come once.
+
+    Raises:
+        RequestValidationError: names every faulty field.
+    """
+    values: dict[str, Any] = {}
+    lists = _lists(shape)
     for name, value in pairs:
         if name in lists:
             values.setdefault(name, []).append(value)
