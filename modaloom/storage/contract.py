@@ -293,6 +293,10 @@ class Store(Protocol):
         """What :meth:`set_state` kept."""
         ...
 
+    def swap_state(self, key: str, old: str | None, new: str) -> bool:
+        """Keeps a text in the place of ``old`` (None: of nothing); False, and nothing changed, if it is not that."""
+        ...
+
     def counts(self) -> dict[str, int]:
         """Number of rows by table, for people to look at."""
         ...

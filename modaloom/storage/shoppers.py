@@ -284,6 +284,16 @@ class SqlStore(SqlTables):
         rows = self._read(lambda session: session.rows("SELECT value FROM state WHERE name = ?", (key,)))
         return str(rows[0][0]) if rows else None
 
+    def swap_state(self, key: str, old: str | None, new: str) -> bool:
+        """Keeps a text in the place of ``old`` (None: of nothing); False, and nothing changed, if it is not that."""
+        checked_id(key, "key")
+        if old is None:
+            sql = "INSERT INTO state (value, name) VALUES (?, ?) ON CONFLICT (name) DO NOTHING"
+        else:
+            sql = "UPDATE state SET value = ? WHERE name = ? AND value = ?"
+        row = (checked_text(new, "value"), key) if old is None else (checked_text(new, "value"), key, old)
+        return self._write(lambda session: session.run(sql, row)) == 1
+
     def counts(self) -> dict[str, int]:
         """Number of rows by table, for people to look at."""
         sql = " UNION ALL ".join(f"SELECT '{table}', COUNT(*) FROM {table}" for table in TABLES)

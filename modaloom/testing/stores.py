@@ -358,18 +358,6 @@ class StoreSuite(CatalogueCases):
             other.erase_user("u")
             assert store.counts() | {"item": 0} == dict.fromkeys(store.counts(), 0) | {"shopper": 1, "interaction": 30}
 
-    def test_state(self) -> None:
-        """Seen at once through another handle; None takes it away."""
-        url = self.new_url()
-        with open_store(url) as store, open_store(url) as other:
-            assert store.state("bundle") is None
-            for value in ("a", "", "红"):
-                store.set_state("bundle", value)
-                assert other.state("bundle") == value
-            store.set_state("bundle", None)
-            store.set_state("bundle", None)
-            assert other.state("bundle") is None
-
 
 def shown(
     request_id: str, user_id: str, item_ids: Sequence[str], *, timestamp: int, place: str = "home", bundle: str = "old"
