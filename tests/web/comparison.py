@@ -36,7 +36,7 @@ def compare_two(service: Running, bundle: Path) -> tuple[str, str]:
         (old,) = ask("admin", "GET", "/v1/admin/bundles")["bundles"]
         added = ask("admin", "POST", "/v1/admin/bundles", json={"folder": str(copy)})["bundles"]
         (new,) = set(added) - {old}
-        ask("admin", "PUT", "/v1/admin/traffic", json={"shares": {old: 0.5, new: 0.5}})
+        ask("admin", "PUT", "/v1/admin/traffic", json={"shares": {old: 0.6, new: 0.4}})
         for number in range(SHOPPERS):
             user = {"user_id": f"visitor-{number}"}
             listed = ask("shop", "GET", "/v1/recommendations", params={**user, "n": SHOWN})
