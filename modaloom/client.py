@@ -180,11 +180,11 @@ class Client:
         return cast(ListAnswer, self._get(f"/v1/items/{_in_path(item_id)}/goes-with", **filters))
 
     def search(self, text: str | None = None, *, photo: Path | bytes | None = None, **filters: Any) -> ListAnswer:
-        """What words describe, a photo shows, or both."""
+        """What words describe, a photo shows, or both; with the filters of :meth:`recommend`."""
         if photo is None:
             return cast(ListAnswer, self._get("/v1/search", text=text or "", **filters))
         data = photo if isinstance(photo, bytes) else photo.read_bytes()
-        fields = {name: str(value) for name, value in filters.items() if value is not None}
+        fields = {name: value for name, value in filters.items() if value is not None}
         answer = self._ask(
             "POST",
             "/v1/search/photo",

@@ -20,10 +20,18 @@ from modaloom.models.towers import (
 from modaloom.numerics import GrowingRows, Moments, moments_of
 from modaloom.ranking.nearest import NEIGHBOURS, Neighbours, best_columns, nearest_many, pays
 from modaloom.ranking.retrieve import reference_items
-from modaloom.ranking.single import FusionVoice
+from modaloom.ranking.single import FusionReference, FusionVoice
 from modaloom.types import Event, FloatArray, Histories, IntArray
 
 LARGEST_LOG = 60.0
+
+
+def fusion_reference(table: ItemTable) -> FusionReference:
+    """Takes it out of the whole table."""
+    items = reference_items(len(table.keys))
+    keys = table.keys[items]
+    parts = keys.reshape(len(items), -1, table.dim)[:, : len(table.modalities)]
+    return FusionReference(keys, np.ascontiguousarray(parts.transpose(1, 2, 0)), table.bias[items])
 
 
 class FusionIndex:
@@ -40,13 +48,13 @@ class FusionIndex:
         rows = {name: self._growing[name].put(places, values) for name, values in made.items()}
         self._table = ItemTable(self._table.modalities, **rows)
         self.neighbours.forget(places, len(self._table.keys))
-        self.__dict__.pop("_reference_keys", None)
+        self.__dict__.pop("_reference", None)
         return self._table
 
     @cached_property
-    def _reference_keys(self) -> FloatArray:
-        """Keys of the items that stand for the whole catalogue."""
-        return self._table.keys[reference_items(len(self._table.keys))]
+    def _reference(self) -> FusionReference:
+        """The items that stand for the whole catalogue."""
+        return fusion_reference(self._table)
 
     def ask(self, histories: Histories) -> FusionAnswer:
         """See :class:`~modaloom.ranking.retrieve.Answer`."""
@@ -58,7 +66,7 @@ class FusionIndex:
         queries = self._queries(past)
         if queries.queries.shape[1] < past.items.shape[1]:
             return None
-        return FusionVoice(self._table, self.neighbours, self.level, self._reference_keys, past, queries)
+        return FusionVoice(self._table, self.neighbours, self.level, self._reference, past, queries)
 
     def _queries(self, past: Past) -> Queries:
         made = self._tower(np.take(self._table.keys, past.items, axis=0), past.mask, past.event, past.age_days)

@@ -18,10 +18,10 @@ import scipy.sparse as sp
 from modaloom.models.behaviour import event_weights, history_matrix, history_weights
 from modaloom.models.sparse_linear import SparseEase
 from modaloom.models.towers import Past, pad_histories
-from modaloom.numerics import GrowingRows, Moments, moments_of
+from modaloom.numerics import GrowingRows, Moments, moments_of, summed
 from modaloom.ranking.nearest import NEIGHBOURS, Neighbours, best_columns, nearest_many, pays
 from modaloom.ranking.retrieve import Answer, SparseAnswer, reference_items, with_middle
-from modaloom.ranking.single import KernelReference, KernelVoice, Rows, SparseVoice, Voice, summed
+from modaloom.ranking.single import KernelReference, KernelVoice, Rows, SparseVoice, Voice
 from modaloom.types import BoolArray, FloatArray, Histories, IntArray, Snapshot, Tokens
 
 State = dict[str, npt.NDArray[Any]]
@@ -258,9 +258,8 @@ class Repurchase:
 
     def voice(self, histories: Histories, past: Past) -> Voice:
         """See :class:`Part`."""
-        had = history_matrix(histories, self._n_items, self.half_life_days)
-        items = had.indices.astype(np.int64)
-        return SparseVoice(items, Rows(np.arange(len(items) + 1), items, had.data), self._n_items)
+        items, had = _had(histories, self._n_items, self.half_life_days)
+        return SparseVoice(items, Rows(np.arange(len(items) + 1), items, had), self._n_items)
 
     def place(self, arrivals: Arrivals) -> None:
         """See :class:`Part`."""
@@ -300,12 +299,22 @@ class Variants:
 
     def voice(self, histories: Histories, past: Past) -> Voice:
         """See :class:`Part`."""
-        own = history_matrix(histories, self._member.shape[0], self.half_life_days)
-        t, n = len(own.indices), self._member.shape[0]
-        diagonal = sp.csr_matrix((own.data, own.indices, np.arange(t + 1)), shape=(t, n))
-        made = (((diagonal @ self._member) @ self._member.T).tocsr() - diagonal).tocsr()
-        rows = Rows(made.indptr.astype(np.int64), made.indices.astype(np.int64), made.data)
-        return SparseVoice(own.indices.astype(np.int64), rows, n)
+        n = len(self._groups)
+        items, had = _had(histories, n, self.half_life_days)
+        members, starts = self._members
+        groups = self._groups[items]
+        picks, bounds = packed(starts[groups], starts[groups + 1])
+        columns, owner = members[picks], np.repeat(np.arange(len(items)), np.diff(bounds))
+        others = columns != items[owner]  # not the item itself
+        columns, owner = columns[others], owner[others]
+        rows = Rows(np.searchsorted(owner, np.arange(len(items) + 1)), columns, had[owner])
+        return SparseVoice(items, rows, n)
+
+    @cached_property
+    def _members(self) -> tuple[IntArray, IntArray]:
+        """Items (n,) by their models, and where each model begins, with the end behind the last."""
+        counts = np.bincount(self._groups)
+        return np.argsort(self._groups, kind="stable"), np.concatenate([[0], np.cumsum(counts)])
 
     def _siblings(self, histories: Histories) -> sp.csr_matrix:
         """How much of each item's model (b, n) the shopper had, the item itself left out."""
@@ -318,6 +327,7 @@ class Variants:
     def _take(self, groups: IntArray) -> Self:
         n, width = len(groups), int(groups.max(initial=0)) + 1
         self._groups = groups
+        self.__dict__.pop("_members", None)
         self._member = sp.csr_matrix((np.ones(n, dtype=np.float32), (np.arange(n), groups)), shape=(n, width))
         return self
 
@@ -344,6 +354,19 @@ def group_numbers(snapshot: Snapshot) -> IntArray:
     return nums
 
 
+def _had(histories: Histories, n_items: int, half_life_days: float | None) -> tuple[IntArray, FloatArray]:
+    """The different items (t,) of a single shopper's past, and what each of them counts."""
+    return summed(histories.item_nums, history_weights(histories, half_life_days), n_items)
+
+
+def packed(starts: IntArray, stops: IntArray) -> tuple[IntArray, IntArray]:
+    """Numbers of stretches (t,), one after the other, and where each begins, with the end behind the last."""
+    bounds = np.zeros(len(starts) + 1, dtype=np.int64)
+    lengths = stops - starts
+    np.cumsum(lengths, out=bounds[1:])
+    return np.arange(bounds[-1]) + np.repeat(starts - bounds[:-1], lengths), bounds
+
+
 class Linear(SparseEase):
     """What others with the same past had, in closed form; what items look like is for the kernels to say."""
 
@@ -360,12 +383,9 @@ class Linear(SparseEase):
     def voice(self, histories: Histories, past: Past) -> Voice:
         """See :class:`Part`."""
         matrix = self.weights
-        items, counts = summed(histories.item_nums, history_weights(histories))
-        starts, stops = matrix.indptr[items].astype(np.int64), matrix.indptr[items + 1].astype(np.int64)
-        lengths = stops - starts
-        bounds = np.concatenate([[0], np.cumsum(lengths)])
-        picks = np.arange(bounds[-1]) + np.repeat(starts - bounds[:-1], lengths)
-        values = matrix.data[picks] * np.repeat(np.minimum(counts, np.float32(1.0)), lengths)
+        items, counts = _had(histories, matrix.shape[1], None)
+        picks, bounds = packed(matrix.indptr[items], matrix.indptr[items + 1])
+        values = matrix.data[picks] * np.repeat(np.minimum(counts, np.float32(1.0)), np.diff(bounds))
         return SparseVoice(items, Rows(bounds, matrix.indices[picks].astype(np.int64), values), matrix.shape[1])
 
     def place(self, arrivals: Arrivals) -> None:
