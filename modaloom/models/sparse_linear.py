@@ -28,6 +28,9 @@ EXACT_ITEMS = 100_000
 NEAR_CELLS = 12
 """Cells that an item's neighbours are looked for in."""
 
+ROWS_AT_ONCE, PORTIONS = 65_536, 16
+"""Weights are turned from columns to rows in so many portions or more, of so many rows or fewer."""
+
 
 class SparseEase:
     """EASE that never holds a dense matrix, and that need not start from nothing.
@@ -93,9 +96,11 @@ class SparseEase:
         per_user = np.maximum(np.diff(seen.indptr), 1).astype(np.float32)
         halves = (sp.diags(per_user ** (-self.user_power / 2)) @ seen).tocsc().astype(np.float32)
         diagonal = np.asarray(halves.multiply(halves).sum(axis=0), dtype=np.float32).ravel()
+        del seen
         together = _stacked(self._co_purchases(halves), snapshot.n_items)
+        del halves
         content = self._content(snapshot) if self.content else None
-        self._weights = _stacked(self._columns(together, diagonal, content), snapshot.n_items).tocsr()
+        self._weights = _as_rows(self._columns(together, diagonal, content), snapshot.n_items)
         return self
 
     def score(self, histories: Histories) -> FloatArray:
@@ -114,8 +119,9 @@ class SparseEase:
         return self
 
     def _spans(self, n_items: int) -> Iterator[slice]:
-        for start in range(0, n_items, self.columns_at_once):
-            yield slice(start, min(start + self.columns_at_once, n_items))
+        width = min(self.columns_at_once, ROWS_AT_ONCE)
+        for start in range(0, n_items, width):
+            yield slice(start, min(start + width, n_items))
 
     def _co_purchases(self, halves: sp.csc_matrix) -> Iterator[sp.csc_matrix]:
         """Blocks of columns of the Gram matrix without its diagonal, the largest of each column."""
@@ -232,10 +238,59 @@ def _without_self(block: sp.csc_matrix, start: int) -> sp.csc_matrix:
 
 
 def _stacked(blocks: Iterator[sp.csc_matrix], n_items: int) -> sp.csc_matrix:
-    """Blocks of columns side by side, float32."""
+    """Blocks of columns side by side, float32; a block is let go as soon as it is copied."""
     made = list(blocks)
-    empty = sp.csc_matrix((n_items, n_items), dtype=np.float32)
-    return sp.hstack(made, format="csc", dtype=np.float32) if made else empty
+    counts = [np.diff(block.indptr) for block in made]
+    bounds = np.concatenate([[0], *counts]).cumsum()
+    values, rows = np.empty(bounds[-1], dtype=np.float32), np.empty(bounds[-1], dtype=np.int32)
+    filled = 0
+    for place, block in enumerate(made):
+        made[place] = None
+        span = slice(filled, filled + block.nnz)
+        values[span], rows[span] = block.data, block.indices
+        filled += block.nnz
+    return sp.csc_matrix((values, rows, bounds), shape=(n_items, len(bounds) - 1))
+
+
+def _as_rows(blocks: Iterator[sp.csc_matrix], n_items: int) -> sp.csr_matrix:
+    """Blocks of columns side by side, as rows, float32.
+
+    Turning the whole around would hold it twice. So each block is cut into portions of rows, whose places fit into
+    two bytes each, and one portion after the other is put together and let go.
+    """
+    height = min(ROWS_AT_ONCE, max(n_items // PORTIONS, 1))
+    pieces: list[list[Piece]] = [[] for _ in range(-(-n_items // height))]
+    start = 0
+    for block in blocks:
+        turned = block.tocsr()
+        for portion, kept in enumerate(pieces):
+            bounds = turned.indptr[portion * height : (portion + 1) * height + 1]
+            span = slice(bounds[0], bounds[-1])
+            rows = np.repeat(np.arange(len(bounds) - 1, dtype=np.uint16), np.diff(bounds))
+            columns, values = turned.indices[span].astype(np.uint16), turned.data[span].astype(np.float32)
+            kept.append((start, rows, columns, values))
+        start += block.shape[1]
+    total = sum(len(piece[3]) for kept in pieces for piece in kept)
+    made_values, made_columns = np.empty(total, dtype=np.float32), np.empty(total, dtype=np.int32)
+    lengths, filled = [np.zeros(1, dtype=np.int64)], 0
+    for portion, kept in enumerate(pieces):
+        own = _put_together(kept, min(height, n_items - portion * height), n_items)
+        kept.clear()
+        span = slice(filled, filled + own.nnz)
+        made_values[span], made_columns[span] = own.data, own.indices
+        lengths.append(np.diff(own.indptr))
+        filled += own.nnz
+    return sp.csr_matrix((made_values, made_columns, np.concatenate(lengths).cumsum()), shape=(n_items, n_items))
+
+
+Piece = tuple[int, npt.NDArray[np.uint16], npt.NDArray[np.uint16], FloatArray]
+"""Where a block begins, rows in the portion, columns in the block, and values."""
+
+
+def _put_together(kept: list[Piece], height: int, n_items: int) -> sp.csr_matrix:
+    rows = np.concatenate([piece[1] for piece in kept]).astype(np.int32)
+    columns = np.concatenate([piece[2].astype(np.int32) + np.int32(piece[0]) for piece in kept])
+    return sp.csr_matrix((np.concatenate([piece[3] for piece in kept]), (rows, columns)), shape=(height, n_items))
 
 
 def _solved(right: sp.csc_matrix, together: sp.csc_matrix, damped: FloatArray, core: int) -> sp.csc_matrix:

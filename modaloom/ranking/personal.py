@@ -12,11 +12,13 @@ from modaloom.models.behaviour import event_weights
 from modaloom.models.towers import SERVED_HISTORY, Past, pad_histories
 from modaloom.numerics import Moments
 from modaloom.ranking.learned import FusionAnswer
-from modaloom.ranking.ranker import CANDIDATES, FEW_ITEMS, FUSION, NARROW, Ranker
-from modaloom.ranking.retrieve import normalised
+from modaloom.ranking.ranker import FEW_ITEMS, FUSION, NARROW, Ranker
+from modaloom.ranking.retrieve import near, normalised
 from modaloom.ranking.single import ConstantVoice, Left, Voice
 from modaloom.types import BoolArray, FloatArray, Histories, IntArray
 
+CANDIDATES = 100
+"""How many items each part proposes at least."""
 MAX_LEFT_OUT = 12
 """At most this many of the newest distinct past items are left out in turn."""
 CELLS_AT_ONCE = 20_000
@@ -136,9 +138,10 @@ class AnsweredVoice:
 
     def near(self) -> tuple[IntArray, FloatArray]:
         """See :class:`~modaloom.ranking.single.Voice`."""
-        matrix = self._answer.nearby()
-        if matrix is None:
+        reach = self._answer.reach()
+        if reach is None:
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
+        matrix = near(reach)
         return matrix.indices.astype(np.int64), matrix.data
 
     def at(self, items: IntArray) -> FloatArray:
