@@ -12,6 +12,7 @@ import scipy.linalg
 import scipy.sparse as sp
 
 from modaloom.models.behaviour import event_weights, history_matrix, interaction_matrix
+from modaloom.models.linear import largest_in_columns, solved_for_all
 from modaloom.numerics import unit_rows
 from modaloom.types import FloatArray, Histories, IntArray, Snapshot, Tokens
 
@@ -28,6 +29,8 @@ EXACT_ITEMS = 100_000
 NEAR_CELLS = 12
 """Cells that an item's neighbours are looked for in."""
 
+CELLS_A_ROUND = 2_000_000
+"""Numbers in one of the dense blocks of :func:`~modaloom.models.linear.solved_for_all`: 8 MB."""
 ROWS_AT_ONCE, PORTIONS = 65_536, 16
 """Weights are turned from columns to rows in so many portions or more, of so many rows or fewer."""
 
@@ -41,7 +44,7 @@ class SparseEase:
     co-purchases are added beside the regression, which would take them for explained. They reach what a sparse log
     never shows together. With ``user_power``, ``walk`` and ``content`` zero it is EASE.
 
-    Memory grows with items x ``keep``; columns are made ``columns_at_once``, and no result depends on how many.
+    Memory grows with items x ``keep``; columns are made in blocks, and no result depends on how many at once.
 
     Args:
         ridge: regularisation, in purchases.
@@ -50,8 +53,10 @@ class SparseEase:
         content: how many co-purchases a cosine of one is worth; zero leaves content out.
         keep: weights of each candidate that are kept.
         core: strongest rows of a candidate that are solved for together; the others follow from these.
+        rounds: zero solves each candidate over its own neighbours. With so many rounds of conjugate gradients it is
+            solved over all items instead, up to ``keep`` weights that are kept in the end: after four it is dense
+            EASE's ranking but for one place in a few hundred. Time then grows with the number of items squared.
         all_events: views, carts and likes are weak co-purchases, instead of none.
-        columns_at_once: size of a block.
 
     Source: Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", 2019 (the regression); Spisak et al.,
     "Scalable Approximate NonSymmetric Autoencoder", 2023 (its sparse solution); Moon et al., "LLM-enhanced linear
@@ -62,6 +67,8 @@ class SparseEase:
     name = "sparse-ease"
     modality: str | None = "behaviour"
     seeded = False
+    columns_at_once = 1024
+    """Size of a block."""
 
     def __init__(
         self,
@@ -72,8 +79,8 @@ class SparseEase:
         content: float = 1.0,
         keep: int = 200,
         core: int = 64,
+        rounds: int = 0,
         all_events: bool = False,
-        columns_at_once: int = 1024,
     ):
         self.ridge = ridge
         self.user_power = user_power
@@ -81,8 +88,8 @@ class SparseEase:
         self.content = content
         self.keep = keep
         self.core = core
+        self.rounds = rounds
         self.all_events = all_events
-        self.columns_at_once = columns_at_once
         self._weights = sp.csr_matrix((0, 0), dtype=np.float32)
 
     @property
@@ -98,9 +105,10 @@ class SparseEase:
         diagonal = np.asarray(halves.multiply(halves).sum(axis=0), dtype=np.float32).ravel()
         del seen
         together = _stacked(self._co_purchases(halves), snapshot.n_items)
+        everybody = halves if self.rounds else None
         del halves
         content = self._content(snapshot) if self.content else None
-        self._weights = _as_rows(self._columns(together, diagonal, content), snapshot.n_items)
+        self._weights = _as_rows(self._columns(together, diagonal, content, everybody), snapshot.n_items)
         return self
 
     def score(self, histories: Histories) -> FloatArray:
@@ -120,6 +128,8 @@ class SparseEase:
 
     def _spans(self, n_items: int) -> Iterator[slice]:
         width = min(self.columns_at_once, ROWS_AT_ONCE)
+        if self.rounds:
+            width = min(width, max(CELLS_A_ROUND // max(n_items, 1), 1))
         for start in range(0, n_items, width):
             yield slice(start, min(start + width, n_items))
 
@@ -130,16 +140,28 @@ class SparseEase:
             yield largest_per_column(_without_self((rows @ halves[:, span]).tocsc(), span.start), self.keep)
 
     def _columns(
-        self, together: sp.csc_matrix, diagonal: FloatArray, content: sp.csc_matrix | None
+        self,
+        together: sp.csc_matrix,
+        diagonal: FloatArray,
+        content: sp.csc_matrix | None,
+        everybody: sp.csc_matrix | None,
     ) -> Iterator[sp.csc_matrix]:
-        """Blocks of columns of the weights: the regression, and the walks beside it."""
+        """Blocks of columns of the weights: the regression, and the walks beside it.
+
+        ``everybody`` is who had what (users x items), where it is solved for all items.
+        """
         damped = diagonal + np.float32(self.ridge)
         passing = sp.diags(1.0 / (diagonal + WALK_SHRINK)).astype(np.float32)
         leaving = sp.diags(self.walk / damped).astype(np.float32)
         for span in self._spans(together.shape[1]):
             bought = together[:, span]
-            right = bought if content is None else bought + self.content * content[:, span]
-            block = _solved(largest_per_column(right.tocsc(), self.keep), together, damped, self.core)
+            prior = None if content is None else self.content * content[:, span]
+            if everybody is None:
+                right = bought if prior is None else bought + prior
+                block = _solved(largest_per_column(right.tocsc(), self.keep), together, damped, self.core)
+            else:
+                solved = solved_for_all(everybody, span, prior, (damped, self.ridge), self.rounds)
+                block = largest_in_columns(solved, self.keep)
             if self.walk:
                 steps = largest_per_column((passing @ bought).tocsc(), STEPS)
                 block = block + _without_self((leaving @ (together @ steps)).tocsc(), span.start)
