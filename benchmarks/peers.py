@@ -15,10 +15,10 @@ chosen by Recall@20 + NDCG@20. Ours is fitted once, with its defaults: what it c
   those of the last ones, each fitted on its own past. Never-sold items stay in the catalogue for everybody.
 
 The whole catalogue is ranked. Seconds to fit include bringing the log into the package's own form. Shoppers per
-second is what one request for the top 20 of all shoppers with a past takes, the quickest of three: by the package's own batched call
-(implicit, ours), else by its scores and one selection that is the same for all. Memory is the largest resident size
-while fitting and asking, with what everything that is loaded takes anyway, and what it is above the size before. A
-peer that fails, or that needs what the data lack, is reported with the reason. Results are written after each
+second is what one request for the top 20 of all shoppers with a past takes, the quickest of three: by the package's own
+batched call (implicit, ours), else by its scores and one selection that is the same for all. Memory is the largest
+resident size while fitting and asking, with what everything that is loaded takes anyway, and what it is above the size
+before. A peer that fails, or that needs what the data lack, is reported with the reason. Results are written after each
 model; ``--resume`` goes on with what the file lacks.
 """
 
