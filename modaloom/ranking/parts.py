@@ -19,6 +19,7 @@ from modaloom.models.behaviour import event_weights, history_matrix, history_wei
 from modaloom.models.sparse_linear import SparseEase
 from modaloom.models.towers import Past, pad_histories
 from modaloom.numerics import GrowingRows, Moments, moments_of, summed
+from modaloom.ranking.fast import Reach, fast_for
 from modaloom.ranking.nearest import NEIGHBOURS, Neighbours, best_columns, nearest_many, pays
 from modaloom.ranking.retrieve import Answer, SparseAnswer, reference_items, with_middle
 from modaloom.ranking.single import KernelReference, KernelVoice, Rows, SparseVoice, Voice
@@ -141,7 +142,13 @@ class ContentKernel:
 
     def likeness(self, items: IntArray, weights: FloatArray, others: IntArray) -> FloatArray:
         """Scores (b, c) of ``others`` (b, c) or (c,) after items (b, t) with weights (b, t); zero where those are."""
-        own, vectors = np.take(self._vectors, items, axis=0), np.take(self._vectors, others, axis=0)
+        own = np.take(self._vectors, items, axis=0)
+        if (fast := fast_for(len(items))) is not None:
+            own /= np.float32(self.TEMPERATURE)
+            with np.errstate(divide="ignore"):  # what does not count has a log of minus infinity
+                logs = np.log(weights) - np.float32(1.0 / self.TEMPERATURE)
+            return fast.log_sums(own, logs, self._vectors, others, (1e-12, False))
+        vectors = np.take(self._vectors, others, axis=0)
         if others.ndim == 1:
             similar = (own.reshape(-1, own.shape[2]) @ vectors.T).reshape(*items.shape, len(others))
         else:
@@ -217,11 +224,9 @@ class KernelAnswer:
         filled, middle = with_middle(scores, present)
         return middle, moments_of(filled)
 
-    def nearby(self) -> sp.csr_matrix:
+    def reach(self) -> Reach:
         """See :class:`~modaloom.ranking.retrieve.Answer`."""
-        near = self._kernel.neighbours.after(self._items, self._weights)
-        near.data = np.log(near.data + np.float32(1e-12))
-        return near
+        return Reach(*self._kernel.neighbours.after(self._items, self._weights), floor=1e-12)
 
     def at(self, items: IntArray) -> FloatArray:
         """See :class:`~modaloom.ranking.retrieve.Answer`."""
@@ -378,7 +383,7 @@ class Linear(SparseEase):
 
     def ask(self, histories: Histories) -> Answer:
         """See :class:`~modaloom.ranking.retrieve.Answer`."""
-        return SparseAnswer(history_matrix(histories, self.weights.shape[0]) @ self.weights)
+        return SparseAnswer(history_matrix(histories, self.weights.shape[0]), self.weights)
 
     def voice(self, histories: Histories, past: Past) -> Voice:
         """See :class:`Part`."""

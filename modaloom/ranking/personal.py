@@ -12,11 +12,13 @@ from modaloom.models.behaviour import event_weights
 from modaloom.models.towers import SERVED_HISTORY, Past, pad_histories
 from modaloom.numerics import Moments, distinct
 from modaloom.ranking.learned import FusionAnswer
-from modaloom.ranking.ranker import CANDIDATES, FEW_ITEMS, NARROW, Ranker
-from modaloom.ranking.retrieve import Sums, normalised
+from modaloom.ranking.ranker import FEW_ITEMS, NARROW, Ranker
+from modaloom.ranking.retrieve import Sums, near, normalised
 from modaloom.ranking.single import NOTHING, ConstantVoice, Left, Voice
 from modaloom.types import BoolArray, FloatArray, Histories, IntArray
 
+CANDIDATES = 100
+"""How many items each part proposes at least."""
 MAX_LEFT_OUT = 12
 """At most this many of the newest distinct past items are left out in turn."""
 CELLS_AT_ONCE = 20_000
@@ -154,8 +156,11 @@ class AnsweredVoice:
 
     def near(self) -> tuple[IntArray, FloatArray]:
         """See :class:`~modaloom.ranking.single.Voice`."""
-        matrix = self._answer.nearby()
-        return NOTHING if matrix is None else (matrix.indices.astype(np.int64), matrix.data)
+        reach = self._answer.reach()
+        if reach is None:
+            return NOTHING
+        matrix = near(reach)
+        return matrix.indices.astype(np.int64), matrix.data
 
     def told(self, sums: Sums) -> FloatArray:
         """See :class:`~modaloom.ranking.single.Voice`."""
