@@ -144,7 +144,7 @@ def write_report(board: Board, folder: Path, language: str) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "board.json", board.to_json() + "\n")
     write_sheets(board, folder)
-    pictures = write_pictures(board, folder / "charts", Wording(language))
+    pictures = write_pictures(board, folder / "charts", language)
     for one in LANGUAGES:
         write_text(folder / f"report.{one}.html", render_html(board, one))
         write_text(folder / f"report.{one}.md", render_markdown(board, one))

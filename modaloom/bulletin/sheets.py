@@ -7,18 +7,16 @@ from collections.abc import Iterable, Sequence
 from io import StringIO
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-from modaloom.bulletin.wording import Wording
+from modaloom.bulletin.picture import chart_png, chart_svg
 from modaloom.files import write_text
-from modaloom.trends.board import Board, Trend
+from modaloom.trends.board import Board, Outlook, Trend
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A cell that begins so would be run by a spreadsheet."""
+MARK = "\ufeff"
+"""Spreadsheets take a sheet for UTF-8 only where it begins with this."""
 PICTURES = 12
 """Trends of each verdict that get a picture of their own."""
-_FONTS = ("Noto Sans CJK SC", "Microsoft YaHei", "PingFang SC", "SimHei", "DejaVu Sans")
 
 
 def trends_csv(board: Board) -> str:
@@ -43,6 +41,76 @@ def _steps(trend: Trend, board: Board) -> Iterable[Sequence[object]]:
             trend.outlook.steps, trend.outlook.mean, trend.outlook.lower, trend.outlook.upper, strict=True
         ):
             yield *facts, step, None, None, *said
+
+
+def movers_csv(board: Board) -> str:
+    """One row for each trend: what it does, how sure that is, and what is expected."""
+    header = (
+        "id", "dimension", "value", "name_zh", "name_en", "verdict", "also", "confidence", "share", "change", "low",
+        "high", "forecast", "abstained", "mase", "covered", "peak", "novel", "events", "shoppers", "items", "seen",
+    )  # fmt: skip
+    return _sheet(header, map(_mover, board.trends))
+
+
+def _mover(trend: Trend) -> Sequence[object]:
+    low, high = trend.interval or (None, None)
+    outlook = trend.outlook or Outlook()
+    test = outlook.back_test
+    return (
+        trend.id, trend.dimension, trend.value, trend.names.get("zh", ""), trend.names.get("en", ""), trend.verdict,
+        " | ".join(trend.also), _short(trend.confidence), _short(trend.share), _short(trend.change), _short(low),
+        _short(high), _short(outlook.change), outlook.abstained, _short(test.mase if test else None),
+        _short(test.covered if test else None), trend.peak, trend.novel, trend.events, trend.shoppers, trend.items,
+        trend.seen,
+    )  # fmt: skip
+
+
+def steps_csv(board: Board, trend: Trend) -> str:
+    """One row for each step of one trend: what was, what was fitted, what was tested, what is forecast."""
+    rows: dict[str, dict[str, float | None]] = {step: {} for step in board.overview.period.steps}
+
+    def put(name: str, steps: Sequence[str], values: Sequence[float | None]) -> None:
+        for step, value in zip(steps, values, strict=False):
+            rows.setdefault(step, {})[name] = _short(value)
+
+    put("share", board.overview.period.steps, trend.series)
+    put("fitted", board.overview.period.steps, trend.level)
+    if trend.crowd:
+        put("trendsetters", board.overview.period.steps, trend.crowd.setters)
+        put("mainstream", board.overview.period.steps, trend.crowd.mainstream)
+    for prefix, told in (("", trend.outlook), ("tested_", trend.outlook and trend.outlook.back_test)):
+        if told:
+            put(f"{prefix}forecast", told.steps, told.mean)
+            put(f"{prefix}lower", told.steps, told.lower)
+            put(f"{prefix}upper", told.steps, told.upper)
+    names = tuple(dict.fromkeys(name for row in rows.values() for name in row))
+    return _sheet(("step", *names), ((step, *(rows[step].get(name) for name in names)) for step in sorted(rows)))
+
+
+def alerts_csv(board: Board) -> str:
+    """One row for each alert."""
+    header = ("kind", "subject", "name_zh", "name_en", "step", "urgent", "confidence", "before", "after", "count")
+    rows = (
+        (
+            one.kind, one.subject, one.names.get("zh", ""), one.names.get("en", ""), one.step, one.urgent,
+            _short(one.confidence), _short(one.before), _short(one.after), one.count,
+        )
+        for one in board.alerts
+    )  # fmt: skip
+    return _sheet(header, rows)
+
+
+def arrivals_csv(board: Board) -> str:
+    """One row for each new piece, with the sum of what is expected of it."""
+    header = ("item_id", "name_zh", "name_en", "released", "rank", "expected", "lower", "upper", "neighbours")
+    rows = (
+        (
+            one.item_id, one.names.get("zh", ""), one.names.get("en", ""), one.released, _short(one.rank),
+            _short(sum(one.mean)), _short(sum(one.lower)), _short(sum(one.upper)), " | ".join(one.neighbours),
+        )
+        for one in board.arrivals
+    )  # fmt: skip
+    return _sheet(header, rows)
 
 
 def terms_csv(board: Board) -> str:
@@ -88,7 +156,7 @@ def _sheet(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(header)
     writer.writerows([_cell(value) for value in row] for row in rows)
-    return stream.getvalue()
+    return MARK + stream.getvalue()
 
 
 def _cell(value: object) -> object:
@@ -96,61 +164,20 @@ def _cell(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
-def write_pictures(board: Board, folder: Path, wording: Wording) -> list[Path]:
+def write_pictures(board: Board, folder: Path, language: str) -> list[Path]:
     """PNG charts of the trends that move most; the files' names."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     written = []
     folder.mkdir(parents=True, exist_ok=True)
     for verdict in ("rising", "falling", "seasonal"):
         chosen = [trend for trend in board.trends if trend.verdict == verdict and trend.dimension != "word"][:PICTURES]
         for place, trend in enumerate(chosen, start=1):
             file = folder / f"{verdict}-{place:02d}.png"
-            with pyplot.rc_context({"font.family": _known_fonts(), "axes.unicode_minus": False}):
-                _draw(trend, board, wording, file)
+            file.write_bytes(chart_png(chart_svg(board, trend, language)))
             written.append(file)
     return written
-
-
-def _known_fonts() -> list[str]:
-    """Those of the fonts for both scripts that are installed, so that none is missed aloud."""
-    from matplotlib import font_manager
-
-    there = set(font_manager.get_font_names())
-    return [name for name in _FONTS if name in there] or ["sans-serif"]
-
-
-def _draw(trend: Trend, board: Board, wording: Wording, file: Path) -> None:
-    from matplotlib import pyplot
-    from matplotlib.ticker import PercentFormatter
-
-    figure, axes = pyplot.subplots(figsize=(7, 3.2), dpi=120, layout="constrained")
-    try:
-        days = np.array(board.overview.period.steps, dtype="datetime64[D]")
-        axes.plot(days, _plottable(trend.series), ".", color="#9aa3b2", markersize=3)
-        if trend.level:
-            axes.plot(days, _plottable(trend.level), color="#2b59c3", linewidth=2)
-        if trend.outlook and trend.outlook.steps:
-            ahead = np.array(trend.outlook.steps, dtype="datetime64[D]")
-            axes.fill_between(ahead, trend.outlook.lower, trend.outlook.upper, color="#e07a3f", alpha=0.25, linewidth=0)
-            axes.plot(ahead, trend.outlook.mean, color="#e07a3f", linewidth=2)
-        axes.set_title(f"{wording.name(trend.names)} · {wording.verdict(trend)}", loc="left", fontsize=11)
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
-        axes.set_ylim(bottom=0)
-        axes.spines[["top", "right"]].set_visible(False)
-        figure.savefig(file)
-    finally:
-        pyplot.close(figure)
-
-
-def _plottable(series: Sequence[float | None]) -> npt.NDArray[np.float64]:
-    return np.array([np.nan if value is None else value for value in series])
 
 
 def write_sheets(board: Board, folder: Path) -> None:
     """Writes the three sheets."""
     for name, text in (("trends", trends_csv(board)), ("terms", terms_csv(board)), ("gaps", gaps_csv(board))):
-        write_text(folder / f"{name}.csv", "\ufeff" + text)  # spreadsheets take it for UTF-8 only with this mark
+        write_text(folder / f"{name}.csv", text)

@@ -7,10 +7,13 @@ time and value, recognised by what they are usually called or named by the calle
 from __future__ import annotations
 
 import csv
+import io
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -259,14 +262,28 @@ def _read_table(file: Path) -> _Table:
         raise SeriesFileError(f"not UTF-8 text (byte {error.start})", where=file, hint="Save it as UTF-8") from error
     head = text.split("\n", 1)[0]
     separator = max(",;\t", key=head.count)
-    reader = csv.reader(text.splitlines(), delimiter=separator)
-    header = tuple(name.strip() for name in next(reader, []))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    try:
+        header = tuple(name.strip() for name in next(reader, []))
+        rows, lines = _rows(file, reader, header)
+    except csv.Error as error:
+        raise SeriesFileError(
+            f"the cells cannot be told apart ({error})",
+            where=f"{file}, line {reader.line_num}",
+            hint="Close all quotes",
+        ) from error
+    return _Table(file, header, tuple(zip(*rows, strict=True)), tuple(lines), "," if separator == ";" else "")
+
+
+def _rows(file: Path, reader: Any, header: tuple[str, ...]) -> tuple[list[list[str]], list[int]]:
+    """Cells and line of each row; lines without anything in them are none."""
     if not header:
         raise SeriesFileError("the file is empty", where=file)
-    doubles = [name for name in header if header.count(name) > 1]
+    doubles = [name for name, number in Counter(header).items() if number > 1]
     if doubles:
         raise SeriesFileError(f"two columns are called {doubles[0]!r}", where=f"{file}, line 1")
-    rows, lines = [], []
+    rows: list[list[str]] = []
+    lines: list[int] = []
     for row in reader:
         if not row or (len(row) == 1 < len(header) and not row[0].strip()):
             continue
@@ -278,7 +295,7 @@ def _read_table(file: Path) -> _Table:
         lines.append(reader.line_num)
     while rows and not any(cell.strip() for cell in rows[-1]):  # what a spreadsheet leaves at the end
         del rows[-1], lines[-1]
-    return _Table(file, header, tuple(zip(*rows, strict=True)), tuple(lines), "," if separator == ";" else "")
+    return rows, lines
 
 
 def _parquet(file: Path) -> _Table:

@@ -45,6 +45,25 @@ def trend_messages(language: str) -> Mapping[str, Any]:
     return _read(f"trends.{_known(language)}.toml")
 
 
+SHARED = ("kinds", "dimensions", "months", "advice", "abstained", "notes")
+"""Tables about trends that the board's screens say as the report does."""
+
+
+@functools.cache
+def board_messages(language: str) -> Mapping[str, Any]:
+    """All messages of the trend board's screens in one language: the page's, the report's, and its own over them.
+
+    Raises:
+        QueryError: there is no such language.
+    """
+    joined: dict[str, dict[str, str]] = {}
+    report = {table: trend_messages(language)[table] for table in SHARED}
+    for told in (page_messages(language), report, _read(f"board.{_known(language)}.toml")):
+        for table, sentences in told.items():
+            joined.setdefault(table, {}).update(sentences)
+    return joined
+
+
 def _known(language: str) -> str:
     if language not in LANGUAGES:
         raise QueryError(f"unknown language {language!r}", hint=f"Choose {' or '.join(LANGUAGES)}")

@@ -30,7 +30,7 @@ from modaloom.storage.sessions import Session, Together
 from modaloom.types import Event, Interaction, Item
 
 T = TypeVar("T")
-TABLES = ("item", "shopper", "interaction", "feedback", "wardrobe", "consent", "showing", "exposure", "state")
+TABLES = ("item", "shopper", "interaction", "feedback", "wardrobe", "consent", "showing", "state")
 _PAGE = 500
 """Ids asked for at once: more place-holders are slow to prepare."""
 _MOST_EVENTS = 5_000
@@ -44,7 +44,7 @@ def take_numbers(session: Session, counter: str, how_many: int) -> int:
     return int(session.rows(sql, (how_many, counter))[0][0]) - how_many
 
 
-def rows_in(session: Session, sql: str, ids: Sequence[str]) -> Iterator[Row]:
+def rows_in(session: Session, sql: str, ids: Sequence[object]) -> Iterator[Row]:
     """The rows of a SELECT that has ``{}`` where the ids go."""
     for start in range(0, len(ids), _PAGE):
         page = ids[start : start + _PAGE]
@@ -86,6 +86,7 @@ class SqlTables:
 
     def __init__(self, *, busy_timeout_s: float):
         self._together = Together(self._ingest, most=_MOST_EVENTS, timeout_s=busy_timeout_s)
+        self._item_nums: dict[str, int] = {}  # an item keeps its number for ever, so that it may be remembered
 
     def _read(self, work: Callable[[Session], T]) -> T:
         """Runs work that only reads."""

@@ -25,7 +25,7 @@ from modaloom.trends.gaps import find_gaps, on_offer
 from modaloom.trends.movers import Judged, judge_all
 from modaloom.trends.outlook import arrivals, broken, changes, make_series, outlooks
 from modaloom.trends.people import Grouping, People, Reach, read_groupings
-from modaloom.trends.setters import Setters, as_series, crowd_of, find_setters, setter_shares
+from modaloom.trends.setters import Setters, as_series, crowd_of, few_setters, find_setters, setter_shares
 from modaloom.trends.terms import mine_terms
 from modaloom.types import BoolArray, IntArray
 
@@ -116,12 +116,15 @@ def read_trends(
     segments = [
         state.people.segments(one.dimension, reach) for one, reach in zip(state.judged, state.reach, strict=True)
     ]
+    few = None if state.setters is None else few_setters(state.ledger, state.setters, state.options.k)
     trends = []
     for number, (place, row) in enumerate(rows):
         found = segments[place](row)
         one = state.judged[place]
         trend = _trend(state, place, row, shares[number], foreseen[number])
-        crowd = None if state.setters is None else crowd_of(*theirs[place], one, row, state.setters, state.options.k)
+        crowd = None
+        if state.setters is not None:
+            crowd = crowd_of(*theirs[place], one, row, state.setters, state.options.k, few)
         trends.append(_completed(trend, found, crowd, drivers, one, row, shown, state))
     return _board(state, trends, {trends[row].id: pair for row, pair in failed.items()}, tell)
 

@@ -104,8 +104,27 @@ def setter_shares(ledger: Ledger, setters: Setters, judged: Judged) -> tuple[Val
     return shares, totals
 
 
-def crowd_of(shares: Values, totals: Values, judged: Judged, row: int, setters: Setters, k: int) -> Crowd | None:
-    """Trendsetters beside everybody else for one value; None where they are too few to be shown."""
+def few_setters(ledger: Ledger, setters: Setters, k: int) -> BoolArray:
+    """The steps in which fewer than ``k`` trendsetters did anything: what they did then is not shown."""
+    marked = setters.by_setters
+    once = np.unique(np.stack([ledger.step[marked], ledger.user[marked]]), axis=1)
+    few: BoolArray = np.bincount(once[0], minlength=ledger.n_steps) < k
+    return few
+
+
+def crowd_of(
+    shares: Values,
+    totals: Values,
+    judged: Judged,
+    row: int,
+    setters: Setters,
+    k: int,
+    few: BoolArray | None = None,
+) -> Crowd | None:
+    """Trendsetters beside everybody else for one value; None where they are too few to be shown.
+
+    Steps that are ``few`` are left out of their series, though they count for the quarter.
+    """
     if setters.shoppers < k:
         return None
     n_steps = len(totals)
@@ -122,8 +141,9 @@ def crowd_of(shares: Values, totals: Values, judged: Judged, row: int, setters: 
     ahead = float(np.log(now / main)) if now > 0 and main > 0 else None
     mainstream = np.where(of_rest > 0, rest / np.maximum(of_rest, 1), np.nan)
     mainstream[: setters.start] = np.nan
+    seen = shares[row] if few is None else np.where(few, np.nan, shares[row])
     return Crowd(
-        setters.shoppers, as_series(shares[row]), as_series(mainstream), now, main, ahead,
+        setters.shoppers, as_series(seen), as_series(mainstream), now, main, ahead,
         ahead is not None and theirs >= 5 and abs(ahead) > SURE * float(np.sqrt(spread)),
     )  # fmt: skip
 

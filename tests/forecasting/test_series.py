@@ -133,6 +133,7 @@ def test_second_signals_that_do_not_match(tmp_path: Path, text: str, says: str) 
         ("date,a\n2025-01-31,1\n2025-02-28,2\n2025-03-31,3\n", "whole number of steps.*--season 12"),
         ("date,a\n0202-01-01,1\n2025-01-01,1\n2025-01-02,1\n2025-01-03,1\n", "steps after the first date"),
         ("week,a\n1,1\n999999999,2\n", "too far from 1"),
+        ('a,b\n1,"' + 200_000 * "2", "line 2: the cells cannot be told apart.*quotes"),
         ("date,name,value\n2025-01-06,,1\n", r"line 2, column 'name': the name is empty"),
         ("date,name,value\n2025-01-06,a,1\n2025-01-06,a,2\n", "line 3.*two values for one step"),
     ],
