@@ -123,28 +123,6 @@ class StoreSuite(CatalogueCases):
             assert store.add_interactions([]) == Ingested(0, 0)
             assert store.user("v") == ShopUser("v"), "unknown users are made"
 
-    def test_bare_rows_tell_the_same(self) -> None:
-        """Events, shoppers and items under the store's own numbers, in pages; and who refused what."""
-        with self.store() as store:
-            store.upsert_users([ShopUser("u", {"age": "30"}), ShopUser("v")])
-            search = Interaction("v", None, Event.SEARCH, 12, query="红裙")
-            store.add_interactions([view("u", "a"), search, view("w", "b")])
-            first = store.event_rows(limit=2)
-            rows = [*first, *store.event_rows(first[-1][0], limit=2)]
-            users = dict(store.user_rows())
-            ids = {number: item_id for item_id, number in store.item_numbers().items()}
-            told = [
-                (users[user].user_id, None if item is None else ids[item], Event(kind), when, query)
-                for _, user, item, kind, when, query in rows
-            ]
-            events = [event for _, event in pages(store, 10)]
-            assert told == [(one.user_id, one.item_id, one.event, one.timestamp, one.query) for one in events]
-            assert [user.attributes for user in users.values()] == [{"age": "30"}, {}, {}]
-            for user, granted, when in (("u", True, 1), ("u", False, 2), ("v", False, 1), ("v", True, 2)):
-                store.add_consent(Consent(user, "research", granted, when))
-            assert [users[number].user_id for number in store.refusing("research")] == ["u"]
-            refused(QueryError, lambda: store.refusing("spying"))
-
     def test_history_is_in_order(self) -> None:
         """By time, of equal times as they came; the newest ones where there is a limit."""
         cases = count()
