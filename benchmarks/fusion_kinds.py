@@ -116,14 +116,24 @@ def table(results: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def chosen(only: str) -> dict[str, FusionConfig]:
+    """The variants that are asked for by ``;`` between their names, the default first; all where none is named."""
+    known = variants()
+    wanted = [next(iter(known)), *only.split(";")] if only else list(known)
+    if unknown := [name for name in wanted if name not in known]:
+        raise SystemExit(f"no row is called {', '.join(unknown)}; there are {'; '.join(known)}")
+    return {name: known[name] for name in wanted}
+
+
 def study(splits: Sequence[Split], seeds: Sequence[int], asked: argparse.Namespace, shop: str) -> None:
     """All variants on all splits and seeds; the file is written again after every round."""
-    rows: dict[str, list[dict[str, Values]]] = {name: [] for name in variants()}
+    compared = chosen(asked.only)
+    rows: dict[str, list[dict[str, Values]]] = {name: [] for name in compared}
     seconds: dict[str, list[float]] = {name: [] for name in rows}
     sizes: dict[str, int] = {}
     for split in splits:
         for seed in seeds:
-            for name, config in variants().items():
+            for name, config in compared.items():
                 values, took, sizes[name] = measure(config, split, seed=seed, trained=name != UNTRAINED)
                 rows[name].append(values)
                 seconds[name].append(took)
@@ -150,8 +160,10 @@ def main() -> None:
     parser.add_argument("--window-days", type=int, default=56)
     parser.add_argument("--before", type=int, default=0, help="newest windows that are left alone")
     parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--only", default="", help="names of rows with ';' between them; the default is always there")
     parser.add_argument("--out", type=Path, default=RESULT)
     asked = parser.parse_args()
+    chosen(asked.only)  # a misspelt name is told now, not when everything has been encoded
     settings = load_settings()
     with shop_folder(asked.shop) as place:
         shop = load_shop(place, root=asked.root, settings=settings)

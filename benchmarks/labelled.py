@@ -184,9 +184,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE / "results" / "labelled.json")
     asked = parser.parse_args()
     seeds = tuple(int(seed) for seed in asked.seeds.split(","))
-    results = {name: run(name, STUDIES[name], asked.data, seeds, asked.limit) for name in asked.sets.split(",")}
     asked.out.parent.mkdir(parents=True, exist_ok=True)
-    asked.out.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    results: dict[str, object] = json.loads(asked.out.read_text(encoding="utf-8")) if asked.out.exists() else {}
+    for name in asked.sets.split(","):  # sets that are not asked this time keep their figures
+        results[name] = run(name, STUDIES[name], asked.data, seeds, asked.limit)
+        asked.out.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -24,23 +24,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-from drawing import Line, Panel, draw_curves
-from studies import Recalls, by_shopper, shop_folder
+from studies import Measured, Recalls, by_shopper, mean_and_error, read_question, shop_folder, work_through
 
 from modaloom.build import LearnOptions, Memory, Modaloom
-from modaloom.config import load_settings
-from modaloom.data.shop import load_shop
-from modaloom.data.splits import Split, random_split
-from modaloom.encoders.catalogue import encode_items
+from modaloom.data.splits import Split
 from modaloom.evaluation.protocol import recommend_lists
 from modaloom.metrics import ranking_metrics
 from modaloom.ranking.ranker import FUSION, Ranker
@@ -55,6 +48,8 @@ DIM, EPOCHS, RATE = 32, 4, 1e-2
 """Of the fusion alone: small and short, the same for all kinds."""
 CONTENT = ("image", "text", "attributes")
 HERE = Path(__file__).parent
+Key = tuple[str, str, float]
+"""Set-up, kind, and share that is hidden."""
 
 
 @dataclass(frozen=True)
@@ -132,23 +127,17 @@ def recalls(split: Split, setup: str, kind: Kind, seed: int) -> Recalls:
     return dict(zip(split.user_nums.tolist(), found.tolist(), strict=True))
 
 
-def work(job: Job) -> list[tuple[str, float, str, int, Recalls]]:
-    """Every kind at every share of one job; in a process of its own, on one core."""
-    import torch
-
-    torch.set_num_threads(1)
-    settings = load_settings()
-    shop = load_shop(job.place, settings=settings)
-    tokens = encode_items(shop, settings=settings)
-    split = random_split(shop, tokens, seed=job.seed)
-    rows = []
+def work(job: Job) -> list[Measured[Key]]:
+    """Every kind at every share of one job."""
+    split = read_question(job.place, job.seed)
+    rows: list[Measured[Key]] = []
     for kind in SETUPS[job.setup]:
         for share in (0.0, *job.shares):
             started = time.process_time()
-            hidden = hide(tokens, share, job.seed, kind.fill)
+            hidden = hide(split.snapshot.tokens, share, job.seed, kind.fill)
             asked = replace(split, snapshot=replace(split.snapshot, tokens=hidden))
             found = recalls(asked, job.setup, kind, job.seed)
-            rows.append((job.setup, share, kind.name, job.seed, found))
+            rows.append(((job.setup, kind.name, share), job.seed, found))
             mean, took = np.mean(list(found.values())), time.process_time() - started
             print(
                 f"{job.setup}, seed {job.seed}, {share:.0%} hidden, {kind.name}: {mean:.4f} ({took:.0f} s)", flush=True
@@ -156,12 +145,7 @@ def work(job: Job) -> list[tuple[str, float, str, int, Recalls]]:
     return rows
 
 
-def mean_and_error(values: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """The mean over shoppers and its standard error."""
-    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
-
-
-def summarise(found: Mapping[tuple[str, str, float], Mapping[int, Recalls]]) -> list[dict[str, object]]:
+def summarise(found: Mapping[Key, Mapping[int, Recalls]]) -> list[dict[str, object]]:
     """One row per set-up, kind and share: recall, loss against the default with everything, and against the default."""
     rows: list[dict[str, object]] = []
     for (setup, kind, share), values in found.items():
@@ -198,29 +182,8 @@ def table(rows: Sequence[Mapping[str, object]]) -> str:
     return "\n".join(lines)
 
 
-def panels(rows: Sequence[Mapping[str, object]], shares: Sequence[float]) -> list[Panel]:
-    """Recall against the share that is hidden, a chart per set-up."""
-    titles = {"content": "fusion of content alone", "fusion": "fusion with behaviour", "whole": "the whole learner"}
-    made = []
-    for setup, title in titles.items():
-        lines: dict[str, Line] = {}
-        for row in rows:
-            if row["setup"] != setup or row["kind"] in lines:
-                continue
-            own = [other for other in rows if other["setup"] == setup and other["kind"] == row["kind"]]
-            values = [float(str(other["recall"])) for other in own]
-            errors = [1.96 * float(str(other["recall_se"])) for other in own]
-            low = [value - error for value, error in zip(values, errors, strict=True)]
-            high = [value + error for value, error in zip(values, errors, strict=True)]
-            lines[str(row["kind"])] = Line(values, low, high, dashed="no dropout" in str(row["kind"]))
-        if lines:
-            places = [f"{share:.0%}" for share in (0.0, *shares)]
-            made.append(Panel(title, "modality values hidden", f"Recall@{N}", places, lines))
-    return made
-
-
 def main() -> None:
-    """Runs the study, writes its figures and draws them."""
+    """Runs the study and writes its figures; ``curves.py`` draws them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shop", type=Path, help="folder of the built-in shop; drawn where it is not given")
     parser.add_argument("--users", type=int, default=2_400)
@@ -229,19 +192,12 @@ def main() -> None:
     parser.add_argument("--setups", nargs="+", choices=list(SETUPS), default=list(SETUPS))
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=HERE / "results" / "missing_modalities.json")
-    parser.add_argument("--png", type=Path, default=HERE.parent / "docs" / "images" / "missing_modalities.png")
     asked = parser.parse_args()
     started = time.perf_counter()
     with shop_folder(asked.shop, users=asked.users) as place:
-        settings = load_settings()
-        encode_items(load_shop(place, settings=settings), settings=settings)  # once, for all processes
         shares = tuple(asked.shares)
         jobs = [Job(str(place), setup, seed, shares) for setup in reversed(asked.setups) for seed in asked.seeds]
-        found: dict[tuple[str, str, float], dict[int, Recalls]] = {}
-        with ProcessPoolExecutor(asked.jobs, multiprocessing.get_context("spawn")) as pool:
-            for rows in pool.map(work, jobs):
-                for setup, share, kind, seed, values in rows:
-                    found.setdefault((setup, kind, share), {})[seed] = values
+        found = work_through(place, jobs, work, asked.jobs)
     summary = summarise(found)
     print(table(summary))
     took = time.perf_counter() - started
@@ -255,7 +211,6 @@ def main() -> None:
     }
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     asked.out.write_text(json.dumps(study, indent=2) + "\n", encoding="utf-8")
-    draw_curves(panels(summary, shares), asked.png)
 
 
 if __name__ == "__main__":

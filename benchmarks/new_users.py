@@ -1,12 +1,13 @@
 """Recall against how much is known of a shopper of whom nothing was learned: k newest events, from none to all.
 
-    python benchmarks/new_users.py [--root PATH] [--shop DIR] [--windows 6] [--seeds 0,1] [--png FILE] [--out FILE]
+    python benchmarks/new_users.py [--root PATH] [--shop DIR] [--windows 6] [--seeds 0,1] [--out FILE]
 
 Protocol ``new-users``: in each of the last windows a fifth of the shoppers is kept out of the log before anything is
-fitted, another fifth for each seed; then they are asked about with their newest k events. Two shops: H&M's files (with
-``--root``; windows of 28 days) and the built-in shop (drawn where ``--shop`` is not given; windows of 56 days). All
-models see the same log and are asked about the same shoppers; what is chosen is chosen on windows before each cut, of
-the shoppers that are left. Intervals are 95 % bootstrap intervals over shoppers.
+fitted, another fifth for each seed; then they are asked about with their newest k events. One shop at a time: H&M's
+files with ``--root`` (windows of 28 days), else the built-in shop (drawn where ``--shop`` is not given; windows of 56
+days); the figures of the other one stay in the file. All models see the same log and are asked about the same
+shoppers; what is chosen is chosen on windows before each cut, of the shoppers that are left. Intervals are 95 %
+bootstrap intervals over shoppers. ``curves.py`` draws them.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from drawing import Line, Panel, draw_curves
+from hm_blend import HandMadeBlend
 from studies import shop_folder
 
 from modaloom.build import LearnOptions, model_factories
@@ -28,18 +30,20 @@ from modaloom.evaluation.protocol import Protocol, evaluate
 from modaloom.evaluation.report import print_report
 
 HERE = Path(__file__).parent
-MODELS = ("modaloom", "popularity", "item-knn", "content-knn")
+MODELS = ("modaloom", "popularity", "ials", "item-knn", "content-knn")
 KNOWN = (0, 1, 2, 5, 10)
 
 
 def measure(shop: Shop, settings: Settings, protocol: Protocol) -> dict[str, Any]:
     """Figures by model and by number of known events, ``all`` last."""
     tokens = encode_items(shop, settings=settings)
+    factories = model_factories(MODELS, LearnOptions())
+    factories[HandMadeBlend.name] = lambda seed: HandMadeBlend()
     result = evaluate(
         shop,
         tokens,
         protocol,
-        model_factories(MODELS, LearnOptions()),
+        factories,
         tell=lambda what, done, total: print(f"{done}/{total} {what}", flush=True),
     )
     print_report(result)
@@ -52,42 +56,30 @@ def measure(shop: Shop, settings: Settings, protocol: Protocol) -> dict[str, Any
     return rows
 
 
-def panel(title: str, rows: dict[str, Any], n: int) -> Panel:
-    """One shop's curves."""
-    lines = {}
-    for name, by_known in rows.items():
-        ends = [row["intervals"]["recall"] for row in by_known.values()]
-        values = [row["recall"] for row in by_known.values()]
-        lines[name] = Line(values, [low for low, _ in ends], [high for _, high in ends])
-    places = list(next(iter(rows.values())))
-    return Panel(title, "events known of a new shopper", f"Recall@{n}", places, lines)
-
-
 def main() -> None:
-    """Runs both shops, writes the figures and draws them."""
+    """Runs one shop and writes its figures beside those of the other."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, help="folder with the H&M files; left out where it is not given")
+    parser.add_argument("--root", type=Path, help="folder with the H&M files, instead of the built-in shop")
     parser.add_argument("--shop", type=Path, help="folder of the built-in shop; drawn where it is not given")
     parser.add_argument("--users", type=int, default=2_400, help="shoppers of the built-in shop, if it is drawn")
     parser.add_argument("--windows", type=int, default=6)
     parser.add_argument("--seeds", default="0,1")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "new_users.json")
-    parser.add_argument("--png", type=Path, default=HERE.parent / "docs" / "images" / "new_users.png")
     asked = parser.parse_args()
     settings, started = load_settings(), time.perf_counter()
     seeds = tuple(int(seed) for seed in asked.seeds.split(","))
-    shops: dict[str, dict[str, Any]] = {}
-    with shop_folder(asked.shop, users=asked.users) as place:
-        protocol = Protocol("new-users", windows=asked.windows, window_days=56, seeds=seeds, known_events=KNOWN)
-        shops["the built-in shop"] = measure(load_shop(place, settings=settings), settings, protocol)
+    protocol = Protocol("new-users", windows=asked.windows, window_days=56, seeds=seeds, known_events=KNOWN)
     if asked.root:
         toml = HERE.parent / "examples" / "shops" / "hm.toml"
-        protocol = Protocol("new-users", windows=asked.windows, seeds=seeds, known_events=KNOWN)
-        shops["H&M"] = measure(load_shop(toml, root=asked.root, settings=settings), settings, protocol)
-    study = {"windows": asked.windows, "seeds": seeds, "took_s": round(time.perf_counter() - started), "shops": shops}
+        shop, protocol = load_shop(toml, root=asked.root, settings=settings), replace(protocol, window_days=28)
+        name, models = "H&M", measure(shop, settings, protocol)
+    else:
+        with shop_folder(asked.shop, users=asked.users) as place:
+            name, models = "the built-in shop", measure(load_shop(place, settings=settings), settings, protocol)
+    row = {"windows": asked.windows, "seeds": seeds, "took_s": round(time.perf_counter() - started), "models": models}
+    shops = json.loads(asked.out.read_text(encoding="utf-8"))["shops"] if asked.out.exists() else {}
     asked.out.parent.mkdir(parents=True, exist_ok=True)
-    asked.out.write_text(json.dumps(study, indent=2) + "\n", encoding="utf-8")
-    draw_curves([panel(title, rows, protocol.n) for title, rows in shops.items()], asked.png)
+    asked.out.write_text(json.dumps({"shops": shops | {name: row}}, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -55,6 +55,51 @@ def fusion_kinds(shop: str) -> str:
     return "\n".join(lines)
 
 
+def ablations(data: str) -> dict[str, Any]:
+    """Rows by kind and name of one study of what pays."""
+    rows: dict[str, Any] = json.loads((HERE / "results" / f"ablations_{data}.json").read_text(encoding="utf-8"))["rows"]
+    return rows
+
+
+def added(row: dict[str, Any], metric: str = "recall") -> str:
+    """What a component adds, with its interval."""
+    if f"{metric}_gain" not in row:
+        return ""
+    low, high = row[f"{metric}_gain_interval"]
+    return f"{row[f'{metric}_gain']:+.4f} [{low:+.4f}, {high:+.4f}]"
+
+
+def ablated_parts() -> str:
+    hm, amazon = ablations("hm"), ablations("amazon")
+    lines = [
+        "| part | alone | adds to Recall@20 | adds, never-sold | Amazon: alone | adds to Recall@20 |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    whole = [f"{rows['parts']['everything']['recall']:.4f}" for rows in (hm, amazon)]
+    names = sorted(
+        (name for name in hm["parts"] if name != "everything"), key=lambda name: -hm["parts"][name]["recall_gain"]
+    )
+    for name in names:
+        own, other = hm["parts"][name], amazon["parts"].get(name, {})
+        alone = [f"{rows['alone'][name]['recall']:.4f}" if name in rows["alone"] else "" for rows in (hm, amazon)]
+        cells = [name, alone[0], added(own), added(own, "never_sold"), alone[1], added(other)]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines.append(f"| **everything** | {whole[0]} |  |  | {whole[1]} |  |")
+    return "\n".join(lines)
+
+
+def ablated_learning() -> str:
+    rows = ablations("hm")
+    alone, whole = rows["learning, fusion"], rows["learning, whole"]
+    lines = ["| what is taken out | fusion alone: it adds | whole blend: it adds |", "| --- | --- | --- |"]
+    for name in sorted((name for name in alone if name != "everything"), key=lambda name: -alone[name]["recall_gain"]):
+        shown = "learning itself" if name == "untrained" else name
+        lines.append(f"| {shown} | {added(alone[name])} | {added(whole[name])} |")
+    base = [f"{table['everything']['recall']:.4f}" for table in (alone, whole)]
+    lines.append(f"| **nothing** | Recall@20 {base[0]} | Recall@20 {base[1]} |")
+    return "\n".join(lines)
+
+
 def serving() -> str:
     lines = ["| what | per second | best round | p50 ms | p99 ms |", "| --- | --- | --- | --- | --- |"]
     rows = json.loads((HERE / "results" / "serving.json").read_text(encoding="utf-8"))["rows"]
@@ -88,6 +133,9 @@ TABLES = {
     "hm_rolling": hm_rolling,
     "peers_amazon": lambda: peers("amazon"),
     "peers_hm": lambda: peers("hm"),
+    "ablated_parts": ablated_parts,
+    "ablated_learning": ablated_learning,
+    "fusion_kinds_hm": lambda: fusion_kinds("hm"),
     "fusion_kinds_shop": lambda: fusion_kinds("shop"),
 }
 

@@ -1,6 +1,6 @@
 """What dirt in a shop's data costs: relative loss of Recall@20 against the same model on clean data.
 
-    python benchmarks/robustness.py [--shop DIR] [--users 800] [--seeds 0 1 2] [--jobs 2] [--out FILE] [--png FILE]
+    python benchmarks/robustness.py [--shop DIR] [--users 800] [--seeds 0 1 2] [--jobs 2] [--out FILE]
 
 The built-in shop (drawn where ``--shop`` is not given), 20 % of each shopper's items asked for (protocol ``random``).
 The questions are always clean; what is spoilt is what models learn from and the pasts that they are told:
@@ -21,24 +21,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-from drawing import Line, Panel, draw_curves
-from studies import Recalls, by_shopper, shop_folder
+from studies import Measured, Recalls, by_shopper, mean_and_error, read_question, shop_folder, work_through
 
 from modaloom.build import LearnOptions, model_factories
-from modaloom.config import load_settings
-from modaloom.data.shop import load_shop
-from modaloom.data.splits import Split, random_split
+from modaloom.data.splits import Split
 from modaloom.encoders.attributes import AttributeEncoder
-from modaloom.encoders.catalogue import encode_items
 from modaloom.evaluation.protocol import recommend_lists
 from modaloom.metrics import ranking_metrics
 from modaloom.types import Event, IntArray, Snapshot, Tokens
@@ -49,6 +43,8 @@ NOISE = (0.05, 0.1, 0.2, 0.4)
 BULK_BUYERS, BULK_EVENTS, BULK_DAYS = 5, 2_000, 60
 DAY_S = 86_400
 HERE = Path(__file__).parent
+Key = tuple[str, str]
+"""Model and dirt."""
 Spoil = Callable[[Split, np.random.Generator], Split]
 
 
@@ -193,34 +189,29 @@ def recalls(split: Split, clean: Split, model: str, seed: int) -> Recalls:
     return dict(zip(split.user_nums.tolist(), found.tolist(), strict=True))
 
 
-def work(job: Job) -> list[tuple[str, str, int, Recalls]]:
-    """One model through all dirt; in a process of its own, on one core."""
-    import torch
-
-    torch.set_num_threads(1)
-    settings = load_settings()
-    shop = load_shop(job.place, settings=settings)
-    clean = random_split(shop, encode_items(shop, settings=settings), seed=job.seed)
-    rows = []
+def work(job: Job) -> list[Measured[Key]]:
+    """One model through all dirt."""
+    clean = read_question(job.place, job.seed)
+    rows: list[Measured[Key]] = []
     for number, (name, spoil) in enumerate(DIRT.items()):
         started = time.process_time()
         spoilt = spoil(clean, np.random.default_rng([job.seed, number]))
         found = recalls(spoilt, clean, job.model, job.seed)
-        rows.append((job.model, name, job.seed, found))
+        rows.append(((job.model, name), job.seed, found))
         took = time.process_time() - started
         print(f"{job.model}, seed {job.seed}, {name}: {np.mean(list(found.values())):.4f} ({took:.0f} s)", flush=True)
     return rows
 
 
-def summarise(found: Mapping[tuple[str, str], Mapping[int, Recalls]]) -> list[dict[str, object]]:
+def summarise(found: Mapping[Key, Mapping[int, Recalls]]) -> list[dict[str, object]]:
     """One row per model and dirt: recall, and its loss against the same model on clean data."""
     rows: list[dict[str, object]] = []
     for (model, dirt), values in found.items():
         own, base = (np.array(list(by_shopper(one).values())) for one in (values, found[model, "clean"]))
         lost = (base - own) / base.mean()
-        error = float(lost.std(ddof=1) / np.sqrt(len(lost)))
+        loss, error = mean_and_error(lost)
         row: dict[str, object] = {"model": model, "dirt": dirt, "recall": float(own.mean()), "shoppers": len(own)}
-        rows.append({**row, "loss": float(lost.mean()), "loss_se": error})
+        rows.append({**row, "loss": loss, "loss_se": error})
     return rows
 
 
@@ -240,27 +231,8 @@ def table(rows: Sequence[Mapping[str, object]]) -> str:
     return "\n".join(lines)
 
 
-def panels(rows: Sequence[Mapping[str, object]]) -> list[Panel]:
-    """Loss against label noise, and loss by what else is wrong."""
-    noisy = ["clean", *(f"label noise {share:.0%}" for share in NOISE)]
-    other = [name for name in DIRT if name not in noisy]
-    made = []
-    for title, x, names in (("label noise", "purchases of a random item", noisy), ("other dirt", "", other)):
-        lines = {}
-        for model in dict.fromkeys(str(row["model"]) for row in rows):
-            own = {row["dirt"]: row for row in rows if row["model"] == model}
-            values = [100 * float(str(own[name]["loss"])) for name in names]
-            errors = [196 * float(str(own[name]["loss_se"])) for name in names]
-            low = [value - error for value, error in zip(values, errors, strict=True)]
-            high = [value + error for value, error in zip(values, errors, strict=True)]
-            lines[model] = Line(values, low, high)
-        places = [name.replace("label noise ", "") if names is noisy else name for name in names]
-        made.append(Panel(title, x, f"loss of Recall@{N}, %", places, lines))
-    return made
-
-
 def main() -> None:
-    """Runs the study, writes its figures and draws them."""
+    """Runs the study and writes its figures; ``curves.py`` draws them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shop", type=Path, help="folder of the built-in shop; drawn where it is not given")
     parser.add_argument("--users", type=int, default=800)
@@ -268,18 +240,11 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=list(MODELS))
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=HERE / "results" / "robustness.json")
-    parser.add_argument("--png", type=Path, default=HERE.parent / "docs" / "images" / "robustness.png")
     asked = parser.parse_args()
     started = time.perf_counter()
     with shop_folder(asked.shop, users=asked.users) as place:
-        settings = load_settings()
-        encode_items(load_shop(place, settings=settings), settings=settings)  # once, for all processes
         jobs = [Job(str(place), model, seed) for model in asked.models for seed in asked.seeds]
-        found: dict[tuple[str, str], dict[int, Recalls]] = {}
-        with ProcessPoolExecutor(asked.jobs, multiprocessing.get_context("spawn")) as pool:
-            for rows in pool.map(work, jobs):
-                for model, dirt, seed, values in rows:
-                    found.setdefault((model, dirt), {})[seed] = values
+        found = work_through(place, jobs, work, asked.jobs)
     summary = summarise(found)
     print(table(summary))
     study = {
@@ -290,7 +255,6 @@ def main() -> None:
     }
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     asked.out.write_text(json.dumps(study, indent=2) + "\n", encoding="utf-8")
-    draw_curves(panels(summary), asked.png)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""COMMAND: the verbs about time, registered by ``cli``: forecasts of series."""
+"""COMMAND: the verbs about time, registered by ``cli``: what moves in a shop, and forecasts of series."""
 
 from __future__ import annotations
 
@@ -22,7 +22,35 @@ SHOWN = 20
 
 def add_to(app: typer.Typer) -> None:
     """Registers this file's commands."""
+    app.command()(trends)
     app.command()(forecast)
+
+
+def trends(
+    source: Annotated[str, typer.Argument(metavar="SHOP_OR_STORE", help="A shop, or sqlite:///FILE, postgresql://...")],
+    root: Annotated[Path | None, typer.Option("--root", help="Where the data of the toml lie.")] = None,
+    by: Annotated[
+        str | None, typer.Option("--by", help="One way to count only: colour, look, word, price, or an attribute.")
+    ] = None,
+    horizon_weeks: Annotated[int, typer.Option("--horizon-weeks", min=1, max=260)] = 26,
+    daily: Annotated[bool, typer.Option("--daily", help="Count by days, not by weeks.")] = False,
+    k: Annotated[int, typer.Option("--k", min=1, help="Nothing is shown about fewer shoppers.")] = 20,
+    lang: Annotated[str | None, typer.Option("--lang", help="zh or en; the shop's own by default.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Write the board, sheets, charts and the report.")
+    ] = None,
+) -> None:
+    """Say what rises and falls, how sure that is, and what to do; keep it where SHOP_OR_STORE is a store."""
+    from modaloom.bulletin.run import run_trends
+    from modaloom.terminal import bars, console, read_settings
+    from modaloom.trends.read import TrendOptions
+
+    options = TrendOptions(k=k, daily=daily, horizon_weeks=horizon_weeks, by=by)
+    with bars() as tell:
+        told = run_trends(source, root, options, settings=read_settings(), language=lang, tell=tell)
+    told.print(lang, console)
+    if out:
+        told.write(out, lang, console)
 
 
 def forecast(

@@ -21,8 +21,15 @@ LARGER_ROOMS = {
     "forecasting": (16, "each kind of model, and each step from a file to an interval, is read and tested alone"),
     "live": (11, "a list goes through numbering, rules, scores, variety and words, each of which is tested alone"),
     "models": (11, "the architecture, its losses and the models it is compared with are read side by side"),
-    "ranking": (9, "every part of the blend, the ways to ask for candidates, and the blend itself are read separately"),
+    "ranking": (
+        12,
+        "every part of the blend, the ways to ask for candidates, and the compiled loops are read separately",
+    ),
     "storage": (9, "two backends share their statements; records, connections and vectors are read separately"),
+    "trends": (
+        14,
+        "a board is made of verdicts, people, terms, gaps, forecasts and alerts, each of which is tested alone",
+    ),
     "samples": (15, "drawing: every kind of garment has its own file of outlines"),
 }
 LONGER_FUNCTIONS: dict[str, tuple[int, str]] = {}

@@ -54,12 +54,3 @@ def contrastive_alignment(left: Tensor, right: Tensor, mask: Tensor, *, temperat
 def like_loss(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
     """Binary cross-entropy of logits (b,) against labels (b,) in [0, 1]; ratings are scaled to that range first."""
     return F.binary_cross_entropy_with_logits(logits, labels, weight=weights)
-
-
-def neighbour_smoothing(vectors: Tensor, neighbours: Tensor, weights: Tensor) -> Tensor:
-    """How far vectors (b, d) are from their neighbours (b, k, d), weighted by (b, k): a sampled Laplacian penalty.
-
-    Source: Belkin, Niyogi & Sindhwani, "Manifold Regularization", 2006.
-    """
-    gap = ((vectors[:, None] - neighbours) ** 2).sum(dim=-1)
-    return (gap * weights).sum() / weights.sum().clamp_min(1e-9)

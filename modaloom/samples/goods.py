@@ -1,8 +1,11 @@
 """The catalogue of the built-in shop, with the three planted truths of every item: style, theme, community.
 
-* The *style* (colours and prints) is visible only in the picture: no word and no attribute names it.
+* The *style* (a palette with a print) is visible only in the picture: no word and no attribute names it.
 * The *theme* lives only in the description.
 * The *community* lives only in who buys together: it is drawn at random.
+
+None of them tells another, and there are many styles and themes, so that what somebody likes to see or to read is
+theirs alone: who else bought a thing says next to nothing about its style or its theme.
 """
 
 from __future__ import annotations
@@ -23,23 +26,31 @@ MODALITIES = ("image", "text", "attributes")
 
 
 @dataclass(frozen=True, slots=True)
-class Style:
-    """A visual taste: which colours, which prints. Styles share neither."""
+class Palette:
+    """Colours that are sold together, and the prints that they come with. Palettes share neither."""
 
     colours: tuple[str, ...]
     prints: tuple[str, ...]
     accents: tuple[str, ...]
 
 
-STYLES: dict[str, Style] = {
-    "mono": Style(("black", "white", "grey"), ("check",), ("white", "black", "grey")),
-    "savanna": Style(("brown", "camel", "mustard", "beige"), ("leopard",), ("brown", "beige", "black")),
-    "meadow": Style(("pink", "lilac", "mint", "sky"), ("floral", "polka_dots"), ("white", "pink", "lilac", "mint")),
-    "harbour": Style(("navy", "blue", "teal"), ("stripes", "waves"), ("white", "sky", "navy")),
-    "pop": Style(("red", "orange", "yellow", "fuchsia"), ("stars", "geometric"), ("yellow", "white", "fuchsia", "red")),
-    "garden": Style(("green", "olive", "burgundy", "purple"), ("botanical",), ("beige", "mint", "lilac", "white")),
+PALETTES: dict[str, Palette] = {
+    "mono": Palette(("black", "white", "grey"), ("check",), ("white", "black", "grey")),
+    "savanna": Palette(("brown", "camel", "mustard", "beige"), ("leopard",), ("brown", "beige", "black")),
+    "meadow": Palette(("pink", "lilac", "mint", "sky"), ("floral", "polka_dots"), ("white", "pink", "lilac", "mint")),
+    "harbour": Palette(("navy", "blue", "teal"), ("stripes", "waves"), ("white", "sky", "navy")),
+    "pop": Palette(
+        ("red", "orange", "yellow", "fuchsia"), ("stars", "geometric"), ("yellow", "white", "fuchsia", "red")
+    ),
+    "garden": Palette(("green", "olive", "burgundy", "purple"), ("botanical",), ("beige", "mint", "lilac", "white")),
 }
-"""The six looks that a shopper may fall for."""
+"""What the shop's designers dye and print in."""
+STYLES: dict[str, tuple[str, str]] = {
+    f"{name} {print_name}": (name, print_name)
+    for name, palette in PALETTES.items()
+    for print_name in ("solid", *palette.prints)
+}
+"""Every palette, plain or with one of its prints: what a shopper may fall for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +166,14 @@ class _Model:
 
 def make_catalogue(n_items: int, rng: random.Random) -> list[Good]:
     """The catalogue: models of every category, most of them in several colours and prints."""
-    themes = list(THEMES)
+    themes: list[str] = []
     goods: list[Good] = []
     lacking = _missing(n_items, rng)
     number = 0
     while len(goods) < n_items:
         category = CATEGORIES[number] if number < len(CATEGORIES) else rng.choice(CATEGORIES)
-        model = _model(number, category, rng.choice(themes), rng)
+        themes = themes or rng.sample(list(THEMES), len(THEMES))  # all of them in turn: none is rare
+        model = _model(number, category, themes.pop(), rng)
         versions = 1 if n_items < 4 * len(CATEGORIES) else rng.choices((1, 2, 3, 4, 5), (1, 2, 3, 3, 2))[0]
         seen: set[tuple[str, str]] = set()
         for _ in range(min(versions, n_items - len(goods))):
@@ -200,17 +212,19 @@ def _model(number: int, category: str, theme: str, rng: random.Random) -> _Model
 def _dress_up(model: _Model, seen: set[tuple[str, str]], rng: random.Random) -> tuple[str, Look]:
     """A style and a look of it that the model does not have yet."""
     for _ in range(50):
-        name = rng.choice(list(STYLES))
-        style = STYLES[name]
-        colour = rng.choice(style.colours)
-        print_name = "solid" if rng.random() < KINDS[model.category].solid else rng.choice(style.prints)
+        name = rng.choice(list(PALETTES))
+        palette = PALETTES[name]
+        colour = rng.choice(palette.colours)
+        print_name = "solid" if rng.random() < KINDS[model.category].solid else rng.choice(palette.prints)
         if (colour, print_name) not in seen:
             break
     seen.add((colour, print_name))
-    accents = [accent for accent in style.accents if _contrast(accent, colour) > 130] or ["white"]
+    accents = [accent for accent in palette.accents if _contrast(accent, colour) > 130] or ["white"]
     if _contrast(accents[0], colour) <= 130:
         accents = ["black"]
-    return name, Look(model.category, colour, rng.choice(accents), print_name, model.cloth[0], model.variant)
+    return f"{name} {print_name}", Look(
+        model.category, colour, rng.choice(accents), print_name, model.cloth[0], model.variant
+    )
 
 
 def _contrast(one: str, other: str) -> float:

@@ -80,70 +80,184 @@ FITS: tuple[Pair, ...] = (
 """Fit or feel, as titles name it."""
 
 THEMES: dict[str, tuple[Pair, ...]] = {
-    "planet": (
+    "organic": (
         ("采用有机原料，种植过程不使用农药。", "Made with organic fibres grown without pesticides."),
+        ("来自有机农场，土壤和水源都更干净。", "From organic farms that keep their soil and water clean."),
+        ("有机认证，从田间就不碰化肥。", "Certified organic: no chemical fertiliser, from the field on."),
+    ),
+    "recycled": (
         ("面料来自回收再生纤维，每一件都少一点浪费。", "The fabric is spun from recycled yarn, so less goes to waste."),
-        ("由手工匠人小批量缝制。", "Sewn by hand in small batches by local makers."),
-        ("可持续染整工艺，节水八成。", "A sustainable finish that saves four fifths of the water."),
-        ("通过公平贸易认证，善待每一位工人。", "Fair-trade certified, with decent pay for everyone involved."),
-        ("环保包装，可降解吊牌。", "Ships in plastic-free packaging with a compostable tag."),
+        ("用回收塑料瓶做成，旧物重获新生。", "Made from recycled bottles that get a second life."),
         ("剩余布料再利用，对地球更温柔。", "Cut from leftover cloth, gentle on the planet."),
     ),
-    "commute": (
+    "handmade": (
+        ("由手工匠人小批量缝制。", "Sewn by hand in small batches by local makers."),
+        ("每一针都出自老裁缝之手。", "Every stitch is the work of an old tailor's hands."),
+        ("手工完成，没有两件一模一样。", "Handcrafted, so no two pieces are quite alike."),
+    ),
+    "fair": (
+        ("通过公平贸易认证，善待每一位工人。", "Fair-trade certified, with decent pay for everyone involved."),
+        ("工厂的工资单对所有人公开。", "The factory's wages are open for everyone to read."),
+        ("每卖出一件，都捐一笔钱给女工学校。", "With each sale we give to a school for the women who sew."),
+    ),
+    "office": (
         ("从会议室到地铁都得体。", "Looks right in the meeting room and on the train."),
         ("通勤首选，久坐一天依然挺括。", "The office favourite that stays crisp through a long day at the desk."),
-        ("适合上班穿着，搭配电脑包刚刚好。", "Made for work days and a laptop under the arm."),
-        ("职场新人和管理者都喜欢的剪裁。", "A professional line for the first job and the corner office alike."),
-        ("早高峰不慌张，见客户也从容。", "Calm in the rush hour, composed in front of clients."),
         ("商务场合稳重而不沉闷。", "Business-ready without being stiff."),
-        ("工作日衣橱里最可靠的一件。", "The most dependable piece of a weekday wardrobe."),
     ),
-    "travel": (
+    "campus": (
+        ("从早课到图书馆，一整天都自在。", "From the first lecture to the library, easy all day."),
+        ("学生党的心头好，考试周也穿得住。", "A students' favourite, even in the week of exams."),
+        ("校园里走一圈，总有人问在哪儿买。", "Walk across the campus and somebody will ask where it is from."),
+    ),
+    "luggage": (
         ("抗皱，放进行李箱也不怕压。", "Wrinkle-free even after a night in the suitcase."),
         ("可折叠收纳，小小一卷就能出发。", "Rolls up small and packs in seconds."),
-        ("洗后快干，旅途中隔天就能再用。", "Dries overnight in a hotel bathroom."),
-        ("长途飞行也舒适。", "Comfortable on a long-haul flight."),
-        ("周末短途旅行，只带它就够。", "The one thing to take on a weekend getaway."),
-        ("度假、登机、逛老城，都能应付。", "From the boarding gate to the old town, ready for any trip."),
-        ("内藏护照暗袋，出门更安心。", "A hidden place for the passport keeps travellers at ease."),
+        ("长途飞行也舒适，护照放进暗袋。", "Comfortable on a long-haul flight, with a hidden place for the passport."),
     ),
-    "outdoor": (
+    "beach": (
+        ("为海边度假而生，沙子一抖就掉。", "Made for the seaside: sand just shakes off."),
+        ("游完泳随手一披，太阳下很快就干。", "Throw it on after a swim; it dries in the sun in no time."),
+        ("海风、椰子水，还有它。", "A sea breeze, a coconut, and this."),
+    ),
+    "rain": (
         ("防泼水处理，小雨也能出门。", "Water-repellent, so a shower is no reason to stay in."),
+        ("梅雨季也不发愁，雨珠一碰就滚落。", "For the rainy season: drops roll right off."),
+        ("经得起台风天的风和雨。", "Stands up to wind and rain on a stormy day."),
+    ),
+    "mountain": (
         ("防风透气，徒步登山都合适。", "Windproof and breathable on the hiking trail."),
         ("加固耐磨，露营时尽管折腾。", "Reinforced where it wears, happy around the campfire."),
-        ("野外骑行也不怕泥点。", "Shrugs off mud on a bike ride through the woods."),
-        ("为户外天气设计，经得起日晒雨淋。", "Built for rough weather in the open air."),
-        ("爬山、钓鱼、看星空的好伙伴。", "A good companion for climbing, fishing and nights in a tent."),
-        ("反光细节，夜跑更安全。", "Reflective details for running after dark."),
+        ("爬山、看日出、住帐篷的好伙伴。", "A good companion for climbing, sunrises and nights in a tent."),
+    ),
+    "cycling": (
+        ("骑车上路不勾不绊，泥点一擦就掉。", "Nothing catches on the bicycle, and mud wipes off."),
+        ("反光细节，夜骑更安全。", "Reflective details for riding a bike after dark."),
+        ("坐在车座上也不往上跑。", "Stays in place in the saddle, however long the ride."),
+    ),
+    "training": (
+        ("吸汗速干，跑完五公里依然清爽。", "Wicks sweat, still fresh after a five-kilometre run."),
+        ("健身房里深蹲、拉伸都不受限。", "Squats and stretches at the gym are no trouble."),
+        ("为训练日设计，动作再大也跟得上。", "Designed for training days and big moves."),
     ),
     "party": (
         ("派对夜晚的焦点。", "Steals the show at any party."),
-        ("晚宴、婚礼、生日会都能惊艳亮相。", "A stunning entrance at weddings, dinners and birthdays."),
         ("灯光下更显精致，跳舞也自在。", "Comes alive on the dance floor."),
-        ("约会之夜，让人多看一眼。", "For date nights and a second glance."),
-        ("节日聚会，举杯时刻的好选择。", "Festive, made for clinking glasses."),
         ("鸡尾酒会上不费力的隆重。", "Effortless glamour for the cocktail hour."),
-        ("庆祝的日子，就穿得隆重一点。", "Because celebrations deserve dressing up."),
     ),
-    "calm": (
+    "wedding": (
+        ("参加婚礼的首选，新人看了也会夸。", "First choice for wedding guests; even the couple will say so."),
+        ("订婚、敬酒、拍全家福都体面。", "Graceful at engagements, toasts and family portraits."),
+        ("从教堂到宴会厅，一身就够。", "From the church to the banquet without a change of clothes."),
+    ),
+    "date": (
+        ("约会之夜，让人多看一眼。", "For date nights and a second glance."),
+        ("烛光晚餐时恰到好处的心机。", "Just the right touch for a candlelit dinner for two."),
+        ("第一次见面就让人心动。", "Made to win a heart when two people meet for the first time."),
+    ),
+    "minimal": (
         ("极简设计，没有多余的装饰。", "Minimal by design: nothing that does not need to be there."),
-        ("安静克制，十年后依旧耐看。", "Quiet and restrained, still good in ten years."),
         ("少即是多，线条干净利落。", "Less is more: clean lines and nothing else."),
-        ("胶囊衣橱的基础款，怎么搭都不会错。", "A capsule-wardrobe basic that never argues."),
-        ("不追潮流，只求恰到好处。", "No trend to follow, just the right proportions."),
         ("没有大标识，低调而讲究。", "No logo, understated and considered."),
-        ("北欧式的简单与舒服。", "Nordic simplicity, pared back to what matters."),
+    ),
+    "vintage": (
+        ("版型取自一九五零年代的老照片。", "The pattern comes from a photograph of the nineteen-fifties."),
+        ("复古情怀，像从奶奶的衣柜里翻出来的宝贝。", "Vintage at heart, like a treasure from grandmother's wardrobe."),
+        ("按档案里的旧图纸一比一复刻。", "Rebuilt one to one from an old drawing in our archive."),
+    ),
+    "home": (
+        ("窝在沙发里看书的周末标配。", "What weekends on the sofa with a book are made of."),
+        ("在家穿也舍不得脱，像被拥抱一样。", "So snug at home that it feels like a hug."),
+        ("配一杯热可可和一只打盹的猫。", "Goes with hot cocoa and a cat asleep."),
+    ),
+    "skin": (
+        ("敏感肌友好，不含致敏染剂。", "Kind to sensitive skin, free of dyes that cause allergies."),
+        ("通过皮肤科测试，贴身也不痒。", "Tested by dermatologists; no itch on bare skin."),
+        ("无标签设计，婴儿般温和。", "No scratchy labels, as mild as for a baby."),
+    ),
+    "easy_care": (
+        ("可机洗，免熨烫，懒人福音。", "Machine-washable and never needs an iron."),
+        ("洗一百次也不变形、不起球。", "Keeps its shape through a hundred washes, without pilling."),
+        ("咖啡洒上也不怕，湿布一抹就净。", "Spilt coffee comes off with a damp cloth."),
+    ),
+    "music": (
+        ("音乐节上跳一整天也不累。", "Dances through a whole day at a music festival."),
+        ("乐队主唱的巡演行头。", "What the singer of a band wears on tour."),
+        ("配上一把吉他和一张老唱片。", "Goes with a guitar and an old record."),
+    ),
+    "art": (
+        ("灵感来自美术馆里的一幅旧画。", "Inspired by an old painting in the museum."),
+        ("与年轻插画师联名合作。", "A collaboration with a young illustrator."),
+        ("像一件可以穿上身的雕塑。", "A sculpture to be worn."),
+    ),
+    "technology": (
+        ("智能温控面料，忽冷忽热都稳得住。", "A smart fabric that regulates its temperature."),
+        ("手机放进感应袋，地铁闸机一碰就开。", "A pocket that lets the phone open the turnstile."),
+        ("源自宇航服的隔热科技。", "Insulation technology borrowed from space suits."),
+    ),
+    "family": (
+        ("有亲子款，可以和孩子穿同款。", "Also comes in children's sizes, to match parent and child."),
+        ("陪娃疯跑一下午也不狼狈。", "Survives an afternoon of chasing toddlers."),
+        ("遛狗、推婴儿车都方便。", "For walking the dog and pushing the pram."),
+    ),
+    "luck": (
+        ("过年走亲访友，讨个好彩头。", "Brings good luck on New Year visits."),
+        ("本命年的贴心护身符。", "A charm for the year of one's zodiac sign."),
+        ("寓意吉祥，长辈一看就喜欢。", "An auspicious piece that grandparents love."),
+    ),
+    "gift": (
+        ("附手写贺卡，送礼不用再包。", "Comes gift-wrapped with a handwritten card."),
+        ("生日、纪念日送它不会错。", "A safe present for birthdays and anniversaries."),
+        ("打开礼盒的那一刻值得录下来。", "The moment the gift box is opened is worth filming."),
+    ),
+    "fame": (
+        ("明星机场同款，热搜上见过。", "Seen on a film star at the airport."),
+        ("时装周街拍里出镜最多的一件。", "The most photographed piece at fashion week."),
+        ("社交媒体上被种草无数次。", "Went viral on social media more than once."),
+    ),
+    "value": (
+        ("工厂直供，没有中间商加价。", "Straight from the factory, with no middleman to pay."),
+        ("精打细算的人会喜欢。", "For people who count every penny."),
+        ("第二件半价，划算到底。", "The second one costs half: a bargain."),
+    ),
+    "workwear": (
+        ("取材自老式工装，口袋多到数不清。", "Borrowed from old workwear, with more pockets than you can count."),
+        ("五金件结实，扛得住工地。", "Hardware sturdy enough for a building site."),
+        ("木匠、摄影师和修车师傅都在穿。", "Worn by carpenters, photographers and mechanics."),
     ),
 }
 """What a description is about: the taste of shoppers who read."""
 
 THEME_SEARCHES: dict[str, tuple[Pair, ...]] = {
-    "planet": (("有机", "organic"), ("环保", "recycled"), ("手工", "handmade")),
-    "commute": (("通勤", "office"), ("上班", "work"), ("商务", "business")),
-    "travel": (("旅行", "travel"), ("抗皱", "wrinkle-free"), ("度假", "holiday trip")),
-    "outdoor": (("户外", "outdoor"), ("防水", "water-repellent"), ("徒步", "hiking")),
-    "party": (("派对", "party"), ("晚宴", "evening"), ("约会", "date night")),
-    "calm": (("极简", "minimal"), ("基础款", "basic"), ("低调", "understated")),
+    "organic": (("有机", "organic"), ("无农药", "pesticide-free")),
+    "recycled": (("环保", "recycled"), ("再生", "upcycled")),
+    "handmade": (("手工", "handmade"), ("匠人", "handcrafted")),
+    "fair": (("公平贸易", "fair-trade"), ("公益", "charity")),
+    "office": (("通勤", "office"), ("商务", "business")),
+    "campus": (("学生", "student"), ("校园", "campus")),
+    "luggage": (("旅行", "travel"), ("抗皱", "wrinkle-free")),
+    "beach": (("度假", "holiday"), ("海边", "beach")),
+    "rain": (("防水", "water-repellent"), ("雨天", "rainy day")),
+    "mountain": (("户外", "outdoor"), ("徒步", "hiking")),
+    "cycling": (("骑行", "cycling"), ("反光", "reflective")),
+    "training": (("运动", "training"), ("速干", "quick-dry")),
+    "party": (("派对", "party"), ("鸡尾酒会", "cocktail")),
+    "wedding": (("婚礼", "wedding guest"), ("宴会", "formal")),
+    "date": (("约会", "date night"), ("浪漫", "romantic")),
+    "minimal": (("极简", "minimal"), ("低调", "understated")),
+    "vintage": (("复古", "vintage"), ("怀旧", "retro")),
+    "home": (("居家", "cosy"), ("睡前", "lounge")),
+    "skin": (("敏感肌", "sensitive skin"), ("亲肤", "skin-friendly")),
+    "easy_care": (("免烫", "non-iron"), ("机洗", "machine-washable")),
+    "music": (("音乐节", "festival"), ("乐队", "rock")),
+    "art": (("艺术", "arty"), ("联名", "designer collaboration")),
+    "technology": (("科技", "high-tech"), ("智能", "smart")),
+    "family": (("亲子", "family"), ("妈妈", "for parents")),
+    "luck": (("新年", "New Year"), ("本命年", "lucky")),
+    "gift": (("礼物", "gift"), ("生日", "birthday")),
+    "fame": (("明星同款", "celebrity"), ("网红", "viral")),
+    "value": (("平价", "affordable"), ("划算", "bargain")),
+    "workwear": (("工装", "workwear"), ("多口袋", "cargo")),
 }
 """What readers type into the search box."""
 

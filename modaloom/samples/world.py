@@ -9,14 +9,19 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from modaloom.samples.goods import DAYS, KINDS, N_COMMUNITIES, STYLES, Good, make_catalogue
+from modaloom.samples.goods import DAYS, KINDS, N_COMMUNITIES, PALETTES, STYLES, Good, make_catalogue
 from modaloom.samples.words import COLOUR_WORDS, MATERIALS, SEASON_WORDS, THEME_SEARCHES, THEMES, query
 
 Weights = npt.NDArray[np.float64]
 GROUPS = ("image", "text", "behaviour")
 TASTE_SHARE = 0.84
 """Purchases that are made by taste; chance adds a few that happen to fit."""
-SESSIONS_A_SHOPPER = 12.0
+SESSIONS_A_SHOPPER = 16.0
+LEAST_SESSIONS = 5
+LIKED = 3
+"""Styles, or themes, that a shopper by picture or by words likes: any of them, so that hardly two like the same."""
+Taste = tuple[str, ...] | int
+"""Styles, themes, or the number of a community."""
 DAY_S = 86_400
 
 OUTFIT_PAIRS: tuple[tuple[str, str], ...] = (
@@ -84,7 +89,7 @@ class Shopper:
     gender: str
     language: str
     group: str
-    taste: str | int
+    taste: Taste
     stated_colours: tuple[str, ...]
     stated_words: tuple[str, ...]
     sizes: tuple[str, str, str]
@@ -128,13 +133,11 @@ def make_world(n_items: int, n_users: int, seed: int) -> World:
     return _Play(goods, shoppers, seed).run()
 
 
-def fits(good: Good, group: str, taste: str | int) -> bool:
+def fits(good: Good, group: str, taste: Taste) -> bool:
     """Whether an item is to a shopper's taste *and* this can be known: what lacks a picture shows no style."""
-    if group == "image":
-        return good.style == taste and good.missing != "image"
-    if group == "text":
-        return good.theme == taste and good.missing != "text"
-    return good.community == taste
+    if isinstance(taste, int):
+        return good.community == taste
+    return good.missing != group and (good.style if group == "image" else good.theme) in taste
 
 
 def harmonise(one: str, other: str) -> bool:
@@ -163,15 +166,16 @@ def _outfit_matrix(goods: list[Good]) -> npt.NDArray[np.bool_]:
 def _shopper(number: int, rng: random.Random) -> Shopper:
     gender = rng.choices(("female", "male", ""), (56, 40, 4))[0]
     group = GROUPS[number % len(GROUPS)]
-    tastes: dict[str, list[str | int]] = {
-        "image": [*STYLES], "text": [*THEMES], "behaviour": [*range(N_COMMUNITIES)],
-    }  # fmt: skip
-    taste = tastes[group][number // len(GROUPS) % len(tastes[group])]
+    taste: Taste = number // len(GROUPS) % N_COMMUNITIES
     colours, words = rng.sample(list(COLOUR_WORDS), 2), rng.sample(list(THEME_SEARCHES), 1)
-    if group == "image" and rng.random() < 0.5:
-        colours = rng.sample(STYLES[str(taste)].colours, 2)
-    if group == "text" and rng.random() < 0.5:
-        words = [str(taste)]
+    if group == "image":
+        taste = tuple(rng.sample(list(STYLES), LIKED))
+        if rng.random() < 0.5:
+            colours = [rng.choice(PALETTES[STYLES[style][0]].colours) for style in taste[:2]]
+    elif group == "text":
+        taste = tuple(rng.sample(list(THEMES), LIKED))
+        if rng.random() < 0.5:
+            words = [taste[0]]
     language = "zh" if rng.random() < 0.6 else "en"
     place = 0 if language == "zh" else 1
     foot = rng.gauss(38 if gender == "female" else 42, 1.3)
@@ -182,7 +186,7 @@ def _shopper(number: int, rng: random.Random) -> Shopper:
         language=language,
         group=group,
         taste=taste,
-        stated_colours=tuple(COLOUR_WORDS[name][place] for name in colours),
+        stated_colours=tuple(COLOUR_WORDS[name][place] for name in dict.fromkeys(colours)),
         stated_words=tuple(rng.choice(THEME_SEARCHES[name])[place] for name in words),
         sizes=(
             rng.choice(("XS", "S", "M", "M", "L", "XL")),
@@ -229,7 +233,7 @@ class _Play:
         """How likely each item is for a shopper, taste and time left aside."""
         reach = {"female": (1.0, 0.04, 0.8), "male": (0.02, 1.0, 0.8), "": (0.6, 0.6, 1.0)}[shopper.gender]
         price = np.exp(-0.5 * ((self.prices - math.log(shopper.budget)) / 0.9) ** 2)
-        power = 1.0 if shopper.group == "behaviour" else 0.6
+        power = 1.2 if shopper.group == "behaviour" else 0.3
         return np.asarray(np.array(reach)[self.audience] * price * self.popularity**power)
 
     def run(self) -> World:
@@ -255,7 +259,7 @@ class _Play:
         visits = []
         for who, shopper in enumerate(self.shoppers):
             mean = SESSIONS_A_SHOPPER * (0.55 + 0.45 * (DAYS - shopper.joined) / DAYS)
-            for _ in range(max(3, round(self.rng.gammavariate(5, mean / 5)))):
+            for _ in range(max(LEAST_SESSIONS, round(self.rng.gammavariate(8, mean / 8)))):
                 hour = self.rng.choices(range(24), _HOURS)[0]
                 day = self.rng.randint(shopper.joined, DAYS - 1)
                 visits.append((day * DAY_S + hour * 3600 + self.rng.randint(0, 2900), who))
@@ -361,8 +365,8 @@ class _Play:
         if rng.random() < 0.6:
             if shopper.group == "image":
                 extras = [COLOUR_WORDS[good.look.colour]]
-            elif shopper.group == "text":
-                extras = list(THEME_SEARCHES[str(shopper.taste)])
+            elif not isinstance(shopper.taste, int):
+                extras = list(THEME_SEARCHES[good.theme if good.theme in shopper.taste else rng.choice(shopper.taste)])
         return query(rng, shopper.language, good.look.category, *(extras if rng.random() < 0.7 else ()))
 
 

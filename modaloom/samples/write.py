@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from modaloom.errors import ShopError
-from modaloom.samples.goods import DAYS, KINDS, SIZES, STYLES, Good
+from modaloom.samples.goods import DAYS, KINDS, PALETTES, SIZES, STYLES, Good
 from modaloom.samples.look import Look
 from modaloom.samples.picture import jpeg
 from modaloom.samples.words import AUDIENCE_NAMES, MATERIALS, NOUNS, SEASON_WORDS, THEMES
@@ -287,7 +287,8 @@ def _truth(world: World, seed: int) -> dict[str, object]:
         "first_day": FIRST_DAY.isoformat(),
         "last_day": (FIRST_DAY + timedelta(days=DAYS - 1)).isoformat(),
         "styles": {
-            name: {"colours": style.colours, "prints": ("solid", *style.prints)} for name, style in STYLES.items()
+            name: {"colours": PALETTES[palette].colours, "print": print_name}
+            for name, (palette, print_name) in STYLES.items()
         },
         "themes": list(THEMES),
         "purchases": {group: len(hits) for group, hits in followed.items()},

@@ -232,6 +232,34 @@ class CatalogueCases(StoreCases):
             follow(store, seen, copy, limit=1_000)
             assert copy == {one.item_id: one.item for one in store.item_changes(0)}
 
+    def test_state(self) -> None:
+        """Seen at once through another handle; None takes it away."""
+        url = self.new_url()
+        with open_store(url) as store, open_store(url) as other:
+            assert store.state("bundle") is None
+            for value in ("a", "", "红"):
+                store.set_state("bundle", value)
+                assert other.state("bundle") == value
+            store.set_state("bundle", None)
+            store.set_state("bundle", None)
+            assert other.state("bundle") is None
+
+    def test_state_that_many_change_loses_nothing(self) -> None:
+        """A swap holds only where nobody was faster, from nothing too."""
+        url = self.new_url()
+        with open_store(url) as store, open_store(url) as other:
+            assert not store.swap_state("n", "0", "1")
+            assert store.swap_state("n", None, "0")
+            assert not other.swap_state("n", None, "5")
+
+            def count_on(through: Store) -> None:
+                for _ in range(20):
+                    while not through.swap_state("n", before := through.state("n"), str(int(before or 0) + 1)):
+                        pass
+
+            at_once(*(lambda one=one: patiently(lambda: count_on(one)) for one in (store, other, store)))
+            assert store.state("n") == "60"
+
 
 def follow(store: Store, seen: int, copy: dict[str, Item], *, limit: int) -> int:
     """Brings a copy of the catalogue up to date, in pages; the version it then has."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -127,6 +129,25 @@ def test_broken_vectors_and_prices_are_few(split: Split) -> None:
     prices = robust.extreme_prices(split, np.random.default_rng(1)).snapshot
     assert prices.items["price"].max() >= split.snapshot.items["price"].max()
     assert prices.tokens["attributes"].vectors.shape[0] == split.snapshot.n_items
+
+
+def test_kinds_of_fusion_are_asked_by_name_with_the_default_first() -> None:
+    kinds = study("fusion_kinds")
+    assert list(kinds.chosen("")) == list(kinds.variants())
+    assert list(kinds.chosen("gru;untrained")) == ["attention, scaled_dot", "gru", "untrained"]
+    with pytest.raises(SystemExit, match="grue"):
+        kinds.chosen("grue")
+
+
+def test_a_study_in_processes_from_its_shop_to_its_file(sample_shop: Path, tmp_path: Path) -> None:
+    command = [sys.executable, str(FOLDER / "robustness.py"), "--shop", str(sample_shop), "--seeds", "0"]
+    command += ["--models", "popularity", "content-knn", "--jobs", "1", "--out", str(tmp_path / "found.json")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / "found.json").read_text())["rows"]
+    assert {row["dirt"] for row in rows} == set(study("robustness").DIRT)
+    assert all(row["loss"] == 0 for row in rows if row["dirt"] == "clean")
+    assert any(row["loss"] for row in rows)
 
 
 def test_curves_become_a_picture(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from modaloom.models.losses import contrastive_alignment, like_loss, neighbour_smoothing, sampled_softmax
+from modaloom.models.losses import contrastive_alignment, like_loss, sampled_softmax
 
 
 def test_sampled_softmax_equals_the_formula() -> None:
@@ -89,11 +89,3 @@ def test_like_loss_equals_the_formula() -> None:
     assert torch.allclose(like_loss(logits, labels), each.mean())
     weights = torch.tensor([2.0, 0.0, 1.0])
     assert torch.allclose(like_loss(logits, labels, weights), (each * weights).mean())
-
-
-def test_neighbour_smoothing_equals_the_formula() -> None:
-    vectors = torch.tensor([[0.0, 0.0], [1.0, 0.0]])
-    neighbours = torch.tensor([[[3.0, 4.0], [0.0, 1.0]], [[1.0, 0.0], [9.0, 9.0]]])
-    weights = torch.tensor([[1.0, 2.0], [1.0, 0.0]])
-    assert neighbour_smoothing(vectors, neighbours, weights).item() == pytest.approx((25 * 1 + 1 * 2 + 0) / 4)
-    assert neighbour_smoothing(vectors, neighbours, torch.zeros(2, 2)).item() == 0

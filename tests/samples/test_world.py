@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import date, timedelta
+from itertools import combinations
 
 import pytest
 
-from modaloom.samples.goods import DAYS, MISSING_SHARE, STYLES
+from modaloom.samples.goods import DAYS, MISSING_SHARE, PALETTES, STYLES
 from modaloom.samples.look import CATEGORIES, PRINTS
 from modaloom.samples.words import THEMES
-from modaloom.samples.world import GROUPS, TRENDS, World, fits, make_world
+from modaloom.samples.world import GROUPS, LIKED, TRENDS, World, fits, make_world
 from modaloom.samples.write import FIRST_DAY
 
 DAY_S = 86_400
@@ -58,10 +59,45 @@ def test_groups_and_tastes_are_of_like_size(world: World) -> None:
         assert min(shares.values()) > 0.5 * 1200 / len(shares)
 
 
-def test_styles_share_no_colour_and_no_print() -> None:
+def test_palettes_share_no_colour_and_no_print() -> None:
     for part in ("colours", "prints"):
-        names = [name for style in STYLES.values() for name in getattr(style, part)]
+        names = [name for palette in PALETTES.values() for name in getattr(palette, part)]
         assert len(names) == len(set(names))
+
+
+def test_a_style_is_a_palette_with_a_print(world: World) -> None:
+    for good in world.goods:
+        palette, print_name = STYLES[good.style]
+        assert good.look.colour in PALETTES[palette].colours
+        assert good.look.print_name == print_name
+
+
+def test_what_somebody_likes_to_see_or_to_read_is_theirs_alone(world: World) -> None:
+    for group in ("image", "text"):
+        tastes = [frozenset(who.taste) for who in world.shoppers if who.group == group and isinstance(who.taste, tuple)]
+        assert len(set(tastes)) > 0.7 * len(tastes)
+        assert {len(taste) for taste in tastes} == {LIKED}
+    communities = Counter(who.taste for who in world.shoppers if who.group == "behaviour")
+    assert min(communities.values()) > 30
+
+
+def test_who_buys_together_does_not_tell_styles_or_themes(world: World) -> None:
+    """Pairs of purchases by others than the item's own circle: of communities they tell much, of the others little."""
+    goods = {good.item_id: good for good in world.goods}
+    had: dict[str, set[str]] = {}
+    for entry in world.log:
+        if entry.event == "purchase":
+            had.setdefault(entry.user_id, set()).add(entry.item_id)
+    together = Counter(pair for items in had.values() for pair in combinations(sorted(items), 2))
+    lift = {}
+    for truth in ("style", "theme", "community"):
+        shares = Counter(getattr(good, truth) for good in world.goods)
+        by_chance = sum((number / len(world.goods)) ** 2 for number in shares.values())
+        often = [pair for pair, number in together.items() if number >= 3]
+        alike = sum(getattr(goods[one], truth) == getattr(goods[other], truth) for one, other in often) / len(often)
+        lift[truth] = (alike - by_chance) / (1 - by_chance)
+    assert lift["community"] > 0.4
+    assert max(lift["style"], lift["theme"]) < 0.25
 
 
 def test_style_and_community_cannot_be_guessed_from_category(world: World) -> None:
