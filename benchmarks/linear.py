@@ -29,7 +29,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from modaloom.build import Memory
 from modaloom.config import load_settings
 from modaloom.data.shop import load_shop
 from modaloom.data.splits import Split, file_split, rolling_splits
@@ -132,6 +131,8 @@ def amazon_half(root: Path, half: int, seed: int = 0) -> Split:
 
 def hm_windows(root: Path) -> list[Split]:
     """The windows that may be looked at, with whitened content."""
+    from modaloom.build import Memory  # brings torch, which would be in the memory of every other fit
+
     settings = load_settings()
     shop = load_shop(MAPS / "hm.toml", root=root, settings=settings)
     tokens = Memory().whitened(encode_items(shop, settings=settings), DIM)

@@ -28,7 +28,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from answering import hidden_items, made_up
 from drawing import COLOURS, INK, LINE, PAPER
 from linear import synthetic
 
@@ -77,6 +76,8 @@ def linear(n_items: int) -> Callable[[], object]:
 
 
 def neighbours(n_items: int) -> Callable[[], object]:
+    from answering import made_up  # brings torch, which would be in the memory of every other step
+
     ranker, _ = made_up(n_items, 1)
     index, items = ranker.neighbours()["fusion"], np.random.default_rng(2).permutation(n_items)[:ASKED]
     return lambda: index.prepare(items)
@@ -86,7 +87,7 @@ def vectors(n_items: int) -> Callable[[], object]:
     rows = styled(n_items, DIM)
 
     def build() -> None:
-        index = VectorIndex(DIM)
+        index = VectorIndex(DIM, exact_up_to=0)  # small ones are not indexed otherwise
         index.add(np.arange(n_items), rows)
         if index.stale():
             index.rebuild()
@@ -109,6 +110,8 @@ def epoch(n_items: int) -> Callable[[], object]:
 
 
 def lists(n_items: int) -> Callable[[], object]:
+    from answering import hidden_items, made_up
+
     ranker, histories = made_up(n_items, SHOPPERS)
     hidden = hidden_items(histories, n_items)
     ranker.recommend(histories, 20, hidden=hidden, threads=1)  # finds neighbours, and loads the compiled loops

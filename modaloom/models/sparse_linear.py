@@ -54,8 +54,8 @@ class SparseEase:
         keep: weights of each candidate that are kept.
         core: strongest rows of a candidate that are solved for together; the others follow from these.
         rounds: zero solves each candidate over its own neighbours. With so many rounds of conjugate gradients it is
-            solved over all items instead, up to ``keep`` weights that are kept in the end: after four it is dense
-            EASE's ranking but for one place in a few hundred. Time then grows with the number of items squared.
+            solved over all items instead, up to ``keep`` weights that are kept in the end: after three it is dense
+            EASE's ranking but for one place in a hundred. Time then grows with the number of items squared.
         all_events: views, carts and likes are weak co-purchases, instead of none.
 
     Source: Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", 2019 (the regression); Spisak et al.,
