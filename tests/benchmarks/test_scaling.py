@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.test_studies import study
+from tests.benchmarks.test_studies import FOLDER, study
 
 scaling = study("scaling")
 
@@ -19,7 +19,8 @@ def test_the_slope_is_that_of_the_log_log_plane() -> None:
 
 
 @pytest.mark.parametrize("step", [name for name in scaling.STEPS if name != "epoch"])
-def test_a_step_runs(step: str) -> None:
+def test_a_step_runs(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))  # some steps import other scripts when they are asked for
     scaling.STEPS[step](400)()
 
 
