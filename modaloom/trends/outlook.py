@@ -8,6 +8,7 @@ from datetime import timedelta
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
+from scipy.ndimage import gaussian_filter1d
 from scipy.stats import norm
 
 from modaloom.counting.ledger import DAY_S, Ledger, moment
@@ -35,6 +36,8 @@ NEW_DAYS = 56
 NEIGHBOURS = 20
 MOST_ARRIVALS = 60
 LAUNCH_STEPS = 12
+STEADY_WEEKS = 2.0
+"""Standard deviation of the window over which a launch is smoothed."""
 
 
 def make_series(ledger: Ledger, names: Sequence[str], shares: Values, aux: Values | None) -> SeriesSet:
@@ -187,6 +190,8 @@ def arrivals(
     totals = np.maximum(np.asarray(counts.sum(axis=0)).ravel(), 1.0)
     series = np.asarray(counts[old].todense()) / totals
     curves = np.stack([line[at : at + steps] for line, at in zip(series, launched[old], strict=True)])
+    # a piece has a handful of interests a week: which week each fell into says nothing about the next piece
+    curves = gaussian_filter1d(curves, STEADY_WEEKS * 7 / ledger.step_days, axis=1, mode="nearest")
     new = new[np.argsort(-released[new], kind="stable")][:MOST_ARRIVALS]
     likeness = fused[new] @ fused[old].T
     found = []
