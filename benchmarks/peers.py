@@ -15,10 +15,10 @@ chosen by Recall@20 + NDCG@20. Ours is fitted once, with its defaults: what it c
   those of the last ones, each fitted on its own past. Never-sold items stay in the catalogue for everybody.
 
 The whole catalogue is ranked. Seconds to fit include bringing the log into the package's own form. Shoppers per
-second is what one request for the top 20 of all shoppers with a past takes: by the package's own batched call
-(implicit, ours), else by its scores and one selection that is the same for all. Memory is the largest resident size
-while fitting and asking, with what everything that is loaded takes anyway, and what it is above the size before. A
-peer that fails, or that needs what the data lack, is reported with the reason. Results are written after each
+second is what one request for the top 20 of all shoppers with a past takes, the quickest of three: by the package's own
+batched call (implicit, ours), else by its scores and one selection that is the same for all. Memory is the largest
+resident size while fitting and asking, with what everything that is loaded takes anyway, and what it is above the size
+before. A peer that fails, or that needs what the data lack, is reported with the reason. Results are written after each
 model; ``--resume`` goes on with what the file lacks.
 """
 
@@ -57,6 +57,8 @@ HERE = Path(__file__).parent
 N = 20
 WINDOW_DAYS = 28
 USERS_AT_ONCE = 1024
+ASK_S = 30.0
+"""Who has taken longer than this is not asked again."""
 MB = 1 << 20
 Row = dict[str, Any]
 
@@ -109,6 +111,16 @@ def top_lists(model: Scorer, split: Split, n: int = N) -> IntArray:
             raise ValueError(f"{model.name} gave scores that are not finite")
         blocks.append(np.where(best.values.isneginf().numpy(), -1, best.indices.numpy()))
     return np.concatenate(blocks)
+
+
+def asked_again(model: Scorer, split: Split) -> tuple[IntArray, list[float]]:
+    """The lists, and the seconds that they took each time: three times at most, and no longer than half a minute."""
+    taken: list[float] = []
+    while len(taken) < 3 and sum(taken) < ASK_S:
+        started = time.perf_counter()
+        lists = top_lists(model, split)
+        taken.append(time.perf_counter() - started)
+    return lists, taken
 
 
 def everybody(snapshot: Snapshot) -> Split:
@@ -180,14 +192,13 @@ class Amazon:
             started = time.perf_counter()
             model = made(entry, params, self.asked).fit(self.split.snapshot)
             fitted = time.perf_counter()
-            lists = top_lists(model, self.everybody)
-            asked = time.perf_counter()
+            lists, taken = asked_again(model, self.everybody)
         place = np.searchsorted(self.everybody.user_nums, self.test.user_nums)
         values = ranking_metrics(lists[place], self.test.truth)
         row: Row = {metric: float(values[metric].mean()) for metric in ("recall", "ndcg")}
         row["intervals"] = {metric: bootstrap_interval(values[metric]) for metric in ("recall", "ndcg")}
-        row |= {"fit_s": fitted - started, "ask_s": asked - fitted, "users_asked": len(lists)}
-        row |= {"users_per_s": len(lists) / (asked - fitted), **watch.figures()}
+        row |= {"fit_s": fitted - started, "ask_s": min(taken), "first_ask_s": taken[0], "users_asked": len(lists)}
+        row |= {"users_per_s": len(lists) / min(taken), **watch.figures()}
         place = np.searchsorted(self.everybody.user_nums, self.tune.user_nums)
         return value_of(lists[place], self.tune.truth), row
 
@@ -227,9 +238,8 @@ class Hm:
             result = evaluate(self.shop, self.tokens, protocol, {entry.name: factory})
             model, snapshot = kept[0]
             everyone = everybody(snapshot)
-            started = time.perf_counter()
-            number = len(top_lists(model, everyone))
-            taken = time.perf_counter() - started
+            lists, seconds = asked_again(model, everyone)
+        number, taken = len(lists), min(seconds)
         row: Any = result.summary()[entry.name]
         figures: Row = {name: row[name] for name in ("recall", "ndcg", "fit_s", "windows")}
         figures["intervals"] = {metric: row["intervals"][metric] for metric in ("recall", "ndcg")}

@@ -26,7 +26,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import combinations, islice
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ from modaloom.encoders.catalogue import encode_items
 from modaloom.models.behaviour import behaviour_tokens, cross_fit, turn_to
 from modaloom.models.towers import ItemTable, Queries, past_queries, score_queries, without_modality
 from modaloom.numerics import Whitening
+from modaloom.samples.world import TASTE_SHARE
 from modaloom.training.fitting import FittedFusion, FusionConfig, fit_fusion, item_table, whiten
 from modaloom.training.loop import LoopConfig
 from modaloom.types import IntArray, Snapshot, Tokens
@@ -50,7 +51,6 @@ MODALITIES = ("image", "text", "behaviour")
 """Also the names of the groups of shoppers."""
 TRUTHS = ("style", "theme", "community")
 SHUFFLES = 1_000
-TASTE_SHARE = 0.84
 Figures = npt.NDArray[np.float64]
 
 
@@ -60,12 +60,15 @@ class Truth:
 
     group: IntArray  # (n_users,)
     labels: IntArray  # (3, n_items)
+    liked: tuple[int, ...]  # how many labels a shopper of each group likes
 
     @classmethod
     def read(cls, shop: Shop, folder: Path) -> Truth:
         """The truth in the numbers of the shop."""
         told = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
         group = [MODALITIES.index(told["users"][user]["group"]) for user in shop.users["user_id"]]
+        tastes = {MODALITIES.index(user["group"]): user["taste"] for user in told["users"].values()}
+        liked = tuple(len(taste) if isinstance(taste, list) else 1 for _, taste in sorted(tastes.items()))
         ids = shop.items["item_id"].to_list()
         labels = []
         for modality, name in zip(MODALITIES, TRUTHS, strict=True):
@@ -73,7 +76,7 @@ class Truth:
             nums = np.unique(values, return_inverse=True)[1].astype(np.int64)
             nums[[told["missing"].get(item) == modality for item in ids]] = -1
             labels.append(nums)
-        return cls(np.array(group, dtype=np.int64), np.stack(labels))
+        return cls(np.array(group, dtype=np.int64), np.stack(labels), liked)
 
 
 @dataclass
@@ -204,13 +207,17 @@ def limits(snapshot: Snapshot, truth: Truth) -> dict[str, Any]:
     for place, labels in enumerate(truth.labels):
         bought = labels[items]
         kinds = int(labels.max()) + 1
-        share = np.bincount(bought[bought >= 0], minlength=kinds) / (bought >= 0).sum()
+        share = np.bincount(bought[bought >= 0], minlength=kinds) / len(bought)
         counts = np.zeros((snapshot.n_users, kinds))
         np.add.at(counts, (users[bought >= 0], bought[bought >= 0]), 1)
         total = np.bincount(users, minlength=snapshot.n_users)
-        by_taste = np.log(TASTE_SHARE / share + 1 - TASTE_SHARE)
-        logs = counts * by_taste + (total[:, None] - counts) * np.log(1 - TASTE_SHARE)
-        posterior[:, place] = np.logaddexp.reduce(logs, axis=1) - np.log(kinds)
+        tastes = list(combinations(range(kinds), truth.liked[place]))
+        likes = np.zeros((kinds, len(tastes)))
+        likes[np.array(tastes).T, np.arange(len(tastes))] = 1
+        fitting, by_chance = counts @ likes, share @ likes
+        by_taste = np.log(TASTE_SHARE / by_chance + 1 - TASTE_SHARE)
+        logs = fitting * by_taste + (total[:, None] - fitting) * np.log(1 - TASTE_SHARE)
+        posterior[:, place] = np.logaddexp.reduce(logs, axis=1) - np.log(len(tastes))
         others = counts[users] - (np.arange(kinds) == bought[:, None])
         seen = others.sum(axis=1) + 1.0
         expected = (others[np.arange(len(users)), bought] + share[bought]) / seen
@@ -251,6 +258,7 @@ def main() -> None:
     """Runs the study and writes its figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shop", type=Path, help="folder of the built-in shop; drawn where it is not given")
+    parser.add_argument("--shop-seed", type=int, default=0, help="of the shop that is drawn")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--folds", type=int, default=4)
     parser.add_argument("--control-folds", type=int, default=1, help="folds to learn from shuffled purchases")
@@ -260,7 +268,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "planted_taste.json")
     asked = parser.parse_args()
     settings = load_settings()
-    with shop_folder(asked.shop) as place:
+    with shop_folder(asked.shop, seed=asked.shop_seed) as place:
         shop = load_shop(place, settings=settings)
         content = encode_items(shop, settings=settings)
         truth = Truth.read(shop, place)
@@ -273,7 +281,10 @@ def main() -> None:
     results |= {f"limit: {name}": made for name, made in limits(snapshot, truth).items()}
     print(table(results))
     asked.out.parent.mkdir(parents=True, exist_ok=True)
-    how = {name: getattr(asked, name) for name in ("seeds", "folds", "control_folds", "epochs", "learning_rate", "dim")}
+    how = {
+        name: getattr(asked, name)
+        for name in ("shop_seed", "seeds", "folds", "control_folds", "epochs", "learning_rate", "dim")
+    }
     asked.out.write_text(json.dumps({**how, "results": results}, indent=2) + "\n", encoding="utf-8")
 
 

@@ -109,9 +109,49 @@ def serving() -> str:
     return "\n".join(lines)
 
 
+def hermes() -> str:
+    content = json.loads((HERE / "results" / "hermes.json").read_text(encoding="utf-8"))
+    rows = {name: {"mase": mase} for name, mase in content["published"].items()} | content["models"]
+    lines = ["| model | MASE | direction right | 80 % interval covers | s |", "| --- | --- | --- | --- | --- |"]
+    for name, row in sorted(rows.items(), key=lambda pair: pair[1]["mase"]):
+        interval = " [{:.3f}, {:.3f}]".format(*row["interval"]) if "interval" in row else ""
+        shown = f"**modaloom, {name}**" if name == "ensemble" else name
+        cells = [f"{row['mase']:.3f}{interval}", f"{row['direction']:.0%}" if row.get("direction") else ""]
+        cells += [f"{row['coverage']:.1%}" if "coverage" in row else ""]
+        lines.append(
+            f"| {shown} | {' | '.join(cells)} | {row['seconds']:.1f} |"
+            if "seconds" in row
+            else f"| {shown} | {' | '.join(cells)} |  |"
+        )
+    return "\n".join(lines)
+
+
+def scaling() -> str:
+    models = result("scaling")
+    sizes = sorted({row["items"] for step in models.values() for row in step["rows"]})
+    heads = [f"{size:,} items" for size in sizes]
+    lines = [f"| step | {' | '.join(heads)} | slope |", f"| --- |{' --- |' * len(sizes)} --- |"]
+    for name, step in models.items():
+        rows = {row["items"]: row for row in step["rows"] if "error" not in row}
+        cells = [
+            f"{rows[size]['cpu_s']:,.1f} s, {rows[size]['peak_mb']:,} MB" if size in rows else "" for size in sizes
+        ]
+        slope = "" if step["slope"] is None else f"{step['slope']:.2f}"
+        lines.append(f"| {name} | {' | '.join(cells)} | {slope} |")
+    return "\n".join(lines)
+
+
+def end_to_end() -> str:
+    lines = ["| command | cache | seconds | peak MB |", "| --- | --- | --- | --- |"]
+    rows = json.loads((HERE / "results" / "end_to_end.json").read_text(encoding="utf-8"))["rows"]
+    lines += [f"| {row['what']} | {row['cache']} | {row['wall_s']:,.1f} | {row['peak_mb']:,} |" for row in rows]
+    return "\n".join(lines)
+
+
 SERVED = (("per_s", 0), ("best_per_s", 0), ("p50_ms", 1), ("p99_ms", 1))
 TABLES = {
     "serving": serving,
+    "hermes": hermes,
     "hm_rolling": hm_rolling,
     "peers_amazon": lambda: peers("amazon"),
     "peers_hm": lambda: peers("hm"),
@@ -119,6 +159,8 @@ TABLES = {
     "ablated_learning": ablated_learning,
     "fusion_kinds_hm": lambda: fusion_kinds("hm"),
     "fusion_kinds_shop": lambda: fusion_kinds("shop"),
+    "scaling": scaling,
+    "end_to_end": end_to_end,
 }
 
 

@@ -2,8 +2,9 @@
 
 Starts the service on a bundle (see large_shop.py for one of 100,000 items and shoppers), asks for lists for shoppers
 drawn at random, and sends events in batches of 100. The load comes from a process of its own on the same machine, so
-the cores are shared with it; it speaks plain HTTP/1.1 over kept connections, which costs little. Every list is for
-another shopper and every answer is computed: nothing is cached. Prints a table and writes results/serving.json.
+the cores are shared with it; it speaks plain HTTP/1.1 over kept connections, which costs little (what it took is told).
+Every list is for another shopper and every answer is computed: nothing is cached. Prints a table, and writes
+results/serving.json.
 
     python benchmarks/serving.py BUNDLE [--workers 2] [--seconds 20] [--minutes 0] [--store URL]
 """
@@ -25,6 +26,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,28 +39,52 @@ SHOP_KEY, ADMIN_KEY = "benchmark-shop-key-0001", "benchmark-admin-key-0001"
 CONNECTIONS = 16
 BATCH = 100
 ROUNDS = 6
+SHARES: list[float] = []
+"""Cores that the load took in each closed loop."""
 Row = dict[str, float | int | str]
 
 
-class Connection:
-    """One kept HTTP connection."""
+class Connection(asyncio.Protocol):
+    """One kept HTTP connection, with as little work for each answer as can be."""
 
     def __init__(self, port: int):
         self.port = port
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._transport: asyncio.Transport | None = None
+        self._answer: asyncio.Future[tuple[int, bytes]] | None = None
+        self._buffer, self._body_at, self._end = bytearray(), 0, 0
 
     async def ask(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
-        """Sends a request, and reads the whole answer."""
-        if self._streams is None:
-            self._streams = await asyncio.open_connection("127.0.0.1", self.port)
-        reader, writer = self._streams
+        """Sends a request, and gives the whole answer."""
+        loop = asyncio.get_running_loop()
+        if self._transport is None:
+            self._transport, _ = await loop.create_connection(lambda: self, "127.0.0.1", self.port)
         head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {SHOP_KEY}\r\n"
         if body:
             head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-        writer.write(head.encode() + b"\r\n" + body)
-        lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-        length = next(int(line.split(":")[1]) for line in lines if line.lower().startswith("content-length:"))
-        return int(lines[0].split()[1]), await reader.readexactly(length)
+        self._answer = loop.create_future()
+        self._transport.write(head.encode() + b"\r\n" + body)
+        return await self._answer
+
+    def data_received(self, data: bytes) -> None:
+        """Takes in a part of the answer."""
+        self._buffer += data
+        if not self._end:
+            head = self._buffer.find(b"\r\n\r\n")
+            if head < 0:
+                return
+            start = self._buffer.index(b"content-length: ", 0, head) + 16
+            self._body_at = head + 4
+            self._end = self._body_at + int(self._buffer[start : self._buffer.index(b"\r", start)])
+        if len(self._buffer) >= self._end and self._answer is not None:
+            answer = int(self._buffer[9:12]), bytes(self._buffer[self._body_at : self._end])
+            self._buffer, self._end = bytearray(), 0
+            self._answer.set_result(answer)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Tells whoever waits."""
+        self._transport = None
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(ConnectionResetError("the service closed the connection"))
 
 
 def list_path(users: list[str], rng: random.Random, *, why: bool) -> str:
@@ -77,9 +103,11 @@ async def closed_loop(port: int, seconds: float, work: Callable[[Connection], Aw
             number = await work(connection)
             done, failed = done + max(number, 0), failed + (number < 0)
 
-    started = time.monotonic()
+    started, spent = time.monotonic(), time.process_time()
     await asyncio.gather(*(run() for _ in range(CONNECTIONS)))
-    return done / (time.monotonic() - started), failed
+    took = time.monotonic() - started
+    SHARES.append((time.process_time() - spent) / took)
+    return done / took, failed
 
 
 async def open_loop(port: int, rate: float, seconds: float, path: Callable[[], str]) -> list[float]:
@@ -132,6 +160,7 @@ async def measure(port: int, users: list[str], items: list[str], seconds: float)
             return 1 if status == 200 else -1
 
         rate, missed = await closed_loop(port, seconds / ROUNDS, ask)
+        print(f"  {'with' if why else 'without'} reasons: {rate:.0f}/s, load {SHARES[-1]:.2f} cores", flush=True)
         failed += missed
         if turn >= 2:  # the first of each kind warm up
             rates[why].append(rate)
@@ -212,7 +241,7 @@ def start(bundle: Path, store: str, port: int, workers: int) -> subprocess.Popen
         try:
             if asyncio.run(Connection(port).ask("GET", "/ready"))[0] == 200:
                 return process
-        except OSError:
+        except OSError:  # nobody listens yet
             time.sleep(0.3)
     raise SystemExit(f"the service did not start:\n{log.read_text()[-2000:]}")
 
@@ -241,8 +270,9 @@ def main() -> None:
             process.send_signal(signal.SIGTERM)
             process.wait(60)
     report(rows, memory)
-    about = {"cores": os.cpu_count(), "workers": args.workers, "items": len(items), "users": len(users)}
-    content = {"about": about | {"machine": platform.machine()}, "rows": rows, "memory": memory}
+    about: dict[str, Any] = {"cores": os.cpu_count(), "workers": args.workers, "items": len(items), "users": len(users)}
+    about |= {"machine": platform.machine(), "load_cores": float(np.median(SHARES[2 : 2 * ROUNDS + 2]))}
+    content = {"about": about, "rows": rows, "memory": memory}
     args.out.parent.mkdir(exist_ok=True)
     args.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 

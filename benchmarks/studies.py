@@ -30,13 +30,13 @@ Measured = tuple[Key, int, Recalls]
 
 
 @contextmanager
-def shop_folder(given: Path | None, *, users: int = 800) -> Iterator[Path]:
+def shop_folder(given: Path | None, *, users: int = 800, seed: int = 0) -> Iterator[Path]:
     """The shop that was asked for; where none was, the built-in one, drawn for as long as it is needed."""
     if given:
         yield given
         return
     with TemporaryDirectory() as folder:
-        write_sample(Path(folder) / "shop", users=users)
+        write_sample(Path(folder) / "shop", users=users, seed=seed)
         yield Path(folder) / "shop"
 
 

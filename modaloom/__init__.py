@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from modaloom.config import Settings, load_settings
     from modaloom.data.shop import Shop, load_shop
     from modaloom.errors import ModaloomError
+    from modaloom.forecasting.contract import Forecast, SeriesSet
+    from modaloom.forecasting.forecast import forecast
+    from modaloom.forecasting.series import read_series
     from modaloom.models.fusion import MultimodalFusionModel
     from modaloom.recommend.bundle import load_bundle
     from modaloom.recommend.pipeline import Recommender
@@ -20,6 +23,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Event",
+    "Forecast",
     "Histories",
     "Interaction",
     "Item",
@@ -28,17 +32,21 @@ __all__ = [
     "ModaloomError",
     "MultimodalFusionModel",
     "Recommender",
+    "SeriesSet",
     "Settings",
     "Shop",
     "Snapshot",
     "Tokens",
+    "forecast",
     "load_bundle",
     "load_settings",
     "load_shop",
+    "read_series",
 ]
 
 _HOMES = {
     "Event": "types",
+    "Forecast": "forecasting.contract",
     "Histories": "types",
     "Interaction": "types",
     "Item": "types",
@@ -47,13 +55,16 @@ _HOMES = {
     "ModaloomError": "errors",
     "MultimodalFusionModel": "models.fusion",
     "Recommender": "recommend.pipeline",
+    "SeriesSet": "forecasting.contract",
     "Settings": "config",
     "Shop": "data.shop",
     "Snapshot": "types",
     "Tokens": "types",
+    "forecast": "forecasting.forecast",
     "load_bundle": "recommend.bundle",
     "load_settings": "config",
     "load_shop": "data.shop",
+    "read_series": "forecasting.series",
 }
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from modaloom import trend_commands
 from modaloom.errors import ModaloomError, QueryError
 
 app = typer.Typer(
@@ -294,6 +295,9 @@ def doctor() -> None:
     from modaloom.terminal import read_settings
 
     raise typer.Exit(print_findings(diagnose(read_settings())))
+
+
+trend_commands.add_to(app)
 
 
 def _names(text: str) -> tuple[str, ...]:

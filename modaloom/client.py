@@ -26,6 +26,7 @@ from modaloom.errors import ModaloomError, NotFoundError, QueryError, ServeError
 
 Place = Literal["home", "trending", "new"]
 Kind = Literal["like", "dislike", "wrong_size", "too_dear", "hide"]
+BoardPart = Literal["terms", "gaps", "alerts", "arrivals"]
 Json = dict[str, Any]
 BATCH = 1_000
 """Items, users or events that the service takes at once."""
@@ -179,11 +180,11 @@ class Client:
         return cast(ListAnswer, self._get(f"/v1/items/{_in_path(item_id)}/goes-with", **filters))
 
     def search(self, text: str | None = None, *, photo: Path | bytes | None = None, **filters: Any) -> ListAnswer:
-        """What words describe, a photo shows, or both."""
+        """What words describe, a photo shows, or both; with the filters of :meth:`recommend`."""
         if photo is None:
             return cast(ListAnswer, self._get("/v1/search", text=text or "", **filters))
         data = photo if isinstance(photo, bytes) else photo.read_bytes()
-        fields = {name: str(value) for name, value in filters.items() if value is not None}
+        fields = {name: value for name, value in filters.items() if value is not None}
         answer = self._ask(
             "POST",
             "/v1/search/photo",
@@ -266,6 +267,42 @@ class Client:
         """Deletes everything that is kept of a shopper; number of rows by table."""
         return cast("dict[str, int]", self._ask("DELETE", f"/v1/users/{_in_path(user_id)}")["erased"])
 
+    def trends(self, **filters: Any) -> Json:
+        """What moves: ``dimension``, ``verdict``, ``segment``, ``text``, ``order``, ``n`` ... as in ``docs/api.md``.
+
+        Raises:
+            NotFoundError: there is no board yet.
+        """
+        return self._get("/v1/trends", **filters)
+
+    def trend(self, trend_id: str, *, language: str | None = None) -> Json:
+        """Everything about one trend, such as ``colour=sage``.
+
+        Raises:
+            NotFoundError: the board does not have it, or there is none yet.
+        """
+        return self._get(f"/v1/trends/{_in_path(trend_id)}", language=language)
+
+    def trend_list(self, part: BoardPart, **filters: Any) -> Json:
+        """Search terms, gaps between demand and assortment, alerts, or new pieces with what to expect of them."""
+        return self._get(f"/v1/trends/{part}", **filters)
+
+    def trend_file(self, path: str, **params: Any) -> bytes:
+        """A file of the board, by its path below ``/v1/trends/``.
+
+        ``export`` (``format``, ``part``), ``report.html``, ``report.md``; of one trend, its id quoted,
+        ``colour%3Dsage/chart.png``, ``colour%3Dsage/chart.svg`` and ``colour%3Dsage/series.csv``.
+        """
+        return self._answer("GET", f"/v1/trends/{path}", params=params).content
+
+    def trend_state(self) -> Json:
+        """Whether there is a board, and whether one is being made."""
+        return self._get("/v1/trends/state")
+
+    def make_trends(self) -> Json:
+        """Begins to make a new board, with an admin key; how it stands."""
+        return self._ask("POST", "/v1/admin/trends")
+
     def ready(self) -> bool:
         """Whether the service can answer."""
         try:
@@ -282,6 +319,9 @@ class Client:
         return self._ask("GET", path, params={name: value for name, value in params.items() if value is not None})
 
     def _ask(self, method: str, path: str, *, retry: bool = True, **values: Any) -> Json:
+        return cast(Json, self._answer(method, path, retry=retry, **values).json())
+
+    def _answer(self, method: str, path: str, *, retry: bool = True, **values: Any) -> httpx.Response:
         for tries_left in range(self._tries - 1, -1, -1):
             try:
                 answer = self._http.request(method, path, **values)
@@ -295,7 +335,7 @@ class Client:
                 time.sleep(0.2)
                 continue
             if answer.is_success:
-                return cast(Json, answer.json())
+                return answer
             if not (answer.status_code in RETRIED and retry and tries_left):
                 break
             time.sleep(_wait_s(answer))

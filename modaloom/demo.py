@@ -17,6 +17,8 @@ from jinja2 import Environment, StrictUndefined
 from PIL import Image
 
 from modaloom.build import LearnOptions, model_factories, train_bundle
+from modaloom.build.live import fill_store
+from modaloom.bulletin.run import run_trends
 from modaloom.config import Settings
 from modaloom.data.shop import Shop
 from modaloom.encoders.catalogue import encode_items
@@ -30,7 +32,9 @@ from modaloom.recommend.bundle import load_bundle
 from modaloom.recommend.pipeline import Query, Recommendation, Recommender
 from modaloom.samples.write import write_sample
 from modaloom.serving import print_ready, run_service
+from modaloom.storage.open import open_store
 from modaloom.terminal import Tell, bars, console, open_shop, print_recommendations, print_trained
+from modaloom.trends.read import TrendOptions
 from modaloom.types import LANGUAGES
 
 THUMBNAIL_PX = (240, 300)
@@ -47,7 +51,8 @@ What to try:
   * like, hide or call something too dear: the next list knows
   * search for “silk blouse” or 羊毛大衣, or drop a photo of a garment on the search
   * Me: what Modaloom knows, changed or erased by you
-  * {address}/admin with the admin key above; 'modaloom serve' has the same page for your own shop
+  * {address}/trends with the shop or admin key above: what rises and falls, how sure that is, and what to do
+  * {address}/admin with the admin key; 'modaloom serve' has the same pages for your own shop
 """
 
 
@@ -112,11 +117,25 @@ def run_demo(folder: Path, *, port: int, serve: bool) -> None:
     console.print(
         f"\n[bold]Open {report}[/bold] to see it with pictures; {folder / 'evaluation.html'} has every figure."
     )
+    store = f"sqlite:///{(folder / 'shop.db').resolve()}"
     if serve:
-        _serve(folder, bundle_folder, settings, port)
+        with open_store(store) as opened, bars() as tell:
+            fill_store(opened, load_bundle(bundle_folder), settings, today=True, tell=tell)
+    _trends(store if serve else str(shop_folder), folder / "trends", settings)
+    if serve:
+        _serve(folder, bundle_folder, settings, port, store)
 
 
-def _serve(folder: Path, bundle: Path, settings: Settings, port: int) -> None:
+def _trends(source: str, report: Path, settings: Settings) -> None:
+    """What is moving, told here, written as a report, and kept where it is a store."""
+    with bars() as tell:
+        told = run_trends(source, None, TrendOptions(), settings=settings, tell=tell)
+    console.print("\n[bold]What is moving[/bold]")
+    told.print(None, console)
+    told.write(report, None, console)
+
+
+def _serve(folder: Path, bundle: Path, settings: Settings, port: int, store: str) -> None:
     """The page, with some of the built-in shop's shoppers to look at it as."""
     users = json.loads((folder / "shop" / "truth.json").read_text(encoding="utf-8"))["users"]
     chosen = [
@@ -131,7 +150,7 @@ def _serve(folder: Path, bundle: Path, settings: Settings, port: int) -> None:
 
     run_service(
         bundle,
-        f"sqlite:///{(folder / 'shop.db').resolve()}",
+        store,
         settings,
         today=True,
         on_ready=ready,

@@ -19,6 +19,8 @@
     │   └── NotFoundError          what a request names does not exist
     ├── StoreError             the store cannot be opened, read or written
     │   └── StoreBusyError         the store is too busy at this moment; the same call may be sent again
+    ├── ForecastError          series cannot be read or forecast
+    │   └── SeriesFileError        a file of series cannot be used as it is
     └── ServeError             the service cannot be started, or a request is refused
 
 The command line prints the message on one line and exits with 2.
@@ -112,6 +114,14 @@ class StoreError(ModaloomError):
 
 class StoreBusyError(StoreError):
     """The store is too busy at this moment; the same call may be sent again."""
+
+
+class ForecastError(ModaloomError):
+    """Series cannot be read or forecast."""
+
+
+class SeriesFileError(ForecastError):
+    """A file of series cannot be used as it is."""
 
 
 class ServeError(ModaloomError):

@@ -16,7 +16,7 @@ from modaloom.cli import app
 from modaloom.recommend.bundle import verify
 
 Command = Callable[..., tuple[int, str, str]]
-VERBS = ("sample", "check", "train", "evaluate", "recommend", "demo", "doctor")
+VERBS = ("sample", "check", "train", "evaluate", "recommend", "trends", "demo", "doctor")
 FIGURES = {"recall", "precision", "f1", "ndcg", "hit_rate", "fit_s", "recommend_s", "warm", "cold", "intervals"}
 
 

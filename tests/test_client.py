@@ -14,8 +14,10 @@ import pytest
 from modaloom import client as client_module
 from modaloom.client import Client, RequestError
 from modaloom.errors import NotFoundError, QueryError, ServeError
+from modaloom.trends.kept import save_board
 from tests.api.conftest import PAGE, SHOP, Api, live, settings, start, store  # noqa: F401
 from tests.api.test_lists import photo
+from tests.web.plausible import plausible_board
 
 
 class Bridge(httpx.BaseTransport):
@@ -82,6 +84,25 @@ def test_a_customers_own_client(api: Api, shop: Client) -> None:
             page.put_items([{"item_id": "x"}])
         assert caught.value.status == 403
         assert caught.value.request_id
+
+
+def test_trends(api: Api, shop: Client) -> None:
+    with pytest.raises(NotFoundError, match="no trend board"):
+        shop.trends()
+    assert shop.trend_state()["made_at"] is None
+    save_board(api.store, plausible_board(["dress-red", "skirt-blue"]))
+    moving = shop.trends(verdict=["rising"], dimension="colour", n=3)
+    assert moving["trends"][0]["verdict"] == "rising"
+    found = shop.trend("colour=sage", language="zh")
+    assert found["trend"]["names"]["zh"] == "鼠尾草绿"
+    for part in ("terms", "gaps", "alerts", "arrivals"):
+        assert shop.trend_list(part)[part]
+    assert shop.trend_file("export", part="gaps").startswith(b"\xef\xbb\xbf")
+    assert shop.trend_file("colour%3Dsage/chart.png").startswith(b"\x89PNG")
+    with pytest.raises(NotFoundError, match="no trend 'colour=none'"):
+        shop.trend("colour=none")
+    with pytest.raises(RequestError, match="403 forbidden"):
+        shop.make_trends()
 
 
 def test_large_batches_are_split(api: Api, shop: Client) -> None:

@@ -18,14 +18,25 @@ MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_PARAMETERS, MAX_ROOM_FILES = 400, 50, 8,
 LARGER_ROOMS = {
     "data": (11, "a merchant's table takes seven steps from bytes to rows, and each is one file that a test mirrors"),
     "encoders": (10, "every model family that may fail to load is isolated in a file of its own"),
+    "forecasting": (16, "each kind of model, and each step from a file to an interval, is read and tested alone"),
     "live": (11, "a list goes through numbering, rules, scores, variety and words, each of which is tested alone"),
     "models": (11, "the architecture, its losses and the models it is compared with are read side by side"),
-    "ranking": (9, "every part of the blend, the ways to ask for candidates, and the blend itself are read separately"),
+    "ranking": (
+        12,
+        "every part of the blend, the ways to ask for candidates, and the compiled loops are read separately",
+    ),
     "storage": (9, "two backends share their statements; records, connections and vectors are read separately"),
+    "trends": (
+        14,
+        "a board is made of verdicts, people, terms, gaps, forecasts and alerts, each of which is tested alone",
+    ),
     "samples": (15, "drawing: every kind of garment has its own file of outlines"),
 }
 LONGER_FUNCTIONS: dict[str, tuple[int, str]] = {}
-MORE_PARAMETERS = {"modaloom.cli": (16, "the command line's library makes one option of each parameter")}
+MORE_PARAMETERS = {
+    "modaloom.cli": (16, "the command line's library makes one option of each parameter"),
+    "modaloom.trend_commands": (16, "the command line's library makes one option of each parameter"),
+}
 DRAWERS = {"utils", "util", "common", "helpers", "helper", "manager", "managers", "misc"}
 OPENERS = {"np.load": "allow_pickle=False", "torch.load": "weights_only=True"}
 """Functions that run code out of a file unless told not to."""

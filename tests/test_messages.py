@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from modaloom.errors import QueryError
-from modaloom.messages import messages
+from modaloom.messages import messages, trend_messages
 from modaloom.types import LANGUAGES, MODALITIES
 
 
@@ -30,6 +30,16 @@ def test_every_language_has_the_same_messages_with_the_same_gaps() -> None:
         for name in first:
             assert sorted(re.findall(r"{\w+}", first[name])) == sorted(re.findall(r"{\w+}", other[name])), name
     assert all(text.strip() for text in first.values())
+
+
+def test_trends_are_told_alike_in_every_language() -> None:
+    first, *others = (flat(trend_messages(language)) for language in LANGUAGES)
+    for other in others:
+        assert set(other) == set(first)
+        for name in first:
+            assert sorted(re.findall(r"{\w+}", first[name])) == sorted(re.findall(r"{\w+}", other[name])), name
+    assert all(text.strip() for text in first.values())
+    assert not re.search(r"[\u4e00-\u9fff]", " ".join(flat(trend_messages("en")).values()))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -17,11 +17,12 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from modaloom import __version__
+from modaloom.api.boards import FIRST_LOOK_S, LOOK_EVERY_S
 from modaloom.api.middleware.errors import Refused, error_response, install, refusal_of
 from modaloom.api.middleware.limits import Limits
 from modaloom.api.middleware.logs import JsonLog, Watch
 from modaloom.api.middleware.metrics import SAMPLE_EVERY_S
-from modaloom.api.routes import admin, events, items, lists, users, wardrobe
+from modaloom.api.routes import admin, events, items, lists, trends, users, wardrobe
 from modaloom.api.schemas.answers import ErrorOut
 from modaloom.api.service import MB, Service
 from modaloom.api.settings import ServeSettings
@@ -35,12 +36,15 @@ OPEN_PATHS = ("/health", "/ready", "/metrics", "/v1/items/{item_id}/picture/{num
 DESCRIPTION = "Recommendations, search and feedback for a shop. Keys have scopes: page, shop, admin. See docs/api.md."
 
 
-def create_app(live: LiveShop, settings: ServeSettings, *, log: JsonLog | None = None) -> FastAPI:
+def create_app(
+    live: LiveShop, settings: ServeSettings, *, log: JsonLog | None = None, store_url: str | None = None
+) -> FastAPI:
     """The service, ready for an ASGI server. It closes what it opened, but neither the live shop nor its store.
 
+    ``store_url`` is the store's whole address, password and all, for processes that the service starts.
     ``app.state.service.new_keys`` holds the keys that were made just now, to be shown once.
     """
-    service = Service(live, settings, log=log)
+    service = Service(live, settings, log=log, store_url=store_url)
     app = FastAPI(
         title="Modaloom",
         version=__version__,
@@ -57,7 +61,7 @@ def create_app(live: LiveShop, settings: ServeSettings, *, log: JsonLog | None =
     )
     app.state.service = service
     install(app)
-    for module in (lists, wardrobe, events, users, items, admin):
+    for module in (lists, wardrobe, events, users, items, trends, admin):
         app.include_router(module.router)
     _add_page(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
@@ -114,13 +118,14 @@ def _wrap(app: FastAPI, service: Service) -> None:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
-    sampling = asyncio.create_task(_sample(service))
+    tasks = [asyncio.create_task(work(service)) for work in (_sample, _keep_board)]
     try:
         yield
     finally:
-        sampling.cancel()
-        with suppress(asyncio.CancelledError):
-            await sampling
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         await asyncio.to_thread(service.close)
 
 
@@ -128,6 +133,13 @@ async def _sample(service: Service) -> None:
     while True:
         await asyncio.sleep(SAMPLE_EVERY_S)
         await asyncio.to_thread(service.metrics.sample)
+
+
+async def _keep_board(service: Service) -> None:
+    await asyncio.sleep(FIRST_LOOK_S)
+    while True:
+        await asyncio.to_thread(service.boards.keep_fresh)
+        await asyncio.sleep(LOOK_EVERY_S)
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

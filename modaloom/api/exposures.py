@@ -5,37 +5,24 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from modaloom.api.keys import Erasures
 from modaloom.errors import StoreBusyError, StoreError
 from modaloom.live.asks import Answer
-from modaloom.storage.contract import Exposure, Store
+from modaloom.storage.contract import Showing, Store
 
-BATCH_ROWS = 5_000
+BATCH_ITEMS = 5_000
 TRIES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """One list that one shopper got."""
+class Waiting:
+    """One list that one shopper got, to be written."""
 
-    request_id: str
-    user_id: str
-    place: str
-    answer: Answer
+    showing: Showing
     at_us: int
-
-    def rows(self) -> list[Exposure]:
-        """A row for each item."""
-        at_s = self.at_us // 1_000_000
-        return [
-            Exposure(
-                self.request_id, self.user_id, card.item_id, self.place, rank, self.answer.bundle, card.explored, at_s
-            )
-            for rank, card in enumerate(self.answer.cards)
-        ]
 
 
 class ExposureWriter:
@@ -55,7 +42,7 @@ class ExposureWriter:
         self._count = count
         self._max_waiting = max_waiting
         self._flush_s = flush_s
-        self._queue: deque[Shown] = deque()
+        self._queue: deque[Waiting] = deque()
         self._waiting = 0
         self._lock = threading.Lock()
         self._writing = threading.Lock()
@@ -66,7 +53,7 @@ class ExposureWriter:
 
     @property
     def waiting(self) -> int:
-        """Rows that are not written yet."""
+        """Shown items that are not written yet."""
         return self._waiting
 
     def add(self, request_id: str, user_id: str, place: str, answer: Answer) -> None:
@@ -74,29 +61,32 @@ class ExposureWriter:
         n = len(answer.cards)
         if not n:
             return
-        shown = Shown(request_id, user_id, place, answer, time.time_ns() // 1_000)
+        at_us = time.time_ns() // 1_000
+        items = [card.item_id for card in answer.cards]
+        explored = [number for number, card in enumerate(answer.cards) if card.explored]
+        showing = Showing(request_id, user_id, place, answer.bundle, at_us // 1_000_000, items, explored)
         with self._lock:
             fits = not self._stop and self._waiting + n <= self._max_waiting
             if fits:
-                self._queue.append(shown)
+                self._queue.append(Waiting(showing, at_us))
                 self._waiting += n
         if not fits:
             self._count("dropped", n)
-        elif self._waiting >= BATCH_ROWS:
+        elif self._waiting >= BATCH_ITEMS:
             self._wake.set()
 
     def discard(self, user_id: str) -> int:
         """Forgets what waits of one shopper, and is back only when nothing of it is being written."""
         with self._writing, self._lock:
-            kept = [shown for shown in self._queue if shown.user_id != user_id]
-            gone = sum(len(shown.answer.cards) for shown in self._queue if shown.user_id == user_id)
-            self._queue = deque(kept)
+            kept = deque(one for one in self._queue if one.showing.user_id != user_id)
+            gone = _items_in(self._queue) - _items_in(kept)
+            self._queue = kept
             self._waiting -= gone
         return gone
 
     def flush(self) -> None:
         """Writes everything that waits now."""
-        for _ in range(1 + self._max_waiting // BATCH_ROWS):
+        for _ in range(1 + self._max_waiting // BATCH_ITEMS):
             if not self._write_batch():
                 return
 
@@ -114,13 +104,13 @@ class ExposureWriter:
             self._wake.clear()
             self.flush()
 
-    def _take(self) -> list[Shown]:
-        batch, rows = [], 0
+    def _take(self) -> list[Waiting]:
+        batch, items = [], 0
         with self._lock:
-            while self._queue and rows < BATCH_ROWS:
+            while self._queue and items < BATCH_ITEMS:
                 batch.append(self._queue.popleft())
-                rows += len(batch[-1].answer.cards)
-            self._waiting -= rows
+                items += len(batch[-1].showing.items)
+            self._waiting -= items
         return batch
 
     def _write_batch(self) -> bool:
@@ -128,10 +118,10 @@ class ExposureWriter:
             batch = self._take()
             if not batch:
                 return False
-            n = sum(len(shown.answer.cards) for shown in batch)
+            n = _items_in(batch)
             for again in range(TRIES):
                 try:
-                    self._store.add_exposures(self._wanted(batch))
+                    self._store.add_showings(self._wanted(batch))
                 except StoreBusyError:
                     time.sleep(min(0.01 * 2**again, 0.5))
                 except StoreError:
@@ -142,10 +132,14 @@ class ExposureWriter:
             self._count("dropped", n)
             return True
 
-    def _wanted(self, batch: list[Shown]) -> list[Exposure]:
+    def _wanted(self, batch: list[Waiting]) -> list[Showing]:
         """Nothing of somebody who was erased since, perhaps by another worker."""
-        if self._erasures.last_us() >= min(shown.at_us for shown in batch):
-            users = {shown.user_id for shown in batch}
+        if self._erasures.last_us() >= min(one.at_us for one in batch):
+            users = {one.showing.user_id for one in batch}
             erased_us = {user_id: self._erasures.erased_us(user_id, fresh=True) for user_id in users}
-            batch = [shown for shown in batch if shown.at_us > erased_us[shown.user_id]]
-        return [row for shown in batch for row in shown.rows()]
+            batch = [one for one in batch if one.at_us > erased_us[one.showing.user_id]]
+        return [one.showing for one in batch]
+
+
+def _items_in(lists: Iterable[Waiting]) -> int:
+    return sum(len(one.showing.items) for one in lists)

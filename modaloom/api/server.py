@@ -5,6 +5,7 @@ Stopping is graceful: no new connections, requests under way are finished, what 
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import multiprocessing
@@ -145,9 +146,10 @@ def _serve_here(
     from modaloom.api.app import create_app
 
     live = factory.build()
+    gc.freeze()  # what stays to the end need not be looked through for garbage again, while somebody waits
     try:
         log = JsonLog()
-        app = create_app(live, settings, log=log)
+        app = create_app(live, settings, log=log, store_url=factory.arguments.get("store_url"))
         with _plain_signals(), _json_logging(log, settings):
             _server(app, settings, lambda: on_ready(app.state.service.new_keys)).run([listener])
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from inspect import signature
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
 
 import orjson
@@ -14,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
+from modaloom.api.boards import Boards
 from modaloom.api.exposures import ExposureWriter
 from modaloom.api.keys import SCOPES, Erasures, Keys, Shopper, Tokens, load_keys, load_secret
 from modaloom.api.middleware.errors import Refused
@@ -52,7 +54,14 @@ class Caller:
 class Service:
     """One worker's share of the service."""
 
-    def __init__(self, live: LiveShop, settings: ServeSettings, *, log: JsonLog | None = None):
+    def __init__(
+        self,
+        live: LiveShop,
+        settings: ServeSettings,
+        *,
+        log: JsonLog | None = None,
+        store_url: str | None = None,
+    ):
         self.live = live
         self.store = live.store
         self.settings = settings
@@ -70,6 +79,7 @@ class Service:
             max_waiting=settings.exposures_waiting,
             flush_s=settings.exposures_flush_s,
         )
+        self.boards = Boards(self.store, live.settings, store_url=store_url, every_h=settings.trends_every_h)
         self.media = MediaFolder(settings.media_dir)
         self.resized = ResizedPictures(
             settings.picture_cache_dir or live.settings.cache_dir / "resized",
@@ -128,6 +138,7 @@ class Service:
     def close(self) -> None:
         """Finishes what is under way and writes what waits."""
         self.ready = False
+        self.boards.close()
         for pool in (self.ingest_pool, self.picture_pool, self.pool):
             pool.close()
         self.exposures.close()
@@ -237,10 +248,17 @@ class _StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route whose bodies are strict JSON, and are read only from somebody with a key."""
+    """A route whose bodies are strict JSON, and are read only from somebody with a key.
+
+    One that takes nothing but the request is called at once: FastAPI's way there costs a fifth of a short answer.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler that FastAPI makes, reading the body its own way."""
+        takes = signature(self.endpoint).parameters
+        if list(takes) == ["request"]:
+            endpoint: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
+            return endpoint
         handler = super().get_route_handler()
 
         async def strict(request: Request) -> Response:

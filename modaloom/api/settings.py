@@ -90,6 +90,9 @@ class ServeSettings(BaseSettings):
     """Shown items that may wait to be written; more are dropped and counted."""
     exposures_flush_s: Annotated[float, Field(gt=0, le=60)] = 0.5
 
+    trends_every_h: Annotated[float, Field(ge=0, le=8_784)] = 24
+    """How often the trend board is made anew, once the log is long enough for one; 0 for only when asked."""
+
     gzip: bool = False
     """Whether JSON is compressed here; a proxy in front does it without costing answers."""
     log_requests: bool = True

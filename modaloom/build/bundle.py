@@ -13,6 +13,7 @@ from modaloom.build.learner import Modaloom
 from modaloom.build.options import LearnOptions
 from modaloom.build.tuning import JOURNAL, Tuned, TuningPlan, require_optuna, tune
 from modaloom.config import Settings
+from modaloom.data.doubles import group_doubles
 from modaloom.data.shop import Shop
 from modaloom.data.splits import take_snapshot
 from modaloom.encoders.attributes import AttributeEncoder
@@ -60,7 +61,7 @@ def train_bundle(
     if tuning:
         require_optuna()
     tokens = encode_items(shop, settings=settings, modalities=options.modalities, progress=tell)
-    snapshot = take_snapshot(shop, tokens)
+    snapshot = group_doubles(take_snapshot(shop, tokens))
     checkpoints = out.with_name(out.name + ".training")
     if not resume:
         _clear(checkpoints)

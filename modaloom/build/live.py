@@ -15,7 +15,7 @@ import polars as pl
 from modaloom.config import Settings, load_settings
 from modaloom.data.shop import items_of
 from modaloom.errors import StoreError
-from modaloom.live.fleet import BUNDLES, TRAFFIC, bundle_name, keep, recalled, same_contents
+from modaloom.live.fleet import BUNDLES, TRAFFIC, bundle_name, change, keep, recalled, same_contents
 from modaloom.live.shop import LiveShop
 from modaloom.live.warm import warm
 from modaloom.models.towers import DAY_S
@@ -109,9 +109,12 @@ def _name(store: Store, name: str, folder: Path) -> None:
     for other in moved:
         if other != name and other in shares:
             shares[name] = shares.get(name, 0.0) + shares.pop(other)
+
     # another bundle lay in this folder before it was written over: nobody can load that one any more
-    kept = {other: place for other, place in named.items() if other not in moved and Path(place) != folder}
-    keep(store, BUNDLES, kept | {name: str(folder)})
+    def kept(now: dict[str, str]) -> dict[str, str]:
+        return {other: place for other, place in now.items() if other not in moved and Path(place) != folder}
+
+    change(store, BUNDLES, lambda now: kept(now) | {name: str(folder)})
     keep(store, TRAFFIC, shares if shares.get(name) else {name: 1.0})
 
 

@@ -20,7 +20,7 @@ from modaloom.build.options import LearnOptions
 from modaloom.config import Settings
 from modaloom.data.problems import Problems
 from modaloom.data.schema import ShopSpec
-from modaloom.data.shop import Shop
+from modaloom.data.shop import Shop, item_frame
 from modaloom.data.splits import Split, window_split
 from modaloom.encoders.catalogue import encode_items
 from modaloom.errors import TrainingError
@@ -29,11 +29,9 @@ from modaloom.live.guide import Guide
 from modaloom.metrics import ranking_metrics, top_n
 from modaloom.models.towers import DAY_S
 from modaloom.recommend.bundle import refuse_foreign
-from modaloom.storage.contract import Store
+from modaloom.storage.contract import ItemChange, Store
 from modaloom.types import (
-    ATTRIBUTE_PREFIX,
     INTERACTION_COLUMNS,
-    ITEM_COLUMNS,
     Event,
     FloatArray,
     Histories,
@@ -281,27 +279,11 @@ def _events(store: Store) -> Iterator[Interaction]:
 
 
 def _items(store: Store) -> pl.DataFrame:
-    rows: list[dict[str, object]] = []
+    return item_frame(change.item for change in _changes(store) if change.item is not None)
+
+
+def _changes(store: Store) -> Iterator[ItemChange]:
     after = 0
     while changes := store.item_changes(after, limit=5_000):
-        rows += [
-            {
-                "item_id": item.item_id,
-                "title": item.title or None,
-                "description": item.description or None,
-                **{f"title_{language}": text for language, text in item.titles.items()},
-                **{f"description_{language}": text for language, text in item.descriptions.items()},
-                "price": item.price,
-                "images": [str(path) for path in item.images] or None,
-                "video": None if item.video is None else str(item.video),
-                "stock": item.stock,
-                "released_at": item.released_at,
-                "group_id": item.group_id,
-                **{ATTRIBUTE_PREFIX + name: value for name, value in item.attributes.items()},
-            }
-            for item in (change.item for change in changes)
-            if item is not None
-        ]
+        yield from changes
         after = changes[-1].version
-    names = sorted({name for row in rows for name in row if name.startswith(ATTRIBUTE_PREFIX)})
-    return pl.DataFrame(rows, schema={**ITEM_COLUMNS, **dict.fromkeys(names, pl.String())})

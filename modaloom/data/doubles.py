@@ -1,11 +1,14 @@
-"""Near-duplicate items: one garment that a catalogue has several times, found by its picture and its words.
+"""Items that belong on one card though the shop does not say so, found by what they look like and how they are told.
 
-A double is not a variant. Variants are colours of one model and look different; doubles are the same thing under
-several numbers, and a list that shows all of them shows one thing. Only content is read, never behaviour.
+*Doubles* are one garment that a catalogue has several times: nearly the same picture, and no words against it.
+*Variants* are colours of one model: they look different, but the shop tells the same of them but for the colour. Only
+content is read, never behaviour, and where the shop gives a group, that holds.
 """
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -14,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from modaloom.numerics import unit_rows
-from modaloom.types import BoolArray, FloatArray, IntArray, Snapshot, Tokens
+from modaloom.types import ATTRIBUTE_PREFIX, BoolArray, FloatArray, IntArray, Snapshot, Tokens
 
 SAME_PICTURE = 0.98
 """Least cosine of two pictures' vectors."""
@@ -27,6 +30,10 @@ EXACT_ITEMS = 1_024
 TABLES = 12
 MAX_BITS = 14
 GROUP_PREFIX = "double of "
+COLOURS = ("colour", "color")
+CATEGORY = "category"
+LEAST_WORDS = 12
+"""Letters of a description: where less is told than that, equal words say too little."""
 
 
 def near_duplicates(tokens: Mapping[str, Tokens], n_items: int) -> IntArray:
@@ -87,8 +94,66 @@ def _buckets(looks: FloatArray) -> Iterator[IntArray]:
                 yield bucket.astype(np.int64)
 
 
+def model_keys(title: str, description: str, attributes: Mapping[str, str]) -> tuple[str, ...]:
+    """What colours of one model share at least one of: title, description and category, with and without the colour.
+
+    None at all where the shop tells too little: a bare title such as "T-shirt" is that of many models.
+    """
+    colours = [plain for name in COLOURS if (plain := _plain(attributes.get(name, "")))]
+    category, keys = _plain(attributes.get(CATEGORY, "")), []
+    for name, told in (
+        (_plain(title), _plain(description)),
+        (_without(_plain(title), colours), _without(_plain(description), colours)),
+    ):
+        if name and len(told) >= LEAST_WORDS:
+            keys.append(f"{name}\n{told}\n{category}")
+    return tuple(dict.fromkeys(keys))
+
+
+def _plain(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def _without(text: str, colours: list[str]) -> str:
+    for colour in colours:
+        text = re.sub(rf"(?<![a-z]){re.escape(colour)}(?![a-z])", " ", text)
+    return " ".join(text.split())
+
+
+def _told_alike(items: pl.DataFrame) -> IntArray:
+    """For each item (n,) the number of the first one that the shop tells the same of; its own where there is none."""
+    names = [name for name in items.columns if name in {ATTRIBUTE_PREFIX + one for one in (*COLOURS, CATEGORY)}]
+    texts = [pl.coalesce(pl.col(f"^{kind}(_en|_zh)?$")).fill_null("").alias(kind) for kind in ("title", "description")]
+    first: dict[str, int] = {}
+    found = np.arange(items.height, dtype=np.int64)
+    for num, row in enumerate(items.select(*texts, *names).iter_rows(named=True)):
+        facts = {name.removeprefix(ATTRIBUTE_PREFIX): row[name] or "" for name in names}
+        keys = model_keys(row["title"], row["description"], facts)
+        found[num] = min((first[key] for key in keys if key in first), default=num)
+        for key in keys:
+            first.setdefault(key, int(found[num]))
+    return found
+
+
+def _together(leaders: IntArray, others: IntArray) -> IntArray:
+    """The first item (n,) of what hangs together by either."""
+    roots = list(range(len(leaders)))
+
+    def root(num: int) -> int:
+        while roots[num] != num:
+            roots[num] = roots[roots[num]]
+            num = roots[num]
+        return num
+
+    for links in (leaders, others):
+        for num, other in enumerate(links.tolist()):
+            one, two = root(num), root(other)
+            roots[max(one, two)] = min(one, two)
+    return np.array([root(num) for num in range(len(roots))], dtype=np.int64)
+
+
 def group_doubles(snapshot: Snapshot, leaders: IntArray | None = None) -> Snapshot:
-    """The same snapshot; items without a ``group_id`` that double each other share one. What has a group keeps it.
+    """The same snapshot; items without a ``group_id`` that belong together share one. What has a group keeps it.
 
     ``leaders`` is what :func:`near_duplicates` gave, if it is known already.
     """
@@ -96,6 +161,7 @@ def group_doubles(snapshot: Snapshot, leaders: IntArray | None = None) -> Snapsh
     if not known.null_count():
         return snapshot
     leaders = near_duplicates(snapshot.tokens, snapshot.n_items) if leaders is None else leaders
+    leaders = _together(leaders, _told_alike(snapshot.items))
     counts = np.bincount(leaders, minlength=snapshot.n_items)
     names = GROUP_PREFIX + snapshot.items["item_id"].gather(leaders)
     doubled = pl.select(pl.when(pl.Series(counts[leaders] > 1)).then(names)).to_series()

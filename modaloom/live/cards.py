@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,43 +12,91 @@ from modaloom.live.catalogue import CATEGORY, COLOURS, Catalogue
 from modaloom.messages import messages
 from modaloom.models.towers import DAY_S
 from modaloom.recommend.explain import in_words
-from modaloom.types import BoolArray, IntArray, Reason
+from modaloom.types import LANGUAGES, BoolArray, IntArray, Reason
 
 NEW_DAYS = 60
 SHOWN_SWATCHES = 8
+FACES_KEPT = 30_000
+"""Ready faces by language: some ten megabytes."""
+
+
+class Face(NamedTuple):
+    """The part of a card that is the same for everybody."""
+
+    item_id: str
+    title: str
+    price: float | None
+    category: str | None
+    has_picture: bool
+    in_stock: bool
+    swatches: tuple[Swatch, ...]
 
 
 class CardMaker:
-    """Makes cards from a catalogue; ``labels`` are the shop's words by language, attribute and value."""
+    """Makes cards from a catalogue; ``labels`` are the shop's words by language, attribute and value.
+
+    For whoever holds the catalogue's lock.
+    """
 
     def __init__(self, catalogue: Catalogue, labels: Mapping[str, Mapping[str, Mapping[str, str]]]):
         self.catalogue = catalogue
         self.labels = labels
+        self._faces: dict[str, dict[int, Face]] = {language: {} for language in LANGUAGES}
 
-    def card(self, num: int, score: float, language: str, now: int) -> Card:
-        """One item, without reasons."""
+    def card(
+        self, num: int, score: float, language: str, now: int, *, explored: bool = False, why: tuple[Why, ...] = ()
+    ) -> Card:
+        """One item as it is at this moment."""
+        face = self._face(num, language)
+        return Card(
+            item_id=face.item_id,
+            title=face.title,
+            price=face.price,
+            category=face.category,
+            has_picture=face.has_picture,
+            in_stock=face.in_stock,
+            is_new=self._is_new(num, now),
+            score=round(score, 4),
+            explored=explored,
+            why=why,
+            swatches=face.swatches,
+        )
+
+    def _face(self, num: int, language: str) -> Face:
+        """What a card shows whoever looks at it; kept until the item, or another one of its model, changes."""
+        if changed := self.catalogue.changed:
+            for faces in self._faces.values():
+                for other in changed:
+                    faces.pop(other, None)
+            changed.clear()
+        faces = self._faces[language]
+        face = faces.get(num)
+        if face is None:
+            if len(faces) >= FACES_KEPT:
+                faces.clear()
+            face = faces[num] = self._made(num, language)
+        return face
+
+    def _made(self, num: int, language: str) -> Face:
         catalogue = self.catalogue
         price = float(catalogue.price[num])
         category = catalogue.value(CATEGORY, num)
-        swatches = tuple(
-            Swatch(
-                catalogue.ids[other],
-                self.title(other, language),
-                self._colour(other, language),
-                bool(catalogue.pictures[other]),
-            )
-            for other in catalogue.variants(num)[:SHOWN_SWATCHES]
-        )
-        return Card(
+        return Face(
             item_id=catalogue.ids[num],
             title=self.title(num, language),
             price=None if np.isnan(price) else round(price, 2),
             category=None if category is None else self.label(CATEGORY, category, language),
             has_picture=bool(catalogue.pictures[num]),
             in_stock=bool(catalogue.stock[num] != 0),
-            is_new=self._is_new(num, now),
-            score=round(score, 4),
-            swatches=swatches,
+            swatches=tuple(
+                Swatch(
+                    catalogue.ids[other],
+                    self.title(other, language),
+                    self._colour(other, language),
+                    bool(catalogue.pictures[other]),
+                )
+                for other in catalogue.variants(num)[:SHOWN_SWATCHES]
+            ),
         )
 
     def told(self, reasons: Sequence[Reason], language: str) -> list[Why]:

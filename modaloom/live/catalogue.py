@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from modaloom.data.doubles import CATEGORY, COLOURS, GROUP_PREFIX, model_keys
 from modaloom.live.asks import Rules
 from modaloom.numerics import GrowingRows
 from modaloom.types import LANGUAGES, SIZE_ATTRIBUTES, BoolArray, FloatArray, IntArray, Item
 
-CATEGORY = "category"
-COLOURS = ("colour", "color")
+__all__ = ["CATEGORY", "COLOURS", "UNKNOWN", "Catalogue", "Codes", "sizes_of"]
+
 MASKS_KEPT = 64
 UNKNOWN = -1
 LARGEST = 2**62
@@ -36,6 +37,11 @@ def sizes_of(attributes: Mapping[str, str]) -> tuple[str, ...]:
         return (text.strip(),)
     parts = _SEPARATORS.split(text) if _SEPARATORS.search(text) else text.split()
     return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
+
+
+def num_of(nums: dict[str, int], name: str) -> int:
+    """The number of a name, the next one where it has none yet."""
+    return nums.setdefault(name, len(nums))
 
 
 class Codes:
@@ -82,7 +88,10 @@ class Catalogue:
         self.pictures: list[tuple[str, ...]] = [()] * n
         self.members: dict[int, set[int]] = {}
         self.arrived: list[int] = []
+        self.changed: set[int] = set()
+        """Items that may look otherwise, or whose other colours may, since somebody last emptied this."""
         self._group_nums: dict[str, int] = {}
+        self._alike: dict[str, int] = {}
         self._arrays = {
             "alive": GrowingRows(np.zeros(n, dtype=bool)),
             "stock": GrowingRows(np.full(n, UNKNOWN, dtype=np.int64)),
@@ -135,12 +144,12 @@ class Catalogue:
         self._set("stock", num, UNKNOWN if item.stock is None else min(item.stock, LARGEST))
         self._set("price", num, np.nan if item.price is None else min(item.price, LARGEST_PRICE))
         self._set("released_at", num, min(item.released_at or 0, LARGEST))
-        self._regroup(num, item.group_id)
+        self._regroup(num, item)
         for language, titles in self.titles.items():
             titles[num] = item.titles.get(language) or item.title or next(iter(item.titles.values()), "")
         self.pictures[num] = tuple(str(path) for path in item.images)
         self._put_attributes(num, item.attributes)
-        self._masks.clear()
+        self._touch(num)
         return num
 
     def remove(self, item_id: str) -> int | None:
@@ -148,8 +157,8 @@ class Catalogue:
         num = self.nums.get(item_id)
         if num is not None:
             self._arrays["alive"].rows[num] = False
+            self._touch(num)
             self._leave(int(self.group[num]), num)
-            self._masks.clear()
         return num
 
     def allowed(self, rules: Rules) -> BoolArray:
@@ -218,14 +227,44 @@ class Catalogue:
         else:
             growing.put(np.array([num]), np.array([value], dtype=growing.rows.dtype))
 
-    def _regroup(self, num: int, group_id: str | None) -> None:
+    def _regroup(self, num: int, item: Item) -> None:
         before = int(self.group[num]) if num < len(self.group) else None
-        # an item without a model is one of its own, with a negative number that no other can have
-        group = -1 - num if group_id is None else self._group_nums.setdefault(group_id, len(self._group_nums))
+        group = self._group_of(num, item)
         if before is not None and before != group:
+            self._touch(num)
             self._leave(before, num)
         self._set("group", num, group)
         self.members.setdefault(group, set()).add(num)
+
+    def _group_of(self, num: int, item: Item) -> int:
+        """The number of an item's model: the shop's word, else that of what it tells the same of but for the colour.
+
+        An item without either is a model of its own, with a negative number that no other can have.
+        """
+        found_by_us = item.group_id is not None and item.group_id.startswith(GROUP_PREFIX)
+        if item.group_id is not None and not found_by_us:
+            return num_of(self._group_nums, item.group_id)
+        title, description = (
+            given or next((texts[language] for language in LANGUAGES if texts.get(language)), "")
+            for given, texts in ((item.title, item.titles), (item.description, item.descriptions))
+        )
+        keys = model_keys(title, description, item.attributes)
+        known = next((self._alike[key] for key in keys if key in self._alike), None)
+        if item.group_id is not None:
+            group = num_of(self._group_nums, item.group_id)
+        elif not keys:
+            return -1 - num
+        else:
+            group = num_of(self._group_nums, f"\0{keys[0]}") if known is None else known
+        for key in keys:  # others that come later may join
+            self._alike.setdefault(key, group)
+        return group
+
+    def _touch(self, num: int) -> None:
+        """Forgets what was made of an item, and of others of its model."""
+        self._masks.clear()
+        self.changed.add(num)
+        self.changed |= self.members.get(int(self.group[num]), set())
 
     def _leave(self, group: int, num: int) -> None:
         members = self.members.get(group, set())

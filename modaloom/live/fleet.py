@@ -45,6 +45,14 @@ def keep(store: Store, key: str, named: Mapping[str, Any]) -> None:
     store.set_state(key, json.dumps(named))
 
 
+def change(store: Store, key: str, made: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
+    """Changes what stands there; what another process changes at the same instant is changed too, and not lost."""
+    while True:
+        before = store.state(key)
+        if store.swap_state(key, before, json.dumps(made(json.loads(before or "{}")))):
+            return
+
+
 class Fleet:
     """Guides by name. Readers take the dictionary as it is; whoever changes it puts another one in its place."""
 
@@ -151,7 +159,7 @@ class Fleet:
         name = bundle_name(folder)
         with self._changing:  # or the watcher takes it out again before the store names it
             self._load(name, folder)
-            keep(self.store, BUNDLES, recalled(self.store, BUNDLES) | {name: str(folder.resolve())})
+            change(self.store, BUNDLES, lambda named: named | {name: str(folder.resolve())})
             if not self._shares:
                 self.set_traffic({name: 1.0})
         return name
@@ -169,8 +177,7 @@ class Fleet:
                 raise _unknown(name, self.names())
             if self._shares.get(name):
                 raise QueryError(f"the bundle {name!r} still has traffic", hint="Give its share to another one first")
-            named.pop(name, None)
-            keep(self.store, BUNDLES, named)
+            change(self.store, BUNDLES, lambda now: {other: place for other, place in now.items() if other != name})
             self._drop(name)
 
     def facts(self) -> dict[str, dict[str, Any]]:

@@ -18,6 +18,7 @@ from modaloom.live.catalogue import CATEGORY, UNKNOWN, Catalogue
 from modaloom.live.rerank import Shortlist, Taste, rerank
 from modaloom.live.taste import Shopper
 from modaloom.messages import messages
+from modaloom.numerics import places_among
 from modaloom.ranking.parts import ContentKernel
 from modaloom.ranking.personal import Personal
 from modaloom.ranking.ranker import FUSION, sum_up
@@ -221,7 +222,10 @@ class Guide:
         """Takes out what this shopper is not to see, varies the list, and says why."""
         catalogue, nums = self.catalogue, scores.nums
         hidden = shopper.hidden(catalogue, self.targets, personal.histories.now, hide_bought=ask.rules.hide_bought)
-        keep = ~np.isin(nums, list(hidden)) & ~shopper.never(catalogue, nums) if len(nums) else np.zeros(0, dtype=bool)
+        keep = ~shopper.never(catalogue, nums)
+        if hidden and len(nums):
+            places, there = places_among(nums, np.fromiter(hidden, np.int64, len(hidden)), len(catalogue))
+            keep[places[there]] = False
         nums, values = nums[keep], scores.values[keep]
         values = values + shopper.bumps(catalogue, nums, self._likeness(nums))
         for key, weight in ask.rules.boost.items():
@@ -234,13 +238,13 @@ class Guide:
             scores=values,
             groups=catalogue.group[nums],
             categories=np.full(len(nums), UNKNOWN, dtype=np.int32) if category is None else category.rows[nums],
-            looks=self._looks(nums),
+            looks=None if self._looking is None else lambda places: self._looks(nums[places]),
             fresh=self._fresh(nums),
         )
         taste = Taste(ask.n, ask.diversity, ask.rules.category_cap, ask.explore)
-        places, explored = rerank(shortlist, taste, self._rng)
+        chosen, explored = rerank(shortlist, taste, self._rng)
         return self._cards(
-            replace(scores, nums=nums[places], values=values[places]),
+            replace(scores, nums=nums[chosen], values=values[chosen]),
             ask,
             shopper,
             personal,
@@ -251,14 +255,12 @@ class Guide:
         why: Sequence[tuple[Reason, ...]] = [()] * len(scores.nums)
         if ask.why and len(scores.nums):
             why = self._reasons(scores, shopper, personal)
-        say = messages(ask.language)["reason"]
-        cards = []
+        now, cards = personal.histories.now, []
         for num, value, reasons in zip(scores.nums.tolist(), scores.values.tolist(), why, strict=True):
-            card = self.cards.card(num, value, ask.language, personal.histories.now)
             told = self.cards.told(reasons, ask.language) if ask.why else []
             if num in explored:
-                told = [Why(say["explore"], "explore", "", None, 0.0), *told[:1]]
-            cards.append(replace(card, explored=num in explored, why=tuple(told)))
+                told = [Why(messages(ask.language)["reason"]["explore"], "explore", "", None, 0.0), *told[:1]]
+            cards.append(self.cards.card(num, value, ask.language, now, explored=num in explored, why=tuple(told)))
         return cards
 
     def _reasons(self, scores: Scores, shopper: Shopper, personal: Personal) -> list[tuple[Reason, ...]]:
@@ -282,23 +284,22 @@ class Guide:
         fresh: BoolArray = ~known | ~self._sold[np.minimum(nums, len(self._sold) - 1)]
         return fresh
 
-    def _looks(self, nums: IntArray) -> FloatArray | None:
-        for name in ("image", "text"):
-            kernel = self.ranker.part(name)
-            if isinstance(kernel, ContentKernel):
-                return kernel.rows(nums)
-        return None
+    @property
+    def _looking(self) -> ContentKernel | None:
+        """What tells how alike items are."""
+        kernels = (self.ranker.part(name) for name in ("image", "text"))
+        return next((kernel for kernel in kernels if isinstance(kernel, ContentKernel)), None)
+
+    def _looks(self, nums: IntArray) -> FloatArray:
+        assert self._looking is not None
+        return self._looking.rows(nums)
 
     def _likeness(self, nums: IntArray) -> Callable[[int], FloatArray] | None:
-        looks = self._looks(nums)
-        if looks is None:
+        if self._looking is None:
             return None
-        rows = looks
 
         def to(num: int) -> FloatArray:
-            own = self._looks(np.array([num]))
-            assert own is not None
-            made: FloatArray = rows @ own[0]
+            made: FloatArray = self._looks(nums) @ self._looks(np.array([num]))[0]
             return made
 
         return to

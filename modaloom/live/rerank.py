@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +26,8 @@ class Shortlist:
     scores: FloatArray  # (c,)
     groups: IntArray  # (c,) number of each one's model
     categories: npt.NDArray[np.int32]  # (c,) -1 where unknown
-    looks: FloatArray | None  # (c, d) unit vectors; None where nothing tells how alike items are
+    looks: Callable[[IntArray], FloatArray] | None
+    """Unit vectors (k, d) of some places (k,); None where nothing tells how alike items are."""
     fresh: BoolArray  # (c,) whether little is known of it
 
 
@@ -58,8 +60,10 @@ def rerank(shortlist: Shortlist, taste: Taste, rng: np.random.Generator) -> tupl
 
 def _first_of_each_model(groups: IntArray) -> IntArray:
     """Places (m,) of the best item of each model, in the order of the shortlist."""
-    _, first = np.unique(groups, return_index=True)
-    return np.sort(first)
+    first: dict[int, int] = {}
+    for place, group in enumerate(groups.tolist()):
+        first.setdefault(group, place)
+    return np.array(list(first.values()), dtype=np.int64)
 
 
 def _draw_fresh(shortlist: Shortlist, first: IntArray, taste: Taste, rng: np.random.Generator) -> set[int]:
@@ -77,28 +81,35 @@ def _vary(shortlist: Shortlist, places: IntArray, taste: Taste) -> list[int]:
     """The ``n`` places that trade score against likeness best, one after the other."""
     if not len(places):
         return []
-    scores = shortlist.scores[places]
-    spread = float(scores.max() - scores[min(len(scores), taste.n * REACH) - 1]) or 1.0
-    value = (scores - scores.max()) / spread  # 0 for the best, about -1 at the end of what may be reached for
-    looks = None if shortlist.looks is None or not taste.diversity else shortlist.looks[places]
-    alike = np.zeros(len(places), dtype=np.float32)
-    left = np.ones(len(places), dtype=bool)
+    scores, n = shortlist.scores[places], taste.n
+    spread = float(scores[0] - scores[min(len(scores), n * REACH) - 1]) or 1.0
+    value = (scores - scores[0]) / spread  # 0 for the best, about -1 at the end of what may be reached for
+    gain = (np.float32(1 - taste.diversity) * value).astype(np.float32)
+    if taste.category_cap is None and len(gain) > n:  # one of the first n is always better than what is far behind
+        gain = gain[gain >= gain[n - 1] - np.float32(taste.diversity)]
+    some = places[: len(gain)]
+    losses = None
+    if shortlist.looks is not None and taste.diversity:
+        looks = shortlist.looks(some)
+        losses = gain - np.float32(taste.diversity) * (looks @ looks.T)  # what is left of each beside another
+    categories = shortlist.categories[some].tolist() if taste.category_cap is not None else []
     counts: Counter[int] = Counter()
     chosen: list[int] = []
     over: list[int] = []
-    while len(chosen) < taste.n and left.any():
-        gain = np.where(left, (1 - taste.diversity) * value - taste.diversity * alike, -np.inf)
-        best = int(np.argmax(gain))
-        left[best] = False
-        category = int(shortlist.categories[places[best]])
-        if taste.category_cap is not None and category >= 0 and counts[category] >= taste.category_cap:
-            over.append(int(places[best]))
-            continue
-        counts[category] += 1
-        chosen.append(int(places[best]))
-        if looks is not None:
-            alike = np.maximum(alike, looks @ looks[best])
-    return chosen + over[: taste.n - len(chosen)]
+    for _ in range(len(gain)):
+        if len(chosen) == n:
+            break
+        best = int(gain.argmax())
+        gain[best] = -np.inf
+        if taste.category_cap is not None and categories[best] >= 0:
+            if counts[categories[best]] >= taste.category_cap:
+                over.append(int(some[best]))
+                continue
+            counts[categories[best]] += 1
+        chosen.append(int(some[best]))
+        if losses is not None:
+            np.minimum(gain, losses[best], out=gain)
+    return chosen + over[: n - len(chosen)]
 
 
 def _interleave(chosen: list[int], explored: list[int], taste: Taste) -> list[int]:

@@ -164,8 +164,9 @@ class LiveShop:
     def profile(self, user_id: str, language: str) -> Profile:
         """What is known about a shopper, in their own words."""
         self.refresh()
-        guide, user = self.fleet.guide(Ask(user_id=user_id)), self.store.user(user_id) or ShopUser(user_id)
-        shopper = self._everything(user)
+        guide, known = self.fleet.guide(Ask(user_id=user_id)), self.store.known_of(user_id, limit=KEPT_HISTORY)
+        user = known.user or ShopUser(user_id)
+        shopper = Shopper(user_id, known.history, known.feedback, user.taste)
         with guide.lock:
             chips = chips_of(shopper, guide.catalogue, self.clock(), self._chip_label(guide, _language(language)))
         return Profile(
@@ -269,16 +270,12 @@ class LiveShop:
         """The shopper as far as the list may know them, and whether it may."""
         if ask.user_id is None:
             return Shopper(None, clicked=ask.clicked if ask.personal else ()), ask.personal
-        user = self.store.user(ask.user_id) or ShopUser(ask.user_id)
+        known = self.store.known_of(ask.user_id, limit=KEPT_HISTORY)
+        user = known.user or ShopUser(ask.user_id)
         if not (ask.personal and user.personalise):
-            hides = tuple(one for one in self.store.feedback(ask.user_id) if one.kind in HIDING)
+            hides = tuple(one for one in known.feedback if one.kind in HIDING)
             return Shopper(ask.user_id, feedback=hides), False
-        made = self._everything(user)
-        return Shopper(made.user_id, made.past, made.feedback, made.taste, ask.clicked), True
-
-    def _everything(self, user: ShopUser) -> Shopper:
-        past = self.store.history(user.user_id, limit=KEPT_HISTORY)
-        return Shopper(user.user_id, past, self.store.feedback(user.user_id), user.taste)
+        return Shopper(ask.user_id, known.history, known.feedback, user.taste, ask.clicked), True
 
     def _counts(self, now: int) -> dict[str, float]:
         """How much went on around each item lately; counted by one thread while others use what was counted last."""

@@ -11,6 +11,9 @@ from typing import Any
 from modaloom.errors import QueryError
 from modaloom.types import LANGUAGES
 
+Names = Mapping[str, str]
+"""What something is called, by language code: ``zh`` and ``en``."""
+
 
 @functools.cache
 def messages(language: str) -> Mapping[str, Any]:
@@ -30,6 +33,35 @@ def page_messages(language: str) -> Mapping[str, Any]:
         QueryError: there is no such language.
     """
     return _read(f"page.{_known(language)}.toml")
+
+
+@functools.cache
+def trend_messages(language: str) -> Mapping[str, Any]:
+    """All messages about trends in one language: of the board, the report and the command line.
+
+    Raises:
+        QueryError: there is no such language.
+    """
+    return _read(f"trends.{_known(language)}.toml")
+
+
+SHARED = ("kinds", "dimensions", "months", "advice", "abstained", "notes")
+"""Tables about trends that the board's screens say as the report does."""
+
+
+@functools.cache
+def board_messages(language: str) -> Mapping[str, Any]:
+    """All messages of the trend board's screens in one language: the page's, the report's, and its own over them.
+
+    Raises:
+        QueryError: there is no such language.
+    """
+    joined: dict[str, dict[str, str]] = {}
+    report = {table: trend_messages(language)[table] for table in SHARED}
+    for told in (page_messages(language), report, _read(f"board.{_known(language)}.toml")):
+        for table, sentences in told.items():
+            joined.setdefault(table, {}).update(sentences)
+    return joined
 
 
 def _known(language: str) -> str:

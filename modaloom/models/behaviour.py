@@ -17,6 +17,9 @@ POSITIVE_EVENTS = (Event.VIEW, Event.CART, Event.PURCHASE, Event.RATING, Event.L
 """Events that speak for an item. Dislikes and returns never count as taste."""
 EVENT_WEIGHTS = {Event.VIEW: 0.15, Event.CART: 0.5, Event.PURCHASE: 1.0, Event.RATING: 0.7, Event.LIKE: 0.8}
 
+_WEIGHT_TABLE: FloatArray = np.zeros(256, dtype=np.float32)
+_WEIGHT_TABLE[[int(event) for event in EVENT_WEIGHTS]] = list(EVENT_WEIGHTS.values())
+
 MOST_EVENTS = 100
 """Target events after which a shopper counts no more in what sells: a reseller's basket is nobody's taste."""
 
@@ -33,10 +36,7 @@ def interaction_matrix(snapshot: Snapshot) -> sp.csr_matrix:
 
 def event_weights(events: npt.NDArray[np.uint8]) -> FloatArray:
     """How much each event says about taste, by :data:`EVENT_WEIGHTS`."""
-    table = np.zeros(256, dtype=np.float32)
-    for event, weight in EVENT_WEIGHTS.items():
-        table[int(event)] = weight
-    weights: FloatArray = table[events]
+    weights: FloatArray = _WEIGHT_TABLE[events]
     return weights
 
 

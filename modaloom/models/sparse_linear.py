@@ -12,6 +12,7 @@ import scipy.linalg
 import scipy.sparse as sp
 
 from modaloom.models.behaviour import event_weights, history_matrix, interaction_matrix
+from modaloom.models.linear import largest_in_columns, solved_for_all
 from modaloom.numerics import unit_rows
 from modaloom.types import FloatArray, Histories, IntArray, Snapshot, Tokens
 
@@ -28,6 +29,11 @@ EXACT_ITEMS = 100_000
 NEAR_CELLS = 12
 """Cells that an item's neighbours are looked for in."""
 
+CELLS_A_ROUND = 2_000_000
+"""Numbers in one of the dense blocks of :func:`~modaloom.models.linear.solved_for_all`: 8 MB."""
+ROWS_AT_ONCE, PORTIONS = 65_536, 16
+"""Weights are turned from columns to rows in so many portions or more, of so many rows or fewer."""
+
 
 class SparseEase:
     """EASE that never holds a dense matrix, and that need not start from nothing.
@@ -38,7 +44,7 @@ class SparseEase:
     co-purchases are added beside the regression, which would take them for explained. They reach what a sparse log
     never shows together. With ``user_power``, ``walk`` and ``content`` zero it is EASE.
 
-    Memory grows with items x ``keep``; columns are made ``columns_at_once``, and no result depends on how many.
+    Memory grows with items x ``keep``; columns are made in blocks, and no result depends on how many at once.
 
     Args:
         ridge: regularisation, in purchases.
@@ -47,8 +53,10 @@ class SparseEase:
         content: how many co-purchases a cosine of one is worth; zero leaves content out.
         keep: weights of each candidate that are kept.
         core: strongest rows of a candidate that are solved for together; the others follow from these.
+        rounds: zero solves each candidate over its own neighbours. With so many rounds of conjugate gradients it is
+            solved over all items instead, up to ``keep`` weights that are kept in the end: after three it is dense
+            EASE's ranking but for one place in a hundred. Time then grows with the number of items squared.
         all_events: views, carts and likes are weak co-purchases, instead of none.
-        columns_at_once: size of a block.
 
     Source: Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", 2019 (the regression); Spisak et al.,
     "Scalable Approximate NonSymmetric Autoencoder", 2023 (its sparse solution); Moon et al., "LLM-enhanced linear
@@ -59,6 +67,8 @@ class SparseEase:
     name = "sparse-ease"
     modality: str | None = "behaviour"
     seeded = False
+    columns_at_once = 1024
+    """Size of a block."""
 
     def __init__(
         self,
@@ -69,8 +79,8 @@ class SparseEase:
         content: float = 1.0,
         keep: int = 200,
         core: int = 64,
+        rounds: int = 0,
         all_events: bool = False,
-        columns_at_once: int = 1024,
     ):
         self.ridge = ridge
         self.user_power = user_power
@@ -78,8 +88,8 @@ class SparseEase:
         self.content = content
         self.keep = keep
         self.core = core
+        self.rounds = rounds
         self.all_events = all_events
-        self.columns_at_once = columns_at_once
         self._weights = sp.csr_matrix((0, 0), dtype=np.float32)
 
     @property
@@ -93,9 +103,12 @@ class SparseEase:
         per_user = np.maximum(np.diff(seen.indptr), 1).astype(np.float32)
         halves = (sp.diags(per_user ** (-self.user_power / 2)) @ seen).tocsc().astype(np.float32)
         diagonal = np.asarray(halves.multiply(halves).sum(axis=0), dtype=np.float32).ravel()
+        del seen
         together = _stacked(self._co_purchases(halves), snapshot.n_items)
+        everybody = halves if self.rounds else None
+        del halves
         content = self._content(snapshot) if self.content else None
-        self._weights = _stacked(self._columns(together, diagonal, content), snapshot.n_items).tocsr()
+        self._weights = _as_rows(self._columns(together, diagonal, content, everybody), snapshot.n_items)
         return self
 
     def score(self, histories: Histories) -> FloatArray:
@@ -114,8 +127,11 @@ class SparseEase:
         return self
 
     def _spans(self, n_items: int) -> Iterator[slice]:
-        for start in range(0, n_items, self.columns_at_once):
-            yield slice(start, min(start + self.columns_at_once, n_items))
+        width = min(self.columns_at_once, ROWS_AT_ONCE)
+        if self.rounds:
+            width = min(width, max(CELLS_A_ROUND // max(n_items, 1), 1))
+        for start in range(0, n_items, width):
+            yield slice(start, min(start + width, n_items))
 
     def _co_purchases(self, halves: sp.csc_matrix) -> Iterator[sp.csc_matrix]:
         """Blocks of columns of the Gram matrix without its diagonal, the largest of each column."""
@@ -124,16 +140,28 @@ class SparseEase:
             yield largest_per_column(_without_self((rows @ halves[:, span]).tocsc(), span.start), self.keep)
 
     def _columns(
-        self, together: sp.csc_matrix, diagonal: FloatArray, content: sp.csc_matrix | None
+        self,
+        together: sp.csc_matrix,
+        diagonal: FloatArray,
+        content: sp.csc_matrix | None,
+        everybody: sp.csc_matrix | None,
     ) -> Iterator[sp.csc_matrix]:
-        """Blocks of columns of the weights: the regression, and the walks beside it."""
+        """Blocks of columns of the weights: the regression, and the walks beside it.
+
+        ``everybody`` is who had what (users x items), where it is solved for all items.
+        """
         damped = diagonal + np.float32(self.ridge)
         passing = sp.diags(1.0 / (diagonal + WALK_SHRINK)).astype(np.float32)
         leaving = sp.diags(self.walk / damped).astype(np.float32)
         for span in self._spans(together.shape[1]):
             bought = together[:, span]
-            right = bought if content is None else bought + self.content * content[:, span]
-            block = _solved(largest_per_column(right.tocsc(), self.keep), together, damped, self.core)
+            prior = None if content is None else self.content * content[:, span]
+            if everybody is None:
+                right = bought if prior is None else bought + prior
+                block = _solved(largest_per_column(right.tocsc(), self.keep), together, damped, self.core)
+            else:
+                solved = solved_for_all(everybody, span, prior, (damped, self.ridge), self.rounds)
+                block = largest_in_columns(solved, self.keep)
             if self.walk:
                 steps = largest_per_column((passing @ bought).tocsc(), STEPS)
                 block = block + _without_self((leaving @ (together @ steps)).tocsc(), span.start)
@@ -232,10 +260,59 @@ def _without_self(block: sp.csc_matrix, start: int) -> sp.csc_matrix:
 
 
 def _stacked(blocks: Iterator[sp.csc_matrix], n_items: int) -> sp.csc_matrix:
-    """Blocks of columns side by side, float32."""
+    """Blocks of columns side by side, float32; a block is let go as soon as it is copied."""
     made = list(blocks)
-    empty = sp.csc_matrix((n_items, n_items), dtype=np.float32)
-    return sp.hstack(made, format="csc", dtype=np.float32) if made else empty
+    counts = [np.diff(block.indptr) for block in made]
+    bounds = np.concatenate([[0], *counts]).cumsum()
+    values, rows = np.empty(bounds[-1], dtype=np.float32), np.empty(bounds[-1], dtype=np.int32)
+    filled = 0
+    for place, block in enumerate(made):
+        made[place] = None
+        span = slice(filled, filled + block.nnz)
+        values[span], rows[span] = block.data, block.indices
+        filled += block.nnz
+    return sp.csc_matrix((values, rows, bounds), shape=(n_items, len(bounds) - 1))
+
+
+def _as_rows(blocks: Iterator[sp.csc_matrix], n_items: int) -> sp.csr_matrix:
+    """Blocks of columns side by side, as rows, float32.
+
+    Turning the whole around would hold it twice. So each block is cut into portions of rows, whose places fit into
+    two bytes each, and one portion after the other is put together and let go.
+    """
+    height = min(ROWS_AT_ONCE, max(n_items // PORTIONS, 1))
+    pieces: list[list[Piece]] = [[] for _ in range(-(-n_items // height))]
+    start = 0
+    for block in blocks:
+        turned = block.tocsr()
+        for portion, kept in enumerate(pieces):
+            bounds = turned.indptr[portion * height : (portion + 1) * height + 1]
+            span = slice(bounds[0], bounds[-1])
+            rows = np.repeat(np.arange(len(bounds) - 1, dtype=np.uint16), np.diff(bounds))
+            columns, values = turned.indices[span].astype(np.uint16), turned.data[span].astype(np.float32)
+            kept.append((start, rows, columns, values))
+        start += block.shape[1]
+    total = sum(len(piece[3]) for kept in pieces for piece in kept)
+    made_values, made_columns = np.empty(total, dtype=np.float32), np.empty(total, dtype=np.int32)
+    lengths, filled = [np.zeros(1, dtype=np.int64)], 0
+    for portion, kept in enumerate(pieces):
+        own = _put_together(kept, min(height, n_items - portion * height), n_items)
+        kept.clear()
+        span = slice(filled, filled + own.nnz)
+        made_values[span], made_columns[span] = own.data, own.indices
+        lengths.append(np.diff(own.indptr))
+        filled += own.nnz
+    return sp.csr_matrix((made_values, made_columns, np.concatenate(lengths).cumsum()), shape=(n_items, n_items))
+
+
+Piece = tuple[int, npt.NDArray[np.uint16], npt.NDArray[np.uint16], FloatArray]
+"""Where a block begins, rows in the portion, columns in the block, and values."""
+
+
+def _put_together(kept: list[Piece], height: int, n_items: int) -> sp.csr_matrix:
+    rows = np.concatenate([piece[1] for piece in kept]).astype(np.int32)
+    columns = np.concatenate([piece[2].astype(np.int32) + np.int32(piece[0]) for piece in kept])
+    return sp.csr_matrix((np.concatenate([piece[3] for piece in kept]), (rows, columns)), shape=(height, n_items))
 
 
 def _solved(right: sp.csc_matrix, together: sp.csc_matrix, damped: FloatArray, core: int) -> sp.csc_matrix:

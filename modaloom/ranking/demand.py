@@ -29,7 +29,8 @@ FRONT_KNOTS = np.linspace(-0.3, 0.3, 31)
 KNOT_WIDTH = 0.02
 CONTENT_TEMPERATURE = 0.2
 MAX_DENSITY_ITEMS = 1_000
-SEEN_LIMIT = 64
+SEEN_LIMIT = 16
+"""Cuts whose features are kept; consecutive windows share all but one of theirs, and each takes megabytes."""
 
 Features = npt.NDArray[np.float64]
 Cut = tuple[int, int, int, tuple[tuple[str, int, int], ...]]

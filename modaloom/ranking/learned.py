@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from modaloom.models.towers import (
+    ABSENT,
     SMALLEST,
     ItemTable,
     Past,
@@ -18,12 +19,21 @@ from modaloom.models.towers import (
     without_modality,
 )
 from modaloom.numerics import GrowingRows, Moments, moments_of
+from modaloom.ranking.fast import Reach, fast_for
 from modaloom.ranking.nearest import NEIGHBOURS, Neighbours, best_columns, nearest_many, pays
 from modaloom.ranking.retrieve import reference_items
-from modaloom.ranking.single import FusionVoice
+from modaloom.ranking.single import FusionReference, FusionVoice
 from modaloom.types import Event, FloatArray, Histories, IntArray
 
 LARGEST_LOG = 60.0
+
+
+def fusion_reference(table: ItemTable) -> FusionReference:
+    """Takes it out of the whole table."""
+    items = reference_items(len(table.keys))
+    keys = table.keys[items]
+    parts = keys.reshape(len(items), -1, table.dim)[:, : len(table.modalities)]
+    return FusionReference(keys, np.ascontiguousarray(parts.transpose(1, 2, 0)), table.bias[items])
 
 
 class FusionIndex:
@@ -40,13 +50,13 @@ class FusionIndex:
         rows = {name: self._growing[name].put(places, values) for name, values in made.items()}
         self._table = ItemTable(self._table.modalities, **rows)
         self.neighbours.forget(places, len(self._table.keys))
-        self.__dict__.pop("_reference_keys", None)
+        self.__dict__.pop("_reference", None)
         return self._table
 
     @cached_property
-    def _reference_keys(self) -> FloatArray:
-        """Keys of the items that stand for the whole catalogue."""
-        return self._table.keys[reference_items(len(self._table.keys))]
+    def _reference(self) -> FusionReference:
+        """The items that stand for the whole catalogue."""
+        return fusion_reference(self._table)
 
     def ask(self, histories: Histories) -> FusionAnswer:
         """See :class:`~modaloom.ranking.retrieve.Answer`."""
@@ -58,7 +68,7 @@ class FusionIndex:
         queries = self._queries(past)
         if queries.queries.shape[1] < past.items.shape[1]:
             return None
-        return FusionVoice(self._table, self.neighbours, self.level, self._reference_keys, past, queries)
+        return FusionVoice(self._table, self.neighbours, self.level, self._reference, past, queries)
 
     def _queries(self, past: Past) -> Queries:
         made = self._tower(np.take(self._table.keys, past.items, axis=0), past.mask, past.event, past.age_days)
@@ -107,25 +117,34 @@ class FusionAnswer:
     def __init__(self, index: FusionIndex, table: ItemTable, past: Past, queries: Queries):
         self._index, self._table, self._past, self._queries = index, table, past, queries
 
-    def nearby(self) -> sp.csr_matrix:
+    def reach(self) -> Reach:
         """See :class:`~modaloom.ranking.retrieve.Answer`."""
         past, logs = self._past, self._queries.log_weights
         width = past.items.shape[1]
         if logs.shape[1] < width:  # the past was summed up in one query, which is asked of everything
-            scores = self._queries.queries[:, 0] @ self._table.keys.T + self._table.bias
-            columns = best_columns(scores, NEIGHBOURS)
-            values = np.take_along_axis(scores, columns, axis=1)
-            bounds = np.arange(len(scores) + 1) * columns.shape[1]
-            return sp.csr_matrix((values.ravel(), columns.ravel(), bounds), shape=scores.shape)
+            return self._best_of_everything()
         top = logs.max(axis=1, keepdims=True)
-        near = self._index.neighbours.after(past.items, np.exp(logs - top)[:, :width] * past.mask)
-        rows = np.repeat(np.arange(len(top)), np.diff(near.indptr))
-        near.data = np.log(near.data + np.float32(SMALLEST)) + np.float32(self._index.level) + top[rows, 0]
-        return near
+        after = self._index.neighbours.after(past.items, np.exp(logs - top)[:, :width] * past.mask)
+        return Reach(*after, floor=SMALLEST, shift=np.float32(self._index.level) + top[:, 0])
+
+    def _best_of_everything(self) -> Reach:
+        scores = self._queries.queries[:, 0] @ self._table.keys.T + self._table.bias
+        columns = best_columns(scores, NEIGHBOURS)
+        values = np.take_along_axis(scores, columns, axis=1)
+        top = values.max(axis=1, keepdims=True)
+        powers, bounds = np.exp(values - top), np.arange(len(scores) + 1) * columns.shape[1]
+        best = sp.csr_matrix((powers.ravel(), columns.ravel(), bounds), shape=scores.shape)
+        return Reach(best, sp.identity(scores.shape[1], np.float32, "csr"), floor=SMALLEST, shift=top[:, 0])
 
     def at(self, items: IntArray) -> FloatArray:
         """See :class:`~modaloom.ranking.retrieve.Answer`."""
-        return score_queries_at(self._queries, self._table, items)
+        queries, logs, _ = self._queries
+        fast = fast_for(len(queries))
+        if fast is None:
+            return score_queries_at(self._queries, self._table, items)
+        logs = np.where(logs > ABSENT / 2, logs, np.float32(-np.inf))
+        made: FloatArray = fast.log_sums(queries, logs, self._table.keys, items, (SMALLEST, True))
+        return made + self._table.bias[items]
 
     def without_each(self, items: IntArray) -> dict[str, tuple[FloatArray, FloatArray]]:
         """The first shopper's raw scores (c,) with one modality's view after the other left out of the queries.

@@ -82,8 +82,11 @@ class Neighbours:
         slots = self._slot[items]
         return self._columns.rows[slots].astype(np.int64), self._weights.rows[slots]
 
-    def after(self, items: IntArray, weights: FloatArray) -> sp.csr_matrix:
-        """Weights (b, n) of the neighbours, summed over past items (b, t) that count this much (b, t)."""
+    def after(self, items: IntArray, weights: FloatArray) -> tuple[sp.csr_matrix, sp.csr_matrix]:
+        """Weights (b, n) of the neighbours, summed over past items (b, t) that count this much (b, t).
+
+        As two factors: what counts (b, s) of the items whose neighbours are known, and those (s, n).
+        """
         used = weights > 0
         own = items[used]
         self.prepare(own)
@@ -93,7 +96,7 @@ class Neighbours:
             shape=(count, self.n_items),
         )
         bounds = np.concatenate([[0], np.cumsum(used.sum(axis=1))])
-        return sp.csr_matrix((weights[used], self._slot[own], bounds), shape=(len(items), count)) @ table
+        return sp.csr_matrix((weights[used], self._slot[own], bounds), shape=(len(items), count)), table
 
     def forget(self, items: IntArray, n_items: int) -> None:
         """Items that have changed, or are new: their neighbours are looked for when they are next asked for."""

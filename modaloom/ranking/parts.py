@@ -18,10 +18,11 @@ import scipy.sparse as sp
 from modaloom.models.behaviour import event_weights, history_matrix, history_weights
 from modaloom.models.sparse_linear import SparseEase
 from modaloom.models.towers import Past, pad_histories
-from modaloom.numerics import GrowingRows, Moments, moments_of
+from modaloom.numerics import GrowingRows, Moments, moments_of, summed
+from modaloom.ranking.fast import Reach, fast_for
 from modaloom.ranking.nearest import NEIGHBOURS, Neighbours, best_columns, nearest_many, pays
 from modaloom.ranking.retrieve import Answer, SparseAnswer, reference_items, with_middle
-from modaloom.ranking.single import KernelReference, KernelVoice, Rows, SparseVoice, Voice, summed
+from modaloom.ranking.single import KernelReference, KernelVoice, Rows, SparseVoice, Voice
 from modaloom.types import BoolArray, FloatArray, Histories, IntArray, Snapshot, Tokens
 
 State = dict[str, npt.NDArray[Any]]
@@ -141,7 +142,13 @@ class ContentKernel:
 
     def likeness(self, items: IntArray, weights: FloatArray, others: IntArray) -> FloatArray:
         """Scores (b, c) of ``others`` (b, c) or (c,) after items (b, t) with weights (b, t); zero where those are."""
-        own, vectors = np.take(self._vectors, items, axis=0), np.take(self._vectors, others, axis=0)
+        own = np.take(self._vectors, items, axis=0)
+        if (fast := fast_for(len(items))) is not None:
+            own /= np.float32(self.TEMPERATURE)
+            with np.errstate(divide="ignore"):  # what does not count has a log of minus infinity
+                logs = np.log(weights) - np.float32(1.0 / self.TEMPERATURE)
+            return fast.log_sums(own, logs, self._vectors, others, (1e-12, False))
+        vectors = np.take(self._vectors, others, axis=0)
         if others.ndim == 1:
             similar = (own.reshape(-1, own.shape[2]) @ vectors.T).reshape(*items.shape, len(others))
         else:
@@ -217,11 +224,9 @@ class KernelAnswer:
         filled, middle = with_middle(scores, present)
         return middle, moments_of(filled)
 
-    def nearby(self) -> sp.csr_matrix:
+    def reach(self) -> Reach:
         """See :class:`~modaloom.ranking.retrieve.Answer`."""
-        near = self._kernel.neighbours.after(self._items, self._weights)
-        near.data = np.log(near.data + np.float32(1e-12))
-        return near
+        return Reach(*self._kernel.neighbours.after(self._items, self._weights), floor=1e-12)
 
     def at(self, items: IntArray) -> FloatArray:
         """See :class:`~modaloom.ranking.retrieve.Answer`."""
@@ -258,9 +263,8 @@ class Repurchase:
 
     def voice(self, histories: Histories, past: Past) -> Voice:
         """See :class:`Part`."""
-        had = history_matrix(histories, self._n_items, self.half_life_days)
-        items = had.indices.astype(np.int64)
-        return SparseVoice(items, Rows(np.arange(len(items) + 1), items, had.data), self._n_items)
+        items, had = _had(histories, self._n_items, self.half_life_days)
+        return SparseVoice(items, Rows(np.arange(len(items) + 1), items, had), self._n_items)
 
     def place(self, arrivals: Arrivals) -> None:
         """See :class:`Part`."""
@@ -300,12 +304,22 @@ class Variants:
 
     def voice(self, histories: Histories, past: Past) -> Voice:
         """See :class:`Part`."""
-        own = history_matrix(histories, self._member.shape[0], self.half_life_days)
-        t, n = len(own.indices), self._member.shape[0]
-        diagonal = sp.csr_matrix((own.data, own.indices, np.arange(t + 1)), shape=(t, n))
-        made = (((diagonal @ self._member) @ self._member.T).tocsr() - diagonal).tocsr()
-        rows = Rows(made.indptr.astype(np.int64), made.indices.astype(np.int64), made.data)
-        return SparseVoice(own.indices.astype(np.int64), rows, n)
+        n = len(self._groups)
+        items, had = _had(histories, n, self.half_life_days)
+        members, starts = self._members
+        groups = self._groups[items]
+        picks, bounds = packed(starts[groups], starts[groups + 1])
+        columns, owner = members[picks], np.repeat(np.arange(len(items)), np.diff(bounds))
+        others = columns != items[owner]  # not the item itself
+        columns, owner = columns[others], owner[others]
+        rows = Rows(np.searchsorted(owner, np.arange(len(items) + 1)), columns, had[owner])
+        return SparseVoice(items, rows, n)
+
+    @cached_property
+    def _members(self) -> tuple[IntArray, IntArray]:
+        """Items (n,) by their models, and where each model begins, with the end behind the last."""
+        counts = np.bincount(self._groups)
+        return np.argsort(self._groups, kind="stable"), np.concatenate([[0], np.cumsum(counts)])
 
     def _siblings(self, histories: Histories) -> sp.csr_matrix:
         """How much of each item's model (b, n) the shopper had, the item itself left out."""
@@ -318,6 +332,7 @@ class Variants:
     def _take(self, groups: IntArray) -> Self:
         n, width = len(groups), int(groups.max(initial=0)) + 1
         self._groups = groups
+        self.__dict__.pop("_members", None)
         self._member = sp.csr_matrix((np.ones(n, dtype=np.float32), (np.arange(n), groups)), shape=(n, width))
         return self
 
@@ -344,6 +359,19 @@ def group_numbers(snapshot: Snapshot) -> IntArray:
     return nums
 
 
+def _had(histories: Histories, n_items: int, half_life_days: float | None) -> tuple[IntArray, FloatArray]:
+    """The different items (t,) of a single shopper's past, and what each of them counts."""
+    return summed(histories.item_nums, history_weights(histories, half_life_days), n_items)
+
+
+def packed(starts: IntArray, stops: IntArray) -> tuple[IntArray, IntArray]:
+    """Numbers of stretches (t,), one after the other, and where each begins, with the end behind the last."""
+    bounds = np.zeros(len(starts) + 1, dtype=np.int64)
+    lengths = stops - starts
+    np.cumsum(lengths, out=bounds[1:])
+    return np.arange(bounds[-1]) + np.repeat(starts - bounds[:-1], lengths), bounds
+
+
 class Linear(SparseEase):
     """What others with the same past had, in closed form; what items look like is for the kernels to say."""
 
@@ -355,17 +383,14 @@ class Linear(SparseEase):
 
     def ask(self, histories: Histories) -> Answer:
         """See :class:`~modaloom.ranking.retrieve.Answer`."""
-        return SparseAnswer(history_matrix(histories, self.weights.shape[0]) @ self.weights)
+        return SparseAnswer(history_matrix(histories, self.weights.shape[0]), self.weights)
 
     def voice(self, histories: Histories, past: Past) -> Voice:
         """See :class:`Part`."""
         matrix = self.weights
-        items, counts = summed(histories.item_nums, history_weights(histories))
-        starts, stops = matrix.indptr[items].astype(np.int64), matrix.indptr[items + 1].astype(np.int64)
-        lengths = stops - starts
-        bounds = np.concatenate([[0], np.cumsum(lengths)])
-        picks = np.arange(bounds[-1]) + np.repeat(starts - bounds[:-1], lengths)
-        values = matrix.data[picks] * np.repeat(np.minimum(counts, np.float32(1.0)), lengths)
+        items, counts = _had(histories, matrix.shape[1], None)
+        picks, bounds = packed(matrix.indptr[items], matrix.indptr[items + 1])
+        values = matrix.data[picks] * np.repeat(np.minimum(counts, np.float32(1.0)), np.diff(bounds))
         return SparseVoice(items, Rows(bounds, matrix.indices[picks].astype(np.int64), values), matrix.shape[1])
 
     def place(self, arrivals: Arrivals) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -10,13 +10,15 @@ import numpy as np
 
 from modaloom.models.behaviour import event_weights
 from modaloom.models.towers import SERVED_HISTORY, Past, pad_histories
-from modaloom.numerics import Moments
+from modaloom.numerics import Moments, distinct
 from modaloom.ranking.learned import FusionAnswer
-from modaloom.ranking.ranker import CANDIDATES, FEW_ITEMS, FUSION, NARROW, Ranker
-from modaloom.ranking.retrieve import normalised
-from modaloom.ranking.single import ConstantVoice, Left, Voice
+from modaloom.ranking.ranker import FEW_ITEMS, NARROW, Ranker
+from modaloom.ranking.retrieve import Sums, near, normalised
+from modaloom.ranking.single import NOTHING, ConstantVoice, Left, Voice
 from modaloom.types import BoolArray, FloatArray, Histories, IntArray
 
+CANDIDATES = 100
+"""How many items each part proposes at least."""
 MAX_LEFT_OUT = 12
 """At most this many of the newest distinct past items are left out in turn."""
 CELLS_AT_ONCE = 20_000
@@ -52,22 +54,25 @@ class Personal:
         own = self.ranker.fusion_voice(self._past) if part is None else part.voice(self.histories, self._past)
         return AnsweredVoice(self.ranker, name, self.histories) if own is None else own
 
+    @cached_property
+    def _spoken(self) -> tuple[list[Voice], FloatArray, Moments]:
+        """What is not said to everybody: p voices, their weights (p, 1), and their moments (p, 1) each."""
+        named = [(name, voice) for name, voice in self.voices.items() if not isinstance(voice, ConstantVoice)]
+        weights = np.array([[self.ranker.weights[name]] for name, _ in named], dtype=np.float32).reshape(-1, 1)
+        return [voice for _, voice in named], weights, stacked([voice.moments() for _, voice in named])
+
     def scores(self, items: IntArray) -> FloatArray:
         """The blend (c,) at items (c,)."""
-        total = np.zeros(len(items), dtype=np.float32)
-        general = self.ranker.general.scores
-        for start in range(0, len(items), CELLS_AT_ONCE):
+        total: FloatArray = self.ranker.general.scores[items]
+        voices, weights, moments = self._spoken
+        for start in range(0, len(items) if voices else 0, CELLS_AT_ONCE):
             some = items[start : start + CELLS_AT_ONCE]
-            block = general[some]
-            for name, voice in self.voices.items():
-                if not isinstance(voice, ConstantVoice):
-                    weight = np.float32(self.ranker.weights[name])
-                    block = block + weight * normalised(voice.at(some), voice.moments())[0]
-            total[start : start + CELLS_AT_ONCE] = block
+            raw = np.stack([voice.at(some) for voice in voices])
+            total[start : start + CELLS_AT_ONCE] += weights[:, 0] @ normalised(raw, moments)
         return total
 
     def shortlist(self, k: int, allowed: BoolArray, extra: IntArray) -> tuple[IntArray, FloatArray]:
-        """Candidates and their scores (c,), in no order: at least the best ``k`` that there are.
+        """Candidates and their scores (c,), by number: at least the best ``k`` that there are.
 
         Args:
             k: how many are wanted at least.
@@ -84,39 +89,54 @@ class Personal:
         return found, self.scores(found)
 
     def _candidates(self, k: int, allowed: BoolArray, extra: IntArray) -> IntArray:
-        general = self.ranker.general
+        """The best ``k`` of each part, by what it says together with what is said in general."""
+        n, (voices, weights, moments) = len(allowed), self._spoken
         proposals = [extra, self.ranker.general_best(allowed, k)]
-        for name, voice in self.voices.items():
-            items, raw = voice.near()
+        near = [voice.near() for voice in voices]
+        if any(len(columns) for columns, _ in near):
+            items, inverse = distinct(np.concatenate([columns for columns, _ in near]), n)
+            raw = np.empty((len(voices), len(items)), dtype=np.float32)
+            priority = np.full(raw.shape, -np.inf, dtype=np.float32)
+            start = 0
+            for row, (voice, (columns, values)) in enumerate(zip(voices, near, strict=True)):
+                own = inverse[start : start + len(columns)]
+                raw[row] = voice.told(np.bincount(own, values, len(items)).astype(np.float64, copy=False))
+                priority[row, own] = 0.0
+                start += len(columns)
+            priority += weights * normalised(raw, moments) + self.ranker.general.scores[items]
+            priority[:, ~allowed[items]] = -np.inf
+            least = np.full((len(voices), 1), np.finfo(np.float32).min, dtype=np.float32)
             if len(items) > k:
-                weight = np.float32(self.ranker.weights[name])
-                priority = weight * normalised(raw, voice.moments())[0] + general.scores[items]
-                priority[~allowed[items]] = -np.inf
-                items = items[np.argpartition(-priority, k)[:k]]
-            proposals.append(items)
-        found = np.unique(np.concatenate(proposals))
-        permitted: IntArray = found[allowed[found]]
+                np.maximum(least, np.sort(priority, axis=1)[:, -k, None], out=least)  # with so many equal, no partition
+            proposals.append(items[(priority >= least).any(axis=0)])
+        found, _ = distinct(np.concatenate(proposals), n)
+        permitted: IntArray = np.sort(found[allowed[found]])
         return permitted
 
     def contributions(self, picks: IntArray) -> Contributions:
         """Leaves out one thing after the other; ``picks`` are item numbers (c,)."""
-        past = self._newest_items()
-        total = np.zeros((1 + len(past), len(picks)), dtype=np.float32)
+        past, names = self._newest_items(), list(self.voices)
+        lefts = [voice.left_out(picks, past) for voice in self.voices.values()]
         by_modality = {name: np.zeros(len(picks), dtype=np.float32) for name in self.ranker.modalities}
         demand = np.zeros(len(picks), dtype=np.float32)
-        for name, voice in self.voices.items():
-            weight, part = np.float32(self.ranker.weights[name]), self.ranker.part(name)
-            left = voice.left_out(picks, past)
-            given = weight * normalised(left.rows, left.moments)
-            total += given
-            for modality, (raw, mean) in left.without_modality.items():
-                # the mean is its own, so that what leaving out does to all items alike is taken away
-                own = Moments(mean, left.moments.spread[:1], left.moments.flat[:1])
-                by_modality[modality] += given[0] - weight * normalised(raw[None, :], own)[0]
+        if not lefts:
+            return Contributions(demand, by_modality, dict.fromkeys(past.tolist(), demand), demand)
+        weights = np.array([self.ranker.weights[name] for name in names], dtype=np.float32)
+        rows = np.stack([left.rows for left in lefts])
+        given = normalised(rows, stacked([left.moments for left in lefts], rows=1 + len(past)))
+        given *= weights[:, None, None]
+        total = given.sum(axis=0)
+        for name, weight, left, own in zip(names, weights, lefts, given[:, 0], strict=True):
+            part = self.ranker.part(name)
+            if len(left.without) and self.ranker.table is not None:  # what is done to all alike is taken away
+                moments = Moments(left.without_mean, left.moments.spread[:1], left.moments.flat[:1])
+                drops = own - weight * normalised(left.without, moments)
+                for modality, drop in zip(self.ranker.table.modalities, drops, strict=True):
+                    by_modality[modality] += drop
             if part is not None and part.modality is not None:
-                by_modality[part.modality] += given[0]
+                by_modality[part.modality] += own
             elif name == "demand":
-                demand += given[0]
+                demand += own
         by_item = {item: total[0] - total[1 + row] for row, item in enumerate(past.tolist())}
         return Contributions(total[0], by_modality, by_item, demand)
 
@@ -136,10 +156,15 @@ class AnsweredVoice:
 
     def near(self) -> tuple[IntArray, FloatArray]:
         """See :class:`~modaloom.ranking.single.Voice`."""
-        matrix = self._answer.nearby()
-        if matrix is None:
-            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
+        reach = self._answer.reach()
+        if reach is None:
+            return NOTHING
+        matrix = near(reach)
         return matrix.indices.astype(np.int64), matrix.data
+
+    def told(self, sums: Sums) -> FloatArray:
+        """See :class:`~modaloom.ranking.single.Voice`."""
+        return sums.astype(np.float32)
 
     def at(self, items: IntArray) -> FloatArray:
         """See :class:`~modaloom.ranking.single.Voice`."""
@@ -153,10 +178,21 @@ class AnsweredVoice:
     def left_out(self, items: IntArray, past: IntArray) -> Left:
         """See :class:`~modaloom.ranking.single.Voice`."""
         answer = self._ranker.answer(self._name, with_each_left_out(self._histories, past))
-        without = {}
-        if self._name == FUSION and isinstance(answer, FusionAnswer):
-            without = answer.without_each(items)
-        return Left(answer.at(items), answer.moments(), without)
+        without = answer.without_each(items) if isinstance(answer, FusionAnswer) else {}
+        raw = [scores for scores, _ in without.values()]
+        means = np.array([[mean] for _, mean in without.values()], dtype=np.float32)
+        views = np.array(raw, dtype=np.float32).reshape(len(raw), len(items)), means.reshape(len(raw), 1)
+        return Left(answer.at(items), answer.moments(), *views)
+
+
+def stacked(moments: Sequence[Moments], rows: int | None = None) -> Moments:
+    """Moments of p parts, (1, 1) each, as (p, 1); with ``rows``, those of (r, 1) or (1, 1) as (p, r, 1)."""
+    shape = (len(moments), 1) if rows is None else (len(moments), rows, 1)
+    made = Moments(np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.bool_))
+    for row, own in enumerate(moments):
+        for kept, part in zip(made, own, strict=True):
+            kept[row] = part if rows else part[0]
+    return made
 
 
 def with_each_left_out(histories: Histories, items: IntArray) -> Histories:

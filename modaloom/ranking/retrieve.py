@@ -8,7 +8,7 @@ here is as large as shoppers x items when the catalogue is large.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import NamedTuple, Protocol
@@ -18,6 +18,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from modaloom.numerics import EPSILON, Moments, moments_of
+from modaloom.ranking.fast import Fast, Reach
 from modaloom.ranking.nearest import CELLS_AT_ONCE
 from modaloom.types import BoolArray, FloatArray, Histories, IntArray
 
@@ -32,11 +33,8 @@ Sums = npt.NDArray[np.float64]
 class Answer(Protocol):
     """What one part says of one batch of shoppers."""
 
-    def nearby(self) -> sp.csr_matrix | None:
-        """Raw scores (b, n) of the items that it would propose, near enough to choose candidates by.
-
-        None where it says the same to everybody.
-        """
+    def reach(self) -> Reach | None:
+        """Raw scores of the items that it would propose; None where it says the same to everybody."""
         ...
 
     def at(self, items: IntArray) -> FloatArray:
@@ -111,35 +109,97 @@ def in_general(answers: Mapping[str, Answer], weights: Mapping[str, float], n_it
     """Sums up the parts that say the same to everybody; of equal items those in front come first."""
     total, everything, said = np.zeros(n_items, dtype=np.float32), np.arange(n_items), False
     for name, answer in answers.items():
-        if answer.nearby() is None:
+        if answer.reach() is None:
             total += np.float32(weights[name]) * normalised(answer.at(everything)[:1], answer.moments())[0]
             said = True
     return General(total, np.argsort(-total, kind="stable") if said else np.zeros(0, dtype=np.int64))
 
 
 def candidates_of(
-    answers: Mapping[str, Answer], weights: Mapping[str, float], general: General, allowed: BoolArray | None, k: int
+    answers: Mapping[str, Answer],
+    reaches: Mapping[str, Reach],
+    weights: Mapping[str, float],
+    general: General,
+    offer: Offer,
+    k: int,
 ) -> IntArray:
-    """Candidates (b, c): ``k`` of each part, chosen by what it says together with what is said in general.
+    """Candidates (b, c): at least ``k`` of which all parts together say most, as far as they tell; -1 where fewer.
 
-    ``allowed`` (n,) leaves items out from the beginning. Rows ascend, and begin with -1 where they are shorter.
+    What a part does not propose counts as what it says of everything else. Rows ascend.
     """
-    proposals = []
-    for name, answer in answers.items():
-        matrix = answer.nearby()
-        if matrix is None:
-            continue
-        rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-        moments = Moments(*(part[rows, 0] for part in answer.moments()))
-        priority = np.float32(weights[name]) * normalised(matrix.data, moments)
-        priority += general.scores[matrix.indices]
-        if allowed is not None:
-            priority[~allowed[matrix.indices]] = -np.inf
-        proposals.append(best_of_rows(matrix, priority, k))
-    shoppers = len(next(iter(answers.values())).moments().mean)
-    if len(general.best) or not proposals:
-        proposals.append(np.broadcast_to(general.best, (shoppers, len(general.best))))
+    shoppers, parts = len(next(iter(answers.values())).moments().mean), []
+    for name, reach in reaches.items():
+        matrix = near(reach)
+        parts.append((matrix, priorities(matrix, answers[name].moments(), weights[name], not reach.floor)))
+    proposals = [best_of_rows(*_sum_of(parts, general, offer), k)] if parts else []
+    if len(general.best) or not parts:
+        proposals.append(np.broadcast_to(general.best[:k], (shoppers, len(general.best[:k]))))
     return union(proposals)
+
+
+def quick_candidates(
+    fast: Fast,
+    answers: Mapping[str, Answer],
+    reaches: Mapping[str, Reach],
+    weights: Mapping[str, float],
+    general: General,
+    offer: Offer,
+    k: int,
+) -> tuple[IntArray, FloatArray]:
+    """The same by the compiled loops, without those that may not be listed, and with their scores (b, c)."""
+    said = [(weights[name], reach, answers[name].moments() if reach.floor else None) for name, reach in reaches.items()]
+    items, scores = fast.candidates(said, (general.scores, general.best[:k]), (offer.hidden, offer.allowed), k)
+    there = np.maximum(items, 0)
+    for name, reach in reaches.items():
+        if reach.floor:
+            fast.add_normalised(answers[name].at(there), answers[name].moments(), weights[name], scores)
+    return items, scores
+
+
+def near(reach: Reach) -> sp.csr_matrix:
+    """Raw scores (b, n) of what a past reaches."""
+    made = (reach.past @ reach.table).tocsr()
+    if reach.floor:
+        rows = np.repeat(np.arange(made.shape[0]), np.diff(made.indptr))
+        made.data = np.log(made.data + np.float32(reach.floor))
+        if reach.shift is not None:
+            made.data += reach.shift[rows]
+    return made
+
+
+def priorities(matrix: sp.csr_matrix, moments: Moments, weight: float, exact: bool) -> FloatArray:
+    """How much more a part says of its entries, normalised and weighted, than of everything else.
+
+    Of everything else it says zero if it is ``exact``, and the least that it says of an entry otherwise.
+    """
+    lengths = np.diff(matrix.indptr)
+    rows = np.repeat(np.arange(len(lengths)), lengths)
+    made = np.float32(weight) * normalised(matrix.data, Moments(*(part[rows, 0] for part in moments)))
+    if exact:
+        rest = np.float32(weight) * normalised(np.zeros((len(lengths), 1), dtype=np.float32), moments)[:, 0]
+    else:
+        rest = np.full(len(lengths), np.inf, dtype=np.float32)
+        np.minimum.at(rest, rows, made)
+    difference: FloatArray = made - rest[rows]
+    return difference
+
+
+def _sum_of(
+    parts: Sequence[tuple[sp.csr_matrix, FloatArray]], general: General, offer: Offer
+) -> tuple[sp.csr_matrix, FloatArray]:
+    """Everything that any part proposes (b, n), and what all of them and everybody's scores say of it."""
+    total = sum(sp.csr_matrix((said, matrix.indices, matrix.indptr), shape=matrix.shape) for matrix, said in parts)
+    total = sp.csr_matrix(total)
+    rows = np.repeat(np.arange(total.shape[0]), np.diff(total.indptr))
+    priority = total.data + general.scores[total.indices]
+    if offer.allowed is not None:
+        may = offer.allowed[total.indices] if offer.allowed.ndim == 1 else offer.allowed[rows, total.indices]
+        priority[~may] = -np.inf
+    if offer.hidden is not None:
+        had, n = offer.hidden.tocoo(), total.shape[1]
+        unseen = (had.row * np.int64(n) + had.col)[had.data != 0]
+        priority[np.isin(rows * np.int64(n) + total.indices, unseen)] = -np.inf
+    return total, priority
 
 
 def block_size(n_items: int) -> int:
@@ -197,7 +257,7 @@ class ConstantAnswer:
     def __init__(self, scores: FloatArray, shoppers: int):
         self._scores, self._shoppers = scores, shoppers
 
-    def nearby(self) -> None:
+    def reach(self) -> None:
         """See :class:`Answer`."""
 
     def at(self, items: IntArray) -> FloatArray:
@@ -216,14 +276,19 @@ class ConstantAnswer:
 
 
 class SparseAnswer:
-    """Raw scores (b, n) that are zero nearly everywhere."""
+    """Raw scores (b, n) that are zero nearly everywhere: what is said of s items, times a table (s, n) of theirs."""
 
-    def __init__(self, matrix: sp.csr_matrix):
-        self._matrix = matrix
+    def __init__(self, past: sp.csr_matrix, table: sp.csr_matrix | None = None):
+        self._past, self._table = past, table
 
-    def nearby(self) -> sp.csr_matrix:
+    @cached_property
+    def _matrix(self) -> sp.csr_matrix:
+        return self._past if self._table is None else (self._past @ self._table).tocsr()
+
+    def reach(self) -> Reach:
         """See :class:`Answer`."""
-        return self._matrix
+        table = self._table
+        return Reach(self._past, sp.identity(self._past.shape[1], np.float32, "csr") if table is None else table)
 
     def at(self, items: IntArray) -> FloatArray:
         """See :class:`Answer`."""
@@ -278,9 +343,9 @@ def sum_of_rows(values: npt.NDArray[np.float64], starts: IntArray) -> npt.NDArra
     return made
 
 
-def union(proposals: Iterable[IntArray]) -> IntArray:
+def union(proposals: Sequence[IntArray]) -> IntArray:
     """Each row's distinct items (b, c) of several proposals, ascending; -1 in front where there are fewer."""
-    items = np.sort(np.concatenate(list(proposals), axis=1).astype(np.int32), axis=1)
+    items = np.sort(np.concatenate(proposals, axis=1).astype(np.int32), axis=1)
     items[:, 1:][items[:, 1:] == items[:, :-1]] = -1
     items.sort(axis=1)
     width = int((items >= 0).sum(axis=1).max(initial=1))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from modaloom.config import Settings
 from modaloom.encoders.attributes import AttributeEncoder
+from modaloom.encoders.cache import Key, VectorCache, file_key, text_key
 from modaloom.encoders.load import load_encoder
 from modaloom.errors import PictureError, QueryError
 from modaloom.models.towers import Queries, pad_histories, score_queries
@@ -18,6 +21,10 @@ from modaloom.ranking.parts import ContentKernel
 from modaloom.ranking.ranker import FUSION
 from modaloom.recommend.bundle import Bundle, read_arrays
 from modaloom.types import LANGUAGES, BoolArray, Encoder, Event, FloatArray, Histories, Item, Tokens
+
+ARRIVALS = "arrivals"
+"""Folder in the cache."""
+logger = logging.getLogger(__name__)
 
 
 class ContentReader:
@@ -28,6 +35,7 @@ class ContentReader:
         self.settings = settings
         self.ranker = bundle.ranker
         self._encoders: dict[str, Encoder] = {}
+        self._caches: dict[str, VectorCache] = {}
         self._lock = threading.Lock()
         self._attribute_encoder = _attribute_encoder(bundle.folder)  # now: the folder may be moved while serving
 
@@ -40,7 +48,7 @@ class ContentReader:
                 encoder_id = self._attribute_encoder.encoder_id
             elif modality in ("image", "text") and self.reads(modality):
                 encoder = self._encoder(modality)
-                raw, mask = self._pictures(encoder, items) if modality == "image" else _texts(encoder, items)
+                raw, mask = self._pictures(encoder, items) if modality == "image" else self._texts(encoder, items)
                 encoder_id = encoder.encoder_id
             else:
                 continue
@@ -64,13 +72,46 @@ class ContentReader:
         """Vectors (k, d) of the first pictures; an item whose picture is broken or absent lacks the modality."""
         vectors = np.zeros((len(items), encoder.dim), dtype=np.float32)
         mask = np.zeros(len(items), dtype=bool)
-        for row, item in enumerate(items):
-            if item.images:
-                try:
-                    vectors[row], mask[row] = encoder.encode([item.images[0]])[0], True
-                except PictureError:  # the item is still worth showing for its words
-                    continue
+        rows = [row for row, item in enumerate(items) if item.images]
+        for row, vector in zip(rows, self._read(encoder, [items[row].images[0] for row in rows]), strict=True):
+            if vector is not None:  # else the item is still worth showing for its words
+                vectors[row], mask[row] = vector, True
         return vectors, mask
+
+    def _texts(self, encoder: Encoder, items: Sequence[Item]) -> tuple[FloatArray, BoolArray]:
+        """Vectors (k, d): the mean over languages, as the catalogue was read for learning."""
+        vectors = np.zeros((len(items), encoder.dim), dtype=np.float32)
+        mask = np.zeros(len(items), dtype=bool)
+        told = [_told(item) for item in items]
+        read = iter(self._read(encoder, [text for texts in told for text in texts]))
+        for row, texts in enumerate(told):
+            own = [vector for vector in (next(read) for _ in texts) if vector is not None]
+            if own:
+                vectors[row], mask[row] = np.mean(own, axis=0), True
+        return vectors, mask
+
+    def _read(self, encoder: Encoder, contents: Sequence[Path | str]) -> list[FloatArray | None]:
+        """A vector (d,) of each content, None of a broken picture; kept, so that the next start reads nothing anew."""
+        kept, made = self._kept(encoder), dict[Key, FloatArray]()
+        keys = [_key(content) for content in contents]
+        for content, key in zip(contents, keys, strict=True):
+            if key not in kept and key not in made:
+                with suppress(PictureError):
+                    made[key] = encoder.encode([content])[0].astype(np.float16).astype(np.float32)
+        if made:
+            try:
+                kept.add(list(made), np.stack(list(made.values())))
+            except OSError as error:  # a full disk, say: it will be read again
+                logger.warning("what was read of new items cannot be kept: %s", error.strerror)
+        return [made[key] if key in made else kept.get([key])[0] if key in kept else None for key in keys]
+
+    def _kept(self, encoder: Encoder) -> VectorCache:
+        """What was read of items that came in after learning; apart from the catalogue's, which may be large."""
+        with self._lock:
+            if encoder.encoder_id not in self._caches:
+                folder = self.settings.cache_dir / ARRIVALS
+                self._caches[encoder.encoder_id] = VectorCache(folder, encoder.encoder_id, encoder.dim)
+            return self._caches[encoder.encoder_id]
 
     def reads(self, modality: str) -> bool:
         """Whether there are an encoder and a map for new content: a shop's own vectors cannot be made again."""
@@ -149,17 +190,20 @@ def _facts(item: Item) -> dict[str, object]:
     return {**item.attributes, "price": item.price, "group_id": item.group_id}
 
 
-def _texts(encoder: Encoder, items: Sequence[Item]) -> tuple[FloatArray, BoolArray]:
-    """Vectors (k, d): the mean over languages, as the catalogue was read for learning."""
-    vectors = np.zeros((len(items), encoder.dim), dtype=np.float32)
-    mask = np.zeros(len(items), dtype=bool)
-    for row, item in enumerate(items):
-        translated = [
-            ". ".join(part for part in (item.titles.get(language), item.descriptions.get(language)) if part)
-            for language in LANGUAGES
-        ]
-        texts = [text for text in translated if text]
-        texts = texts or [text for text in [". ".join(part for part in (item.title, item.description) if part)] if text]
-        if texts:
-            vectors[row], mask[row] = encoder.encode(texts).mean(axis=0), True
-    return vectors, mask
+def _told(item: Item) -> list[str]:
+    """An item's text in every language that it has, else in none in particular."""
+    translated = [
+        ". ".join(part for part in (item.titles.get(language), item.descriptions.get(language)) if part)
+        for language in LANGUAGES
+    ]
+    texts = [text for text in translated if text]
+    return texts or [text for text in [". ".join(part for part in (item.title, item.description) if part)] if text]
+
+
+def _key(content: Path | str) -> Key:
+    if isinstance(content, str):
+        return text_key(content)
+    try:
+        return file_key(content)
+    except OSError:  # opening it will say why
+        return text_key(f"unreadable {content}")

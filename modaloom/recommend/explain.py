@@ -51,28 +51,41 @@ def reasons_of(
         fresh: which of the picked items (c,) are new.
         ids: item ids by number.
     """
+    names = list(made.by_modality)
+    drops = np.array(list(made.by_modality.values()), dtype=np.float32).reshape(len(names), len(picks)).T.tolist()
+    past, nearest, most = _nearest(made, picks)
+    demand, scores, new = made.demand.tolist(), made.scores.tolist(), fresh.tolist()
     reasons = []
     for place, item in enumerate(picks.tolist()):
-        found = [
-            Reason("modality", modality, float(drop[place]))
-            for modality, drop in made.by_modality.items()
-            if drop[place] > LEAST_CONTRIBUTION
-        ]
-        past = {num: float(drop[place]) for num, drop in made.by_item.items() if num != item}
-        if past:
-            nearest = max(past, key=lambda num: past[num])
-            if past[nearest] > LEAST_CONTRIBUTION:
-                found.append(Reason("item", str(ids[nearest]), past[nearest]))
+        own = zip(names, drops[place], strict=True)
+        found = [Reason("modality", modality, drop) for modality, drop in own if drop > LEAST_CONTRIBUTION]
+        if most[place] > LEAST_CONTRIBUTION:
+            found.append(Reason("item", str(ids[past[nearest[place]]]), most[place]))
         if item in had:
-            found.append(
-                Reason("repurchase", str(ids[item]), max((reason.contribution for reason in found), default=1.0))
-            )
-        if made.demand[place] > LEAST_CONTRIBUTION:
-            found.append(Reason("new" if fresh[place] else "popular", "", float(made.demand[place])))
-        if not found and not made.by_item:  # nothing is known of the shopper: all of the score is for everybody
-            found = [Reason("new" if fresh[place] else "popular", "", max(float(made.scores[place]), 0.0))]
-        reasons.append(tuple(sorted(found, key=lambda reason: -reason.contribution)))
+            weightiest = max((reason.contribution for reason in found), default=1.0)
+            found.append(Reason("repurchase", str(ids[item]), weightiest))
+        if demand[place] > LEAST_CONTRIBUTION:
+            found.append(Reason("new" if new[place] else "popular", "", demand[place]))
+        if not found and not past:  # nothing is known of the shopper: all of the score is for everybody
+            found = [Reason("new" if new[place] else "popular", "", max(scores[place], 0.0))]
+        found.sort(key=_least_first)
+        reasons.append(tuple(found))
     return reasons
+
+
+def _least_first(reason: Reason) -> float:
+    return -reason.contribution
+
+
+def _nearest(made: Contributions, picks: IntArray) -> tuple[list[int], list[int], list[float]]:
+    """Past items, and for each picked item (c,) which of them gave it most, itself left aside, and how much."""
+    past = list(made.by_item)
+    if not past:
+        return past, [0] * len(picks), [-np.inf] * len(picks)
+    drops = np.array(list(made.by_item.values()), dtype=np.float32)
+    drops[np.array(past)[:, None] == picks] = -np.inf
+    nearest = drops.argmax(axis=0)
+    return past, nearest.tolist(), drops[nearest, np.arange(len(picks))].tolist()
 
 
 def new_items(snapshot: Snapshot) -> BoolArray:
@@ -97,26 +110,29 @@ def in_words(reasons: Sequence[Reason], name_of: Callable[[str], str], language:
     """
     say = messages(language)
     past = next((reason for reason in reasons if reason.kind == "item"), None)
+    by_modality = any(reason.kind == "modality" for reason in reasons)
     told = False  # which past item it comes from
-    sentences: list[Said] = []
+    sentences: dict[str, Said] = {}
     for reason in reasons:
         if reason.kind == "modality":
             if past is not None and not told:
                 told = True
                 text = say["modality_item"][reason.subject].format(item=name_of(past.subject))
-                sentences.append(Said(text, reason, past.subject))
+                said = Said(text, reason, past.subject)
             else:
-                sentences.append(Said(say["modality"][reason.subject], reason))
+                said = Said(say["modality"][reason.subject], reason)
         elif reason.kind == "item":
-            if not any(other.kind == "modality" for other in reasons):
-                text = say["reason"]["item"].format(item=name_of(reason.subject))
-                sentences.append(Said(text, reason, reason.subject))
+            if by_modality:
+                continue
+            said = Said(say["reason"]["item"].format(item=name_of(reason.subject)), reason, reason.subject)
         elif reason.kind == "words":
-            sentences.append(Said(say["reason"]["words"].format(words=reason.subject), reason))
+            said = Said(say["reason"]["words"].format(words=reason.subject), reason)
         else:
-            sentences.append(Said(say["reason"][reason.kind], reason))
-    unlike = list({said.text: said for said in reversed(sentences)}.values())[::-1]
-    return unlike[:most] or [Said(say["reason"]["popular"], Reason("popular", "", 0.0))]
+            said = Said(say["reason"][reason.kind], reason)
+        sentences.setdefault(said.text, said)
+        if len(sentences) == most:
+            break
+    return list(sentences.values()) or [Said(say["reason"]["popular"], Reason("popular", "", 0.0))]
 
 
 def item_name(snapshot: Snapshot, item_id: str, language: str) -> str:

@@ -12,7 +12,7 @@ import jieba
 import numpy as np
 import polars as pl
 
-from modaloom.types import ATTRIBUTE_PREFIX, FloatArray
+from modaloom.types import ATTRIBUTE_PREFIX, BoolArray, FloatArray
 
 TEXT_COLUMNS = ("title", "title_zh", "title_en", "description", "description_zh", "description_en")
 ENGLISH_STOP_WORDS = ("a", "an", "and", "for", "from", "in", "is", "it", "me", "of", "on", "or", "the", "to", "with")
@@ -55,14 +55,25 @@ def _cutter() -> jieba.Tokenizer:
     return jieba.Tokenizer()
 
 
+def all_words(items: pl.DataFrame) -> pl.Series:
+    """Everything that is said of each item in lower case, (n,): texts and attributes."""
+    columns = [name for name in items.columns if name in TEXT_COLUMNS or name.startswith(ATTRIBUTE_PREFIX)]
+    return items.select(pl.concat_str(columns, separator=" ", ignore_nulls=True).str.to_lowercase())[columns[0]]
+
+
+def saying(joined: pl.Series, term: str) -> BoolArray:
+    """Which of the texts in lower case (n,) have a term in them."""
+    there: BoolArray = joined.str.contains(_pattern(term)).fill_null(False).to_numpy()
+    return there
+
+
 def word_scores(items: pl.DataFrame, text: str) -> tuple[FloatArray, list[list[str]]]:
     """How much of the text each item (n,) says, rare words counting more, and which words."""
-    columns = [name for name in items.columns if name in TEXT_COLUMNS or name.startswith(ATTRIBUTE_PREFIX)]
-    joined = items.select(pl.concat_str(columns, separator=" ", ignore_nulls=True).str.to_lowercase())[columns[0]]
+    joined = all_words(items)
     scores = np.zeros(items.height, dtype=np.float32)
     said: list[list[str]] = [[] for _ in range(items.height)]
     for term in terms(text):
-        there = joined.str.contains(_pattern(term)).to_numpy()
+        there = saying(joined, term)
         number = int(there.sum())
         if 0 < number < items.height:
             scores[there] += np.log(1 + items.height / number)

@@ -4,8 +4,8 @@
 * The *theme* lives only in the description.
 * The *community* lives only in who buys together: it is drawn at random.
 
-None of them tells another, and there are many styles and themes, so that what somebody likes to see or to read is
-theirs alone: who else bought a thing says next to nothing about its style or its theme.
+None of them tells another. There are many styles and themes, and shoppers like a few of them in any combination, so
+that who else bought a thing says little about its style or its theme.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ TASTE_SHARE = 0.84
 SESSIONS_A_SHOPPER = 16.0
 LEAST_SESSIONS = 5
 LIKED = 3
-"""Styles, or themes, that a shopper by picture or by words likes: any of them, so that hardly two like the same."""
+"""Styles, or themes, that a shopper by picture or by words likes: any of them, so that few like the same."""
 Taste = tuple[str, ...] | int
 """Styles, themes, or the number of a community."""
 DAY_S = 86_400

@@ -12,6 +12,8 @@ from typing import Any, Protocol, Self, runtime_checkable
 
 from modaloom.types import Event, Interaction, Item
 
+EventRow = tuple[int, int, int | None, int, int, str | None]
+"""Number of the event, of the shopper and of the item; kind of event; time; query."""
 FEEDBACK = ("like", "dislike", "wrong_size", "too_dear", "hide")
 """What a shopper can say of an item. A newer ``like`` or ``dislike`` replaces the other one."""
 PURPOSES = ("personalise", "photos", "research")
@@ -105,6 +107,21 @@ class Exposure:
 
 
 @dataclass(frozen=True, slots=True)
+class Showing:
+    """One list that was shown to one shopper: what several :class:`Exposure` say, in one record."""
+
+    request_id: str
+    user_id: str
+    place: str
+    bundle: str
+    timestamp: int
+    items: Sequence[str]
+    """Item ids, best first."""
+    explored: Sequence[int] = ()
+    """Places in the list of those that were shown to learn more, in order."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of what one bundle showed one shopper."""
 
@@ -114,6 +131,15 @@ class Outcome:
     """Different items."""
     acted_on: int
     """Shown items that the shopper then viewed, carted or bought, each counted once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a shopper when a list is made."""
+
+    user: ShopUser | None
+    history: Sequence[Interaction]
+    feedback: Sequence[Feedback]
 
 
 @runtime_checkable
@@ -182,6 +208,10 @@ class Store(Protocol):
         """Ids in order, after one."""
         ...
 
+    def known_of(self, user_id: str, *, limit: int = 200) -> Known:
+        """What a list for a shopper needs, in one go: the user, :meth:`history` and :meth:`feedback`."""
+        ...
+
     def add_interactions(self, events: Sequence[Interaction]) -> Ingested:
         """Keeps events, all or none. Unknown users are made; an ``event_id`` that is known counts once."""
         ...
@@ -192,6 +222,22 @@ class Store(Protocol):
 
     def interactions(self, after: int = 0, *, limit: int = 10_000) -> list[tuple[int, Interaction]]:
         """Everybody's events in the order they came, with their numbers, after a number: pages for learning."""
+        ...
+
+    def event_rows(self, after: int = 0, *, limit: int = 50_000) -> list[EventRow]:
+        """The same events as bare rows with the store's own numbers for shoppers and items: fast, for counting."""
+        ...
+
+    def item_numbers(self) -> dict[str, int]:
+        """The store's own number of every item that it ever heard of, by id."""
+        ...
+
+    def user_rows(self, after: int = 0, *, limit: int = 10_000) -> list[tuple[int, ShopUser]]:
+        """Shoppers with the store's own numbers, in the order of these, after a number."""
+        ...
+
+    def refusing(self, purpose: str) -> list[int]:
+        """Numbers of the shoppers whose newest word on a purpose is no."""
         ...
 
     def event_counts(self, since: int, events: Sequence[Event]) -> dict[str, int]:
@@ -230,8 +276,12 @@ class Store(Protocol):
         """Everything a shopper ever said about consent, oldest first."""
         ...
 
+    def add_showings(self, showings: Sequence[Showing]) -> None:
+        """Keeps lists that were shown, one row each; of an item the rank is its place."""
+        ...
+
     def add_exposures(self, exposures: Sequence[Exposure]) -> None:
-        """Keeps what was shown."""
+        """Keeps what was shown, item by item; neighbours of one request make one list."""
         ...
 
     def exposures(self, user_id: str, *, limit: int = 1_000) -> list[Exposure]:
@@ -259,6 +309,10 @@ class Store(Protocol):
 
     def state(self, key: str) -> str | None:
         """What :meth:`set_state` kept."""
+        ...
+
+    def swap_state(self, key: str, old: str | None, new: str) -> bool:
+        """Keeps a text in the place of ``old`` (None: of nothing); False, and nothing changed, if it is not that."""
         ...
 
     def counts(self) -> dict[str, int]:

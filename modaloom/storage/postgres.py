@@ -95,6 +95,7 @@ class PostgresStore(SqlStore):
     """
 
     dialect = "postgres"
+    listed = "LATERAL (SELECT one.value::bigint AS value FROM json_array_elements_text(s.items::json) one)"
 
     def __init__(self, url: str, *, connections: int = 16, busy_timeout_s: float = 10.0):
         super().__init__(busy_timeout_s=busy_timeout_s)

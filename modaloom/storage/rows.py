@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from modaloom.errors import QueryError
-from modaloom.storage.contract import FEEDBACK, PURPOSES, Consent, Exposure, Feedback, ShopUser, WardrobeEntry
+from modaloom.storage.contract import (
+    FEEDBACK,
+    PURPOSES,
+    Consent,
+    Exposure,
+    Feedback,
+    ShopUser,
+    Showing,
+    WardrobeEntry,
+)
 from modaloom.types import LANGUAGES, Event, Interaction, Item
 
 MAX_ID_LENGTH = 500
@@ -217,7 +226,31 @@ def check_exposure(exposure: Exposure) -> None:
     checked_time(exposure.rank, "rank")
 
 
-def exposure_of(row: Row) -> Exposure:
-    """The exposure again."""
-    request_id, user_id, item_id, place, rank, bundle, explored, timestamp = row
-    return Exposure(request_id, user_id, item_id, place, rank, bundle, bool(explored), timestamp)
+def check_showing(showing: Showing) -> None:
+    """Sees that every backend can keep it.
+
+    Raises:
+        QueryError: none could.
+    """
+    checked_id(showing.user_id, "user_id")
+    for item_id in showing.items:
+        checked_id(item_id, "item_id")
+    for text, what in ((showing.request_id, "request_id"), (showing.place, "place"), (showing.bundle, "bundle")):
+        checked_text(text, what)
+    checked_time(showing.timestamp)
+
+
+def json_or_none(numbers: Sequence[int]) -> str | None:
+    """Whole numbers as a JSON list; None where there are none."""
+    return f"[{','.join(map(str, numbers))}]" if numbers else None
+
+
+def exposures_of(user_id: str, row: Row, item_ids: Sequence[str]) -> list[Exposure]:
+    """One list's exposures again, from request_id, place, bundle, timestamp, items, explored, ranks."""
+    request_id, place, bundle, timestamp, _, explored, ranks = row
+    fresh = set(json.loads(explored or "[]"))
+    order = json.loads(ranks) if ranks else range(len(item_ids))
+    return [
+        Exposure(request_id, user_id, item_id, place, rank, bundle, number in fresh, timestamp)
+        for number, (item_id, rank) in enumerate(zip(item_ids, order, strict=True))
+    ]

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
-from modaloom.storage.contract import Consent, Exposure, Feedback, Outcome, WardrobeEntry
+from modaloom.storage.contract import Consent, Exposure, Feedback, Known, Outcome, Showing, WardrobeEntry
 from modaloom.storage.rows import (
+    Row,
     check_consent,
     check_exposure,
     check_feedback,
+    check_showing,
     checked_id,
     checked_text,
     checked_time,
-    exposure_of,
+    exposures_of,
     interaction_of,
+    json_or_none,
+    user_of,
     wardrobe_of,
     wardrobe_row,
 )
@@ -27,6 +32,7 @@ from modaloom.storage.sql import (
     SqlTables,
     item_nums,
     page,
+    rows_in,
     take_numbers,
     user_nums,
 )
@@ -34,16 +40,18 @@ from modaloom.types import Event
 
 _OPPOSITE = {"like": "dislike", "dislike": "like"}
 _OF_A_SHOPPER = ("interaction", "feedback", "wardrobe", "consent", "showing", "shopper")
+_MOST_NUMBERS = 500_000
+"""Numbers of items that are remembered between writes: some 100 bytes each."""
 _ACTED_ON = f"({Event.VIEW:d}, {Event.CART:d}, {Event.PURCHASE:d})"
 _OUTCOMES = f"""
 SELECT shown.bundle, u.user_id, COUNT(*), SUM(shown.acted_on) FROM (
-    SELECT s.bundle, s.user_num, e.item_num, MAX(CASE WHEN EXISTS (
-        SELECT 1 FROM interaction a WHERE a.user_num = s.user_num AND a.item_num = e.item_num
+    SELECT s.bundle, s.user_num, e.value AS item_num, MAX(CASE WHEN EXISTS (
+        SELECT 1 FROM interaction a WHERE a.user_num = s.user_num AND a.item_num = e.value
         AND a.event IN {_ACTED_ON} AND a.timestamp >= s.timestamp AND a.timestamp <= s.timestamp + ?
     ) THEN 1 ELSE 0 END) AS acted_on
-    FROM showing s JOIN exposure e ON e.showing_num = s.showing_num
+    FROM showing s CROSS JOIN {{listed}} e
     WHERE s.timestamp >= ? {{place}}
-    GROUP BY s.bundle, s.user_num, e.item_num
+    GROUP BY s.bundle, s.user_num, e.value
 ) shown JOIN shopper u ON u.user_num = shown.user_num
 GROUP BY shown.bundle, u.user_id ORDER BY shown.bundle, u.user_id
 """
@@ -51,6 +59,9 @@ GROUP BY shown.bundle, u.user_id ORDER BY shown.bundle, u.user_id
 
 class SqlStore(SqlTables):
     """The whole contract :class:`~modaloom.storage.contract.Store`, on any backend that speaks SQL."""
+
+    listed: str
+    """How a list's items are read as rows of a column ``value``."""
 
     def set_feedback(self, feedback: Feedback) -> None:
         """Keeps what a shopper said of an item; saying it again renews it, and the newer one of opposites holds."""
@@ -88,6 +99,10 @@ class SqlStore(SqlTables):
             " JOIN item i ON i.item_num = f.item_num WHERE u.user_id = ? ORDER BY f.timestamp, f.num"
         )
         return [Feedback(user_id, *row) for row in self._read(lambda session: session.rows(sql, (user_id,)))]
+
+    def known_of(self, user_id: str, *, limit: int = 200) -> Known:
+        """What a list for a shopper needs, in one go: the user, the history and the feedback."""
+        return self._read(lambda session: _known_of(session, user_id, page(limit)))
 
     def add_to_wardrobe(self, entry: WardrobeEntry) -> None:
         """Keeps a garment; the same ``entry_id`` replaces it, the same shop item is there once."""
@@ -147,45 +162,74 @@ class SqlStore(SqlTables):
         rows = self._read(lambda session: session.rows(sql, (user_id,)))
         return [Consent(user_id, purpose, bool(granted), timestamp) for purpose, granted, timestamp in rows]
 
+    def add_showings(self, showings: Sequence[Showing]) -> None:
+        """Keeps lists that were shown, one row each; of an item the rank is its place."""
+        for showing in showings:
+            check_showing(showing)
+        rows = [(*_about(one), one.items, json_or_none(one.explored), None) for one in showings]
+        self._add_lists(rows)
+
     def add_exposures(self, exposures: Sequence[Exposure]) -> None:
-        """Keeps what was shown; neighbours of one request make one list."""
+        """Keeps what was shown, item by item; neighbours of one request make one list."""
         for exposure in exposures:
             check_exposure(exposure)
-        lists = [(key, list(shown)) for key, shown in groupby(exposures, key=_list_of)]
+        rows = []
+        for about, shown in groupby(exposures, key=_about):
+            listed = list(shown)
+            ranks = [one.rank for one in listed]
+            explored = json_or_none([place for place, one in enumerate(listed) if one.explored])
+            usual = ranks == list(range(len(ranks)))
+            rows.append((*about, [one.item_id for one in listed], explored, None if usual else json_or_none(ranks)))
+        self._add_lists(rows)
 
-        def work(session: Session) -> None:
+    def _add_lists(self, lists: Sequence[Row]) -> None:
+        """Keeps rows of user_id, request_id, place, bundle, timestamp, item ids, explored, ranks."""
+        wanted = {item_id for one in lists for item_id in one[5]}
+        known = self._item_nums
+        if len(known) > _MOST_NUMBERS:
+            known = self._item_nums = {}
+        new = wanted - known.keys()
+
+        def work(session: Session) -> dict[str, int]:
             number = take_numbers(session, "showing", len(lists))
-            users = user_nums(session, (exposure.user_id for exposure in exposures))
-            items = item_nums(session, (exposure.item_id for exposure in exposures))
-            showings, rows = [], []
-            for place, ((user_id, *rest), shown) in enumerate(lists, start=1):
-                showings.append((number + place, users[user_id], *rest))
-                rows += [
-                    (number + place, position, items[one.item_id], one.rank, int(one.explored))
-                    for position, one in enumerate(shown)
-                ]
-            names = "showing_num, user_num, request_id, place, bundle, timestamp"
-            session.many(f"INSERT INTO showing ({names}) VALUES (?, ?, ?, ?, ?, ?)", showings)
-            names = "showing_num, position, item_num, rank, explored"
-            session.many(f"INSERT INTO exposure ({names}) VALUES (?, ?, ?, ?, ?)", rows)
+            users = user_nums(session, (one[0] for one in lists))
+            found = item_nums(session, new)
+            rows = []
+            for place, (user_id, *about, item_ids, explored, ranks) in enumerate(lists, start=1):
+                nums = [found[one] if one in found else known[one] for one in item_ids]
+                rows.append((number + place, users[user_id], *about, json_or_none(nums) or "[]", explored, ranks))
+            names = "showing_num, user_num, request_id, place, bundle, timestamp, items, explored, ranks"
+            session.many(f"INSERT INTO showing ({names}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            return found
 
-        if exposures:
-            self._write(work)
+        if lists:
+            known.update(self._write(work))  # only now: what is rolled back has no number
 
     def exposures(self, user_id: str, *, limit: int = 1_000) -> list[Exposure]:
         """What a shopper was shown, newest list first, each list as it was sent."""
         sql = (
-            "SELECT s.request_id, u.user_id, i.item_id, s.place, e.rank, s.bundle, e.explored, s.timestamp"
+            "SELECT s.request_id, s.place, s.bundle, s.timestamp, s.items, s.explored, s.ranks"
             " FROM shopper u JOIN showing s ON s.user_num = u.user_num"
-            " JOIN exposure e ON e.showing_num = s.showing_num JOIN item i ON i.item_num = e.item_num"
-            " WHERE u.user_id = ? ORDER BY s.timestamp DESC, s.showing_num DESC, e.position LIMIT ?"
+            " WHERE u.user_id = ? ORDER BY s.timestamp DESC, s.showing_num DESC LIMIT ?"
         )
-        rows = self._read(lambda session: session.rows(sql, (user_id, page(limit))))
-        return [exposure_of(row) for row in rows]
+
+        def work(session: Session) -> list[Exposure]:
+            rows = session.rows(sql, (user_id, page(limit)))
+            lists = [json.loads(row[4]) for row in rows]
+            wanted = sorted({num for nums in lists for num in nums})
+            names = "SELECT item_num, item_id FROM item WHERE item_num IN ({})"
+            ids = {row[0]: row[1] for row in rows_in(session, names, wanted)}
+            return [
+                one
+                for row, nums in zip(rows, lists, strict=True)
+                for one in exposures_of(user_id, row, [ids[num] for num in nums])
+            ]
+
+        return self._read(work)[: page(limit)]
 
     def outcomes(self, since: int, *, within_s: int = 86_400, place: str | None = None) -> list[Outcome]:
         """What came of everything shown from a time on, by bundle and shopper; an item counts once for each."""
-        sql = _OUTCOMES.format(place="" if place is None else "AND s.place = ?")
+        sql = _OUTCOMES.format(listed=self.listed, place="" if place is None else "AND s.place = ?")
         times = (checked_time(within_s, "within_s"), checked_time(since))
         parameters = times if place is None else (*times, place)
         rows = self._read(lambda session: session.rows(sql, parameters))
@@ -215,12 +259,8 @@ class SqlStore(SqlTables):
         def work(session: Session) -> dict[str, int]:
             found = session.rows(f"SELECT user_num FROM shopper WHERE user_id = ?{session.erase}", (user_id,))
             if not found:
-                return dict.fromkeys(("exposure", *_OF_A_SHOPPER), 0)
-            sql = "DELETE FROM exposure WHERE showing_num IN (SELECT showing_num FROM showing WHERE user_num = ?)"
-            erased = {"exposure": session.run(sql, found[0])}
-            for table in _OF_A_SHOPPER:
-                erased[table] = session.run(f"DELETE FROM {table} WHERE user_num = ?", found[0])
-            return erased
+                return dict.fromkeys(_OF_A_SHOPPER, 0)
+            return {table: session.run(f"DELETE FROM {table} WHERE user_num = ?", found[0]) for table in _OF_A_SHOPPER}
 
         erased = self._write(work)
         self._scrub()
@@ -244,6 +284,16 @@ class SqlStore(SqlTables):
         rows = self._read(lambda session: session.rows("SELECT value FROM state WHERE name = ?", (key,)))
         return str(rows[0][0]) if rows else None
 
+    def swap_state(self, key: str, old: str | None, new: str) -> bool:
+        """Keeps a text in the place of ``old`` (None: of nothing); False, and nothing changed, if it is not that."""
+        checked_id(key, "key")
+        if old is None:
+            sql = "INSERT INTO state (value, name) VALUES (?, ?) ON CONFLICT (name) DO NOTHING"
+        else:
+            sql = "UPDATE state SET value = ? WHERE name = ? AND value = ?"
+        row = (checked_text(new, "value"), key) if old is None else (checked_text(new, "value"), key, old)
+        return self._write(lambda session: session.run(sql, row)) == 1
+
     def counts(self) -> dict[str, int]:
         """Number of rows by table, for people to look at."""
         sql = " UNION ALL ".join(f"SELECT '{table}', COUNT(*) FROM {table}" for table in TABLES)
@@ -251,8 +301,26 @@ class SqlStore(SqlTables):
         return dict(self._read(lambda session: session.rows(sql)))
 
 
-def _list_of(exposure: Exposure) -> tuple[str, str, str, str, int]:
-    return exposure.user_id, exposure.request_id, exposure.place, exposure.bundle, exposure.timestamp
+def _about(shown: Exposure | Showing) -> tuple[str, str, str, str, int]:
+    return shown.user_id, shown.request_id, shown.place, shown.bundle, shown.timestamp
+
+
+def _known_of(session: Session, user_id: str, limit: int) -> Known:
+    sql = "SELECT user_num, user_id, language, personalise, attributes, taste FROM shopper WHERE user_id = ?"
+    rows = session.rows(sql, (user_id,))
+    if not rows:
+        return Known(None, (), ())
+    num = rows[0][0]
+    sql = (
+        "SELECT i.item_id, a.event, a.timestamp, a.value, a.query, a.session_id, a.event_id FROM interaction a"
+        " JOIN item i ON i.item_num = a.item_num WHERE a.user_num = ? ORDER BY a.timestamp DESC, a.num DESC LIMIT ?"
+    )
+    past = [interaction_of((user_id, *row)) for row in reversed(session.rows(sql, (num, limit)))]
+    sql = (
+        "SELECT i.item_id, f.kind, f.timestamp FROM feedback f JOIN item i ON i.item_num = f.item_num"
+        " WHERE f.user_num = ? ORDER BY f.timestamp, f.num"
+    )
+    return Known(user_of(rows[0][1:]), past, [Feedback(user_id, *row) for row in session.rows(sql, (num,))])
 
 
 def _nums_of(session: Session, user_id: str, item_id: str | None) -> tuple[int, int | None]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Self, TypeVar
 
 from modaloom.errors import StoreError
-from modaloom.storage.contract import Ingested, ItemChange, ShopUser
+from modaloom.storage.contract import PURPOSES, EventRow, Ingested, ItemChange, ShopUser
 from modaloom.storage.migrations import known_migrations, pending_migrations
 from modaloom.storage.rows import (
     Row,
@@ -22,6 +22,7 @@ from modaloom.storage.rows import (
     interaction_row,
     item_of,
     item_text,
+    one_of,
     user_of,
     user_row,
 )
@@ -29,7 +30,7 @@ from modaloom.storage.sessions import Session, Together
 from modaloom.types import Event, Interaction, Item
 
 T = TypeVar("T")
-TABLES = ("item", "shopper", "interaction", "feedback", "wardrobe", "consent", "showing", "exposure", "state")
+TABLES = ("item", "shopper", "interaction", "feedback", "wardrobe", "consent", "showing", "state")
 _PAGE = 500
 """Ids asked for at once: more place-holders are slow to prepare."""
 _MOST_EVENTS = 5_000
@@ -43,7 +44,7 @@ def take_numbers(session: Session, counter: str, how_many: int) -> int:
     return int(session.rows(sql, (how_many, counter))[0][0]) - how_many
 
 
-def rows_in(session: Session, sql: str, ids: Sequence[str]) -> Iterator[Row]:
+def rows_in(session: Session, sql: str, ids: Sequence[object]) -> Iterator[Row]:
     """The rows of a SELECT that has ``{}`` where the ids go."""
     for start in range(0, len(ids), _PAGE):
         page = ids[start : start + _PAGE]
@@ -85,6 +86,7 @@ class SqlTables:
 
     def __init__(self, *, busy_timeout_s: float):
         self._together = Together(self._ingest, most=_MOST_EVENTS, timeout_s=busy_timeout_s)
+        self._item_nums: dict[str, int] = {}  # an item keeps its number for ever, so that it may be remembered
 
     def _read(self, work: Callable[[Session], T]) -> T:
         """Runs work that only reads."""
@@ -260,6 +262,37 @@ class SqlTables:
         )
         rows = self._read(lambda session: session.rows(sql, (after, page(limit))))
         return [(row[0], interaction_of(row[1:])) for row in rows]
+
+    def event_rows(self, after: int = 0, *, limit: int = 50_000) -> list[EventRow]:
+        """The same events as bare rows with the store's own numbers for shoppers and items: fast, for counting."""
+        columns = "num, user_num, item_num, event, timestamp, query"
+        sql = f"SELECT {columns} FROM interaction WHERE num > ? ORDER BY num LIMIT ?"
+        rows: list[EventRow] = self._read(lambda session: session.rows(sql, (after, page(limit))))
+        return rows
+
+    def item_numbers(self) -> dict[str, int]:
+        """The store's own number of every item that it ever heard of, by id."""
+        return dict(self._read(lambda session: session.rows("SELECT item_id, item_num FROM item")))
+
+    def user_rows(self, after: int = 0, *, limit: int = 10_000) -> list[tuple[int, ShopUser]]:
+        """Shoppers with the store's own numbers, in the order of these, after a number."""
+        sql = (
+            "SELECT user_num, user_id, language, personalise, attributes, taste FROM shopper"
+            " WHERE user_num > ? ORDER BY user_num LIMIT ?"
+        )
+        rows = self._read(lambda session: session.rows(sql, (after, page(limit))))
+        return [(row[0], user_of(row[1:])) for row in rows]
+
+    def refusing(self, purpose: str) -> list[int]:
+        """Numbers of the shoppers whose newest word on a purpose is no."""
+        sql = (
+            "SELECT c.user_num FROM consent c WHERE c.purpose = ? AND c.num = (SELECT d.num FROM consent d"
+            " WHERE d.user_num = c.user_num AND d.purpose = c.purpose ORDER BY d.timestamp DESC, d.num DESC LIMIT 1)"
+            " AND c.granted = 0"
+        )
+        return [
+            row[0] for row in self._read(lambda session: session.rows(sql, (one_of(purpose, PURPOSES, "purpose"),)))
+        ]
 
     def event_counts(self, since: int, events: Sequence[Event]) -> dict[str, int]:
         """How often each item had one of these events from a time on."""

@@ -95,6 +95,7 @@ class SqliteStore(SqlStore):
     """
 
     dialect = "sqlite"
+    listed = "json_each(s.items)"
 
     def __init__(self, file: Path, *, busy_timeout_s: float = 10.0):
         self.url = f"sqlite:///{file}"

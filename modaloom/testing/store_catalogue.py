@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from modaloom.errors import QueryError, StoreBusyError, StoreError
-from modaloom.storage.contract import Store
+from modaloom.storage.contract import Consent, ShopUser, Store
 from modaloom.storage.open import open_store
 from modaloom.types import Event, Interaction, Item
 
@@ -77,6 +77,28 @@ class StoreCases:
 
 class CatalogueCases(StoreCases):
     """Opening, items, and the feed of their changes."""
+
+    def test_bare_rows_tell_the_same(self) -> None:
+        """Events, shoppers and items under the store's own numbers, in pages; and who refused what."""
+        with self.store() as store:
+            store.upsert_users([ShopUser("u", {"age": "30"}), ShopUser("v")])
+            search = Interaction("v", None, Event.SEARCH, 12, query="红裙")
+            store.add_interactions([view("u", "a"), search, view("w", "b")])
+            first = store.event_rows(limit=2)
+            rows = [*first, *store.event_rows(first[-1][0], limit=2)]
+            users = dict(store.user_rows())
+            ids = {number: item_id for item_id, number in store.item_numbers().items()}
+            told = [
+                (users[user].user_id, None if item is None else ids[item], Event(kind), when, query)
+                for _, user, item, kind, when, query in rows
+            ]
+            events = [event for _, event in store.interactions(limit=10)]
+            assert told == [(one.user_id, one.item_id, one.event, one.timestamp, one.query) for one in events]
+            assert [user.attributes for user in users.values()] == [{"age": "30"}, {}, {}]
+            for user, granted, when in (("u", True, 1), ("u", False, 2), ("v", False, 1), ("v", True, 2)):
+                store.add_consent(Consent(user, "research", granted, when))
+            assert [users[number].user_id for number in store.refusing("research")] == ["u"]
+            refused(QueryError, lambda: store.refusing("spying"))
 
     def test_it_keeps_the_contract(self) -> None:
         """All methods are there, the URL too; closing twice is fine, and after that nothing is answered."""
@@ -231,6 +253,34 @@ class CatalogueCases(StoreCases):
                 reader.join()
             follow(store, seen, copy, limit=1_000)
             assert copy == {one.item_id: one.item for one in store.item_changes(0)}
+
+    def test_state(self) -> None:
+        """Seen at once through another handle; None takes it away."""
+        url = self.new_url()
+        with open_store(url) as store, open_store(url) as other:
+            assert store.state("bundle") is None
+            for value in ("a", "", "红"):
+                store.set_state("bundle", value)
+                assert other.state("bundle") == value
+            store.set_state("bundle", None)
+            store.set_state("bundle", None)
+            assert other.state("bundle") is None
+
+    def test_state_that_many_change_loses_nothing(self) -> None:
+        """A swap holds only where nobody was faster, from nothing too."""
+        url = self.new_url()
+        with open_store(url) as store, open_store(url) as other:
+            assert not store.swap_state("n", "0", "1")
+            assert store.swap_state("n", None, "0")
+            assert not other.swap_state("n", None, "5")
+
+            def count_on(through: Store) -> None:
+                for _ in range(20):
+                    while not through.swap_state("n", before := through.state("n"), str(int(before or 0) + 1)):
+                        pass
+
+            at_once(*(lambda one=one: patiently(lambda: count_on(one)) for one in (store, other, store)))
+            assert store.state("n") == "60"
 
 
 def follow(store: Store, seen: int, copy: dict[str, Item], *, limit: int) -> int:

@@ -17,7 +17,18 @@ from dataclasses import replace
 from itertools import count
 
 from modaloom.errors import QueryError
-from modaloom.storage.contract import Consent, Exposure, Feedback, Ingested, Outcome, ShopUser, Store, WardrobeEntry
+from modaloom.storage.contract import (
+    Consent,
+    Exposure,
+    Feedback,
+    Ingested,
+    Known,
+    Outcome,
+    ShopUser,
+    Showing,
+    Store,
+    WardrobeEntry,
+)
 from modaloom.storage.open import open_store
 from modaloom.testing.store_catalogue import CatalogueCases, at_once, patiently, refused, view
 from modaloom.types import Event, Interaction, Item
@@ -256,6 +267,36 @@ class StoreSuite(CatalogueCases):
             assert store.exposures("u", limit=3) == [*new, old[0]]
             assert store.exposures("nobody") == []
 
+    def test_lists_that_were_shown(self) -> None:
+        """Come back as the exposures they are, whichever way they were given; of an erased shopper none is left."""
+        with self.store() as store:
+            store.add_showings([Showing("r1", "u", "home", "old", 1, ["a", "b", "c"], [1])])
+            store.add_exposures([replace(one, rank=one.rank + 7) for one in shown("r2", "u", ["b", "d"], timestamp=2)])
+            store.add_showings([Showing("r3", "v", "home", "old", 3, ["a"]), Showing("r4", "u", "new", "old", 3, [])])
+            store.add_showings([])
+            listed = [(one.request_id, one.item_id, one.rank, one.explored) for one in store.exposures("u")]
+            first = [("r1", "a", 0, False), ("r1", "b", 1, True), ("r1", "c", 2, False)]
+            assert listed == [("r2", "b", 7, False), ("r2", "d", 8, False), *first]
+            bad = [Showing("r", "u", "home", "old", 1, ["a", one]) for one in BAD_IDS]
+            for showing in [*bad, *(Showing("r", one, "home", "old", 1, ["a"]) for one in BAD_IDS)]:
+                refused(QueryError, lambda showing=showing: store.add_showings([showing]))  # type: ignore[misc]
+            assert store.erase_user("u")["showing"] == 3
+            assert store.exposures("u") == []
+            assert len(store.exposures("v")) == 1
+
+    def test_what_a_list_needs_in_one_go(self) -> None:
+        """The same as asked for one by one."""
+        with self.store() as store:
+            assert store.known_of("u") == Known(None, (), ())
+            fill(store, "u")
+            store.add_interactions([view("u", "b", 7), view("u", "c", 5), view("v", "a", 1)])
+            known = store.known_of("u", limit=2)
+            assert known.user == store.user("u")
+            assert list(known.history) == store.history("u", limit=2)
+            assert list(known.feedback) == store.feedback("u")
+            for one in ("a\0b", "\ud800"):
+                refused(QueryError, lambda one=one: store.known_of(one))  # type: ignore[misc]
+
     def test_outcomes(self) -> None:
         """Items that were shown, and those of them that were then acted on in time; each once a bundle and shopper."""
         with self.store() as store:
@@ -316,18 +357,6 @@ class StoreSuite(CatalogueCases):
             at_once(write(store, "a"), write(other, "b"), erase)
             other.erase_user("u")
             assert store.counts() | {"item": 0} == dict.fromkeys(store.counts(), 0) | {"shopper": 1, "interaction": 30}
-
-    def test_state(self) -> None:
-        """Seen at once through another handle; None takes it away."""
-        url = self.new_url()
-        with open_store(url) as store, open_store(url) as other:
-            assert store.state("bundle") is None
-            for value in ("a", "", "红"):
-                store.set_state("bundle", value)
-                assert other.state("bundle") == value
-            store.set_state("bundle", None)
-            store.set_state("bundle", None)
-            assert other.state("bundle") is None
 
 
 def shown(

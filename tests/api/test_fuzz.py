@@ -10,7 +10,9 @@ from types import ModuleType
 
 import pytest
 
+from modaloom.trends.kept import save_board
 from tests.api.conftest import ADMIN, Api
+from tests.web.plausible import plausible_board
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "fuzz_api.py"
 
@@ -28,6 +30,7 @@ def script() -> ModuleType:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::pytest.PytestWarning")
 def test_no_request_breaks_the_service(start: Callable[..., Api], script: ModuleType) -> None:
     api = start(address_burst=1_000_000, newcomers_burst=1_000_000, shopper_burst=1_000_000)
+    save_board(api.store, plausible_board(["dress-red", "skirt-blue"]))
     token, _ = api.service.tokens.issue("somebody")
     answered = script.fuzz(api.client.app, key=ADMIN, cases_each=6, token=token)
     operations = {name.rsplit(" ", 1)[0] for name in answered}

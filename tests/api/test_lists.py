@@ -126,6 +126,23 @@ def test_search_with_a_photo_leaves_no_file(api: Api, live: TinyShop, monkeypatc
     assert not api.service.media.folder.exists()
 
 
+def test_a_photo_takes_the_filters_that_words_take(api: Api) -> None:
+    def found(**fields: object) -> list[str]:
+        return ids(api.post("/v1/search/photo", files={"file": ("x.jpg", photo())}, data={"n": "50", **fields}))
+
+    everything = found()
+    assert found(category=["dress", "skirt"]) == [one for one in everything if one.startswith(("dress", "skirt"))]
+    assert found(attr="colour:red", price_max="25") == ["dress-red", "skirt-red"]
+    assert "dress-red" not in found(text="red", exclude=["dress-red"])
+    assert "boots-blue" not in everything
+    assert "boots-blue" in found(in_stock="false")
+    twice = api.post("/v1/search/photo", files={"file": ("x.jpg", photo())}, data={"n": ["3", "4"]})
+    error_of(twice, 422, "invalid")
+    error_of(api.post("/v1/search/photo", files={"file": photo()}, data={"attr": "red"}), 422, "invalid")
+    boosted = api.post("/v1/search/photo", files={"file": photo()}, data={"boost": "colour=red:1"})
+    error_of(boosted, 403, "forbidden")
+
+
 def test_a_photo_form_is_checked(api: Api) -> None:
     error_of(api.post("/v1/search/photo", data={"text": "x"}, files={"other": b"x"}), 422, "no_picture")
     error_of(api.post("/v1/search/photo", json={}), 415, "not_a_form")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from modaloom.config import load_settings
 from modaloom.data import doubles
-from modaloom.data.doubles import first_of_each, group_doubles, near_duplicates
+from modaloom.data.doubles import first_of_each, group_doubles, model_keys, near_duplicates
 from modaloom.data.shop import Shop, load_shop
 from modaloom.data.splits import take_snapshot
 from modaloom.encoders.catalogue import encode_items
@@ -134,3 +134,33 @@ def test_the_built_in_garments_are_different_things(sample: Shop) -> None:
     }
     again = near_duplicates(twice, 2 * sample.n_items)
     assert (again[sample.n_items :] < sample.n_items)[tokens["image"].mask].all()
+
+
+def test_colours_are_told_by_what_the_shop_says_of_them() -> None:
+    red, blue = {"colour": "red", "category": "dress"}, {"colour": "blue", "category": "dress"}
+
+    def alike(one: tuple[str, str, dict[str, str]], other: tuple[str, str, dict[str, str]]) -> bool:
+        return bool(set(model_keys(*one)) & set(model_keys(*other)))
+
+    first = ("Red linen dress", "A red dress of soft linen.", red)
+    assert alike(first, ("Blue  Linen Dress", "A blue dress of soft linen.", blue))
+    assert not alike(first, ("Blue linen dress", "A blue dress of soft cotton.", blue)), "other cloth, another model"
+    assert not alike(first, ("Blue linen dress", "A blue dress of soft linen.", {**blue, "category": "skirt"}))
+    assert alike(first, ("Red linen dress", "A red dress of soft linen.", blue)), "the very same words"
+    chinese = ("红色连衣裙", "柔软的红色亚麻连衣裙，适合夏天穿着", {"colour": "红色"})
+    assert alike(chinese, ("蓝色连衣裙", "柔软的蓝色亚麻连衣裙，适合夏天穿着", {"colour": "蓝色"}))
+    for title, told in (("T-shirt", ""), ("T-shirt", "Nice."), ("", "A shirt of soft cotton.")):
+        assert not model_keys(title, told, red), "too little to tell models apart by"
+
+
+def test_the_built_in_shop_has_no_false_groups(sample: Shop) -> None:
+    """Its own groups, hidden and found again by words: nothing of another model may be among them."""
+    own = take_snapshot(sample, {})
+    found = group_doubles(plain(own)).items["group_id"]
+    both = pl.DataFrame({"found": found, "truth": own.items["group_id"].fill_null(own.items["item_id"])}).drop_nulls()
+    assert (both.group_by("found").agg(pl.col("truth").n_unique())["truth"] == 1).all()
+
+
+def test_links_of_both_kinds_hang_together() -> None:
+    together = doubles._together(np.array([0, 1, 1, 3, 4]), np.array([0, 0, 2, 3, 3]))
+    assert together.tolist() == [0, 0, 0, 3, 3]

@@ -201,3 +201,23 @@ def test_five_thousand_changes_are_taken_in_quickly() -> None:
     for item in items:
         catalogue.put(item)
     assert time.process_time() - started < 0.5
+
+
+def test_what_is_told_alike_is_one_model_where_the_shop_gives_no_group() -> None:
+    """Colours of one model become swatches; what has a group of the shop's keeps it; changes count at once."""
+
+    def sweater(item_id: str, colour: str, **changes: object) -> Item:
+        facts = {"category": "knitwear", "colour": colour}
+        words = {"title": f"{colour.title()} sweater", "description": f"A {colour} sweater of merino wool."}
+        return Item(**({"item_id": item_id, "attributes": facts} | words | changes))  # type: ignore[arg-type]
+
+    catalogue = Catalogue([])
+    red, blue = catalogue.put(sweater("r", "red")), catalogue.put(sweater("b", "blue"))
+    other = catalogue.put(sweater("o", "green", description="A green sweater of cotton, with a hood."))
+    own = catalogue.put(sweater("g", "grey", group_id="mine"))
+    assert catalogue.variants(red) == [blue]
+    assert catalogue.variants(other) == catalogue.variants(own) == []
+    joined = catalogue.put(sweater("w", "white", group_id="double of r"))
+    assert catalogue.variants(joined) == [], "what the bundle found is a group of its own"
+    catalogue.put(sweater("b", "blue", description="A blue sweater, knitted by hand."))
+    assert catalogue.variants(red) == []

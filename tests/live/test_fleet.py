@@ -15,7 +15,7 @@ from modaloom.build.live import open_live_shop
 from modaloom.config import load_settings
 from modaloom.errors import BundleError, ModaloomError, NotFoundError, QueryError, StoreError
 from modaloom.live.asks import Ask
-from modaloom.live.fleet import BUNDLES, bundle_name
+from modaloom.live.fleet import BUNDLES, bundle_name, change, recalled
 from modaloom.live.shop import LiveShop
 from modaloom.storage.contract import Exposure
 from modaloom.types import Event, Interaction
@@ -154,3 +154,16 @@ def test_a_catalogue_that_cannot_be_read_leaves_no_thread_behind(
             live.add_bundle(own_bundle)
     assert [thread for thread in threading.enumerate() if thread.name == "modaloom-placing"] == before
     assert live.add_bundle(own_bundle) in live.bundles()
+
+
+def test_bundles_that_are_added_in_one_instant_are_all_kept(live: LiveShop) -> None:
+    """Two processes change the same entry; between reading and writing of the one the other one is faster."""
+    faster = iter([True])
+
+    def made(named: dict[str, str]) -> dict[str, str]:
+        if next(faster, False):
+            change(live.store, "bundles", lambda now: now | {"theirs": "there"})
+        return named | {"ours": "here"}
+
+    change(live.store, "bundles", made)
+    assert set(recalled(live.store, "bundles")) >= {"ours", "theirs", *live.bundles()}

@@ -18,7 +18,7 @@ def shortlist(n: int = 40, **changes: object) -> Shortlist:
         "scores": np.linspace(3, 0, n).astype(np.float32),
         "groups": np.arange(n),
         "categories": (np.arange(n) % 4).astype(np.int32),
-        "looks": unit_rows(rng.standard_normal((n, 8), dtype=np.float32)),
+        "looks": unit_rows(rng.standard_normal((n, 8), dtype=np.float32)).__getitem__,
         "fresh": np.zeros(n, dtype=bool),
     }
     return Shortlist(**(fields | changes))  # type: ignore[arg-type]
@@ -52,16 +52,16 @@ def test_no_more_of_a_category_than_wanted_unless_the_list_would_be_short() -> N
 
 def test_more_diversity_makes_a_list_less_alike() -> None:
     def likeness(places: list[int]) -> float:
-        looks = listed.looks
-        assert looks is not None
-        similar = looks[places] @ looks[places].T
+        assert listed.looks is not None
+        looks = listed.looks(np.array(places))
+        similar = looks @ looks.T
         return float(similar[np.triu_indices(len(places), 1)].mean())
 
     rng = np.random.default_rng(1)
     centres = rng.standard_normal((3, 8), dtype=np.float32)
     crowd = np.where(np.arange(60) < 20, 0, rng.integers(0, 3, 60))
     looks = unit_rows(centres[crowd] + 0.2 * rng.standard_normal((60, 8), dtype=np.float32))
-    listed = shortlist(60, looks=looks)
+    listed = shortlist(60, looks=looks.__getitem__)
     lists = [ordered(listed, Taste(12, diversity=wanted)) for wanted in (0.0, 0.3, 0.6, 0.9)]
     alike = [likeness(places) for places in lists]
     assert alike[0] > alike[1] + 0.1, "the default dial already tells"

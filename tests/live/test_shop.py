@@ -113,7 +113,9 @@ def test_a_new_item_can_be_recommended_within_a_second(live: LiveShop) -> None:
     live.settle()  # the encoders are loaded
     live.store.upsert_items([replace(twin, item_id="warm", group_id=None)])
     assert live.settle()
-    live.store.upsert_items([replace(twin, item_id="brand-new", group_id=None, released_at=live.clock())])
+    other = {"group_id": None, "description": "Knitted by hand in the hills.", "descriptions": {}, "titles": {}}
+    # told alike, it would be the same model
+    live.store.upsert_items([replace(twin, item_id="brand-new", released_at=live.clock(), **other)])
     started = time.monotonic()
     while "brand-new" not in ids(live.similar("warm", Ask(n=10))):
         assert time.monotonic() - started < 1.0

@@ -73,13 +73,36 @@ def test_lists_are_nearly_those_of_dense_ease(seed: int) -> None:
     assert np.mean(shared) > 0.85
 
 
+@pytest.mark.parametrize("columns_at_once", [7, 1024])
+def test_rounds_over_all_items_are_dense_ease(columns_at_once: int) -> None:
+    snapshot = random_world(3, n_users=400, n_items=250)
+    dense = scores_of(Ease(ridge=50.0), snapshot)
+    errors = []
+    for rounds in (1, 4, 8):
+        made = PLAIN(ridge=50.0, rounds=rounds, keep=1_000)
+        made.columns_at_once = columns_at_once
+        errors.append(float(np.abs(scores_of(made, snapshot) - dense).max()))
+    assert errors[0] > 3 * errors[1] > 9 * errors[2]
+    assert errors[2] < 1e-3
+
+
+def test_a_prior_and_walks_go_with_rounds_too() -> None:
+    """Where the core holds everything, both ways solve the same equations."""
+    tokens = {name: _first(made, 40) for name, made in taste_world("image", n_items=96)[0].tokens.items()}
+    snapshot = replace(random_world(0, n_users=2_000, n_items=40), tokens=tokens)
+    local, everywhere = (SparseEase(ridge=50.0, user_power=0.0, rounds=rounds).fit(snapshot) for rounds in (0, 12))
+    assert np.allclose(local.weights.toarray(), everywhere.weights.toarray(), atol=1e-3)
+
+
 @pytest.mark.parametrize("columns_at_once", [1, 7, 64])
 @pytest.mark.parametrize("seed", range(2))
 def test_blocks_change_nothing(columns_at_once: int, seed: int) -> None:
     tokens = taste_world("image", n_items=96, seed=seed)[0].tokens
     snapshot = replace(random_world(seed, n_items=96), tokens=tokens)
     whole = SparseEase(ridge=20.0, keep=15).fit(snapshot).weights
-    blocks = SparseEase(ridge=20.0, keep=15, columns_at_once=columns_at_once).fit(snapshot).weights
+    made = SparseEase(ridge=20.0, keep=15)
+    made.columns_at_once = columns_at_once
+    blocks = made.fit(snapshot).weights
     assert np.array_equal(whole.indices, blocks.indices)
     assert np.allclose(whole.data, blocks.data, atol=1e-6)
 

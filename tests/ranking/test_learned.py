@@ -9,6 +9,7 @@ from modaloom.models.towers import ABSENT, ItemTable, Queries, pad_histories, pa
 from modaloom.numerics import unit_rows
 from modaloom.ranking.learned import FusionIndex
 from modaloom.ranking.nearest import NEIGHBOURS
+from modaloom.ranking.retrieve import near
 from modaloom.types import BoolArray, FloatArray, Histories, IntArray
 
 N, DIM = 200, 6
@@ -48,12 +49,12 @@ def test_scores_at_items_are_those_of_scoring_everything(tower: object) -> None:
 def test_what_it_proposes_is_what_comes_first(tower: object) -> None:
     index = FusionIndex(TABLE, tower)  # type: ignore[arg-type]
     expected = score_queries(past_queries(tower, TABLE, PASTS), TABLE)  # type: ignore[arg-type]
-    near = index.ask(PASTS).nearby()
+    proposals = near(index.ask(PASTS).reach())
     for row in (0, 1, 3):
-        proposed = set(near[[row]].indices.tolist())
+        proposed = set(proposals[[row]].indices.tolist())
         assert set(np.argsort(-expected[row])[:10].tolist()) <= proposed
         assert len(proposed) <= NEIGHBOURS * 3
-    single = near[[0]]
+    single = proposals[[0]]
     np.testing.assert_allclose(single.data, expected[0, single.indices], atol=1e-3)
 
 
@@ -73,7 +74,7 @@ def test_a_modality_is_left_out_of_the_queries() -> None:
 
 def test_an_item_that_comes_later_is_scored_and_proposed() -> None:
     index = FusionIndex(TABLE, kernel_tower)
-    index.ask(PASTS).nearby()  # neighbours are found before
+    near(index.ask(PASTS).reach())  # neighbours are found before
     places = np.array([N, N + 1, 3])  # two come, one changes
     keys = np.concatenate([TABLE.keys[[9]], TABLE.keys[[10]], TABLE.keys[[11]]])
     table = index.place(
@@ -85,8 +86,8 @@ def test_an_item_that_comes_later_is_scored_and_proposed() -> None:
     expected = score_queries(past_queries(kernel_tower, table, later), table)
     answer = index.ask(later)
     np.testing.assert_allclose(answer.at(np.arange(N + 2)), expected, atol=1e-4)
-    assert set(np.argsort(-expected[0])[:10].tolist()) <= set(answer.nearby().indices.tolist())
-    changed = index.ask(Histories.from_lists([[3]], now=0)).nearby()
+    assert set(np.argsort(-expected[0])[:10].tolist()) <= set(near(answer.reach()).indices.tolist())
+    changed = near(index.ask(Histories.from_lists([[3]], now=0)).reach())
     assert 11 in changed.indices, "its neighbours are those of what it is now"
     voice = index.voice(pad_histories(later))
     assert voice is not None

@@ -108,7 +108,8 @@ def test_whatever_is_asked_and_changes_they_are_those_of_an_exact_search(steps: 
             for item, own in zip(step, sets(columns), strict=True):
                 assert own == first.setdefault(item, sets(Exact(find.keys)(np.array([item]))[0])[0])
             assert values.shape == (len(items), K)
-            summed = index.after(items[None, :], np.ones((1, len(items)), dtype=np.float32)).toarray()[0]
+            past, table = index.after(items[None, :], np.ones((1, len(items)), dtype=np.float32))
+            summed = (past @ table).toarray()[0]
             expected = np.zeros(index.n_items, dtype=np.float32)
             np.add.at(expected, columns.ravel(), values.ravel())
             np.testing.assert_allclose(summed, expected, atol=1e-5)

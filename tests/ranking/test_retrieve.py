@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from modaloom.metrics import top_n
 from modaloom.models.towers import ItemTable, Queries, UserTower
 from modaloom.numerics import squashed_zscore, unit_rows
+from modaloom.ranking import fast, retrieve
 from modaloom.ranking import ranker as ranking
-from modaloom.ranking import retrieve
 from modaloom.ranking.demand import Demand
 from modaloom.ranking.nearest import Neighbours, best_columns, in_threads
 from modaloom.ranking.parts import ContentKernel, Linear, Part, Repurchase, Variants
@@ -74,10 +74,14 @@ def mean_tower(keys: FloatArray, mask: BoolArray, event: IntArray, age_days: Flo
     return Queries(query * 3, np.zeros((len(keys), 1), np.float32), np.ones((len(keys), 3), np.float32))
 
 
-@pytest.fixture
-def without_dense(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No catalogue is small enough to be scored as a whole."""
+@pytest.fixture(params=["numpy", "compiled"])
+def without_dense(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No catalogue is small enough to be scored as a whole; and the compiled loops do all the work, or none."""
     monkeypatch.setattr(ranking, "DENSE_ITEMS", 0)
+    monkeypatch.setattr(ranking, "FEW_ITEMS", 0)
+    if request.param == "compiled":
+        pytest.importorskip("numba")
+    monkeypatch.setattr(fast, "MANY_SHOPPERS", 0 if request.param == "compiled" else 10**9)
 
 
 def blend(weights: dict[str, float], tower: UserTower = kernel_tower) -> Ranker:
@@ -139,6 +143,12 @@ class TestRecommend:
         allowed, hidden = rng.random(shape) < share, hides(histories)
         lists = made.recommend(histories, 10, allowed=allowed, hidden=hidden, threads=1)
         check_same(lists, made.score(histories), allowed & (hidden.toarray() == 0), 10)
+
+    def test_a_cell_of_zero_hides_nothing(self) -> None:
+        histories = Histories.from_lists([[9, 4], [4]], now=WORLD.now)
+        zeros = sp.csr_matrix((np.array([0.0, 1.0], np.float32), np.array([9, 4]), np.array([0, 1, 2])), shape=(2, N))
+        lists = blend({"repurchase": 1.0}).recommend(histories, 2, hidden=zeros)
+        assert lists.items.tolist() == [[4, 9], [0, 1]]
 
     def test_threads_and_company_change_nothing(self) -> None:
         histories = SHOP.histories(np.arange(SHOP.n_users))
@@ -266,12 +276,14 @@ def test_neighbours_are_found_once_and_only_when_needed() -> None:
         return np.stack([items, (items + 1) % 10], axis=1), np.ones((len(items), 2), dtype=np.float32)
 
     near = Neighbours(10, find)
-    after = near.after(np.array([[3, 4], [9, 0]]), np.array([[1.0, 0.5], [2.0, 0.0]], dtype=np.float32)).toarray()
+    past, table = near.after(np.array([[3, 4], [9, 0]]), np.array([[1.0, 0.5], [2.0, 0.0]], dtype=np.float32))
+    after = (past @ table).toarray()
     assert after[0].tolist() == [0, 0, 0, 1, 1.5, 0.5, 0, 0, 0, 0]
     assert after[1].tolist() == [2, 0, 0, 0, 0, 0, 0, 0, 0, 2]
     near.after(np.array([[4, 5]]), np.ones((1, 2), dtype=np.float32))
     assert sorted(asked) == [3, 4, 5, 9]
-    assert near.after(np.zeros((2, 1), dtype=np.int64), np.zeros((2, 1), dtype=np.float32)).nnz == 0
+    past, table = near.after(np.zeros((2, 1), dtype=np.int64), np.zeros((2, 1), dtype=np.float32))
+    assert (past @ table).nnz == 0
 
 
 def test_a_union_ascends_without_repeats() -> None:

@@ -9,7 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modaloom.models.towers import ABSENT, ItemTable, Past, Queries, score_queries, without_modality
-from modaloom.numerics import Moments, moments_of, squashed_zscore, unit_rows
+from modaloom.numerics import (
+    Moments,
+    distinct,
+    moments_of,
+    moments_of_few,
+    places_among,
+    squashed_zscore,
+    summed,
+    unit_rows,
+)
+from modaloom.ranking.learned import fusion_reference
 from modaloom.ranking.nearest import Neighbours, best_columns
 from modaloom.ranking.retrieve import normalised, reference_items
 from modaloom.ranking.single import (
@@ -20,7 +30,6 @@ from modaloom.ranking.single import (
     Left,
     Rows,
     SparseVoice,
-    summed,
 )
 from modaloom.types import FloatArray, IntArray
 
@@ -72,6 +81,13 @@ def check(voice: Any, items: IntArray, left: Left, row: int, raw: FloatArray) ->
         )
 
 
+def told(voice: Any) -> tuple[IntArray, FloatArray]:
+    """What a voice proposes, each item once, and roughly its raw scores."""
+    columns, values = voice.near()
+    items, sums = summed(columns, values, N)
+    return items, voice.told(sums.astype(np.float64))
+
+
 @settings(max_examples=80)
 @given(PASTS, PICKS, LEFT_OUT, st.integers(0, 2**32 - 1))
 def test_sparse(past: list[int], items: IntArray, left_out: IntArray, seed: int) -> None:
@@ -84,7 +100,7 @@ def test_sparse(past: list[int], items: IntArray, left_out: IntArray, seed: int)
     left = voice.left_out(items, left_out)
     for row, gone in enumerate([-1, *left_out.tolist()]):
         check(voice, items, left, row, dense[distinct != gone].sum(axis=0).astype(np.float32))
-    near, values = voice.near()
+    near, values = told(voice)
     np.testing.assert_allclose(values, dense.sum(axis=0)[near], atol=1e-5)
     assert set(near.tolist()) == set(columns.tolist())
 
@@ -110,7 +126,7 @@ def test_kernel(past: list[int], items: IntArray, left_out: IntArray, weights: l
     for row, gone in enumerate([-1, *left_out.tolist()]):
         check(voice, items, left, row, kernel_by_hand(padded.items[0], np.where(padded.items[0] != gone, own, 0)))
     if own.any():
-        near, values = voice.near()
+        near, values = told(voice)
         assert (values <= kernel_by_hand(padded.items[0], own)[near] + 1e-4).all(), (
             "what it proposes is no more than so"
         )
@@ -132,12 +148,12 @@ def fusion_by_hand(past: Past, gone: int) -> FloatArray:
 def test_fusion(past: list[int], items: IntArray, left_out: IntArray) -> None:
     padded, everything = past_of(past), reference_items(N)
     scores = TABLE.keys * np.float32(0.5) @ TABLE.keys.T + TABLE.bias
-    voice = FusionVoice(TABLE, neighbours_of(scores), 0.0, TABLE.keys[everything], padded, queries_of(padded))
+    voice = FusionVoice(TABLE, neighbours_of(scores), 0.0, fusion_reference(TABLE), padded, queries_of(padded))
     left = voice.left_out(items, left_out)
     for row, gone in enumerate([-1, *left_out.tolist()]):
         check(voice, items, left, row, fusion_by_hand(padded, gone))
-    assert set(left.without_modality) == (set(TABLE.modalities) if past else set())
-    for name, (raw, mean) in left.without_modality.items():
+    assert left.without.shape == ((2, len(items)) if past else (0, len(items)))
+    for name, raw, mean in zip(TABLE.modalities, left.without, left.without_mean[:, 0], strict=bool(past)):
         expected = score_queries(without_modality(queries_of(padded), TABLE, name), TABLE)[0]
         np.testing.assert_allclose(raw, expected[items], rtol=1e-4, atol=1e-4)
         np.testing.assert_allclose(mean, expected[everything].mean(), rtol=1e-4, atol=1e-4)
@@ -158,6 +174,25 @@ def test_where_there_is_no_order_nothing_is_said() -> None:
 
 
 def test_summed_adds_what_is_equal() -> None:
-    columns, values = summed(np.array([7, 2, 7]), np.array([1.0, 2.0, 3.0], dtype=np.float32))
-    assert columns.tolist() == [2, 7]
-    assert values.tolist() == [2.0, 4.0]
+    columns, values = summed(np.array([7, 2, 7]), np.array([1.0, 2.0, 3.0], dtype=np.float32), N)
+    assert dict(zip(columns.tolist(), values.tolist(), strict=True)) == {2: 2.0, 7: 4.0}
+
+
+@given(st.lists(st.integers(0, 30)), st.lists(st.integers(0, 30)))
+def test_places_need_no_sorting_and_no_clean_table(columns: list[int], items: list[int]) -> None:
+    found, inverse = distinct(np.array(columns, dtype=np.int64), 31)
+    assert sorted(found.tolist()) == sorted(set(columns))
+    assert found[inverse].tolist() == columns
+    if columns:
+        places, there = places_among(found, np.array(items, dtype=np.int64), 31)
+        assert there.tolist() == [item in columns for item in items]
+        assert found[places][there].tolist() == [item for item in items if item in columns]
+
+
+@given(st.lists(st.lists(st.floats(-1e3, 1e3, width=32), min_size=3, max_size=3), min_size=1))
+def test_moments_in_fewer_steps(rows: list[list[float]]) -> None:
+    scores = np.array(rows, dtype=np.float32)
+    quick, exact = moments_of_few(scores), moments_of(scores)
+    np.testing.assert_allclose(quick.mean, exact.mean, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(quick.spread, exact.spread, rtol=1e-3, atol=1e-3)
+    assert quick.flat.tolist() == exact.flat.tolist()

@@ -93,3 +93,28 @@ def test_another_encoder_than_learned_with_is_refused(bundle: Bundle) -> None:
     reader = ContentReader(replace(bundle, config=brought), load_settings())
     assert not reader.reads("text"), "vectors that a shop brought cannot be made again"
     assert "text" not in reader.tokens([Item("a", title="dress")])
+
+
+def test_what_was_read_once_is_not_read_again(
+    bundle: Bundle, items: list[Item], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by the next process either; what has changed is."""
+    settings = load_settings(cache_dir=tmp_path)
+    first = ContentReader(bundle, settings).tokens(items[:3])
+    next_start = ContentReader(bundle, settings)
+    reads: list[object] = []
+    for modality in ("image", "text"):
+        encoder = next_start._encoder(modality)
+        encode = encoder.encode
+        monkeypatch.setattr(encoder, "encode", lambda some, encode=encode: reads.extend(some) or encode(some))
+    again = next_start.tokens(items[:3])
+    assert reads == []
+    for name, made in first.items():
+        np.testing.assert_array_equal(made.vectors, again[name].vectors)
+        np.testing.assert_array_equal(made.mask, again[name].mask)
+    next_start.tokens([replace(items[0], titles={}, descriptions={}, title="Another name")])
+    assert len(reads) == 1
+    (tmp_path / "arrivals").rename(tmp_path / "gone")
+    (tmp_path / "arrivals").write_text("in the way")
+    broken = ContentReader(bundle, settings).tokens(items[:1])
+    np.testing.assert_allclose(broken["image"].vectors, first["image"].vectors[:1], atol=1e-5)

@@ -72,7 +72,7 @@ def test_a_style_is_a_palette_with_a_print(world: World) -> None:
         assert good.look.print_name == print_name
 
 
-def test_what_somebody_likes_to_see_or_to_read_is_theirs_alone(world: World) -> None:
+def test_few_share_what_they_like_to_see_or_to_read(world: World) -> None:
     for group in ("image", "text"):
         tastes = [frozenset(who.taste) for who in world.shoppers if who.group == group and isinstance(who.taste, tuple)]
         assert len(set(tastes)) > 0.7 * len(tastes)

@@ -8,14 +8,60 @@ from pathlib import Path
 import pytest
 
 from modaloom.errors import StoreError
+from modaloom.storage import sql
 from modaloom.storage.migrations import known_migrations, pending_migrations
 from modaloom.storage.open import open_store
 
 WRITTEN = {
-    "sqlite": {"0001_start": "42e8fdd496cb9479399778c1c7c6a66e776f61b29d2a034c627e40cca72adf82"},
-    "postgres": {"0001_start": "5745225e607638c0084a1e8710c8da72500e18531ad13eb0d3518cf8eaf7ea2b"},
+    "sqlite": {
+        "0001_start": "42e8fdd496cb9479399778c1c7c6a66e776f61b29d2a034c627e40cca72adf82",
+        "0002_lists": "26732501d1d971d5be760edb453b1e642c146b50cf9b2bb4f2b5495f02413ba1",
+    },
+    "postgres": {
+        "0001_start": "5745225e607638c0084a1e8710c8da72500e18531ad13eb0d3518cf8eaf7ea2b",
+        "0002_lists": "215208ae866d19b5c234e2933e9511a2f5cb42f71104392ab17fd0ac78b48482",
+    },
 }
 """What was released must not change: somebody's store has it. A change of the schema is a new file and a new line."""
+
+
+OLD_LISTS = (
+    "INSERT INTO shopper (user_id) VALUES ('u')",
+    "INSERT INTO item (item_id) VALUES ('a'), ('b'), ('c')",
+    "INSERT INTO showing (showing_num, user_num, request_id, place, bundle, timestamp)"
+    " SELECT n, user_num, 'r' || n, 'home', 'old', n FROM shopper,"
+    " (SELECT 1 AS n UNION ALL SELECT 2 UNION ALL SELECT 3) numbers",
+    "INSERT INTO exposure (showing_num, position, item_num, rank, explored)"
+    " SELECT s.n, s.position, i.item_num, s.rank, s.explored FROM item i JOIN ("
+    " SELECT 1 AS n, 0 AS position, 'b' AS item_id, 0 AS rank, 0 AS explored"
+    " UNION ALL SELECT 1, 1, 'a', 1, 1 UNION ALL SELECT 1, 2, 'c', 2, 0"
+    " UNION ALL SELECT 2, 3, 'c', 5, 0 UNION ALL SELECT 2, 7, 'a', 9, 1) s ON s.item_id = i.item_id",
+)
+"""What the first schema kept of three lists, one of them empty and one with gaps."""
+
+
+def check_lists_are_taken_over(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store of the first schema, brought up to date, tells of the lists that it was told of."""
+    with monkeypatch.context() as past:
+        past.setattr(sql, "known_migrations", lambda dialect: known_migrations(dialect)[:1])
+        with open_store(url) as store:
+            for statement in OLD_LISTS:
+                store._write(lambda session, statement=statement: session.run(statement))  # type: ignore[attr-defined]
+    with open_store(url) as store:
+        told = [(one.request_id, one.item_id, one.rank, one.explored) for one in store.exposures("u")]
+        assert told == [
+            ("r2", "c", 5, False),
+            ("r2", "a", 9, True),
+            ("r1", "b", 0, False),
+            ("r1", "a", 1, True),
+            ("r1", "c", 2, False),
+        ]
+        assert [(one.shown, one.acted_on) for one in store.outcomes(0)] == [(3, 0)]
+        assert store.counts()["showing"] == 3
+
+
+def test_lists_of_the_first_schema_are_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_lists_are_taken_over(f"sqlite:///{tmp_path}/shop.db", monkeypatch)
 
 
 @pytest.mark.parametrize("dialect", sorted(WRITTEN))
@@ -66,7 +112,7 @@ def test_a_store_that_does_not_fit_is_left_alone(change: str, words: str, tmp_pa
 
 
 def test_a_migration_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from modaloom.storage import migrations, sql
+    from modaloom.storage import migrations
 
     folder = tmp_path / "steps"
     (folder / "sqlite").mkdir(parents=True)

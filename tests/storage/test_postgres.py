@@ -24,6 +24,7 @@ else:
     psycopg = pytest.importorskip("psycopg", reason="needs pip install 'modaloom[postgres]'")
 
 from modaloom.storage.postgres import PostgresStore  # noqa: E402
+from tests.storage.test_migrations import check_lists_are_taken_over  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,10 @@ class TestPostgres(StoreSuite):
 
     def new_url(self) -> str:
         return self.server.new_url()
+
+
+def test_lists_of_the_first_schema_are_taken_over(server: LocalPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_lists_are_taken_over(server.new_url(), monkeypatch)
 
 
 def test_kills_lose_nothing(server: LocalPostgres) -> None:

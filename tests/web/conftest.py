@@ -67,6 +67,7 @@ def start_service(bundle: Path, folder: Path) -> Iterator[Running]:
         demo_shoppers={user: f"Shopper {n}" for n, user in enumerate(users)},
         currency="¥",
         page_size=12,
+        trends_every_h=0,  # or it would put its own board in the place of the tests'
         newcomers_per_s=1_000,
         newcomers_burst=10_000,
         address_per_s=10_000,

@@ -1,4 +1,7 @@
-"""Takes the pictures of ``docs/screenshots`` from a running demo: ``python -m tests.web.screenshots URL FOLDER``."""
+"""Takes the pictures of ``docs/screenshots`` from a running demo.
+
+``python -m tests.web.screenshots URL FOLDER [KEY]``; the trend board's need a shop or admin key.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,19 @@ SHOTS: tuple[tuple[str, str, int, str, str, str | None], ...] = (
     ("wardrobe", "/wardrobe", DESKTOP, "en", "light", None),
     ("me", "/me", DESKTOP, "en", "light", None),
     ("me", "/me", PHONE, "zh", "dark", None),
+    ("trends", "/trends", DESKTOP, "en", "light", None),
+    ("trends", "/trends", DESKTOP, "zh", "dark", None),
+    ("trends", "/trends", PHONE, "en", "dark", None),
+    ("trend", "TREND", DESKTOP, "en", "light", None),
+    ("trend", "TREND", PHONE, "zh", "light", None),
+    ("terms", "/trends/terms", DESKTOP, "zh", "light", None),
+    ("terms", "/trends/terms", PHONE, "zh", "dark", None),
+    ("gaps", "/trends/gaps", DESKTOP, "en", "dark", None),
+    ("gaps", "/trends/gaps", PHONE, "en", "light", None),
+    ("arrivals", "/trends/new", DESKTOP, "en", "light", None),
 )
+TALL = {"trends": 1_250, "trend": 1_300, "gaps": 1_100, "terms": 1_000}
+"""Heights of screens of which more must be seen."""
 """Name, screen, width, language, theme, and what is clicked."""
 BECOME = """async () => {
     const key = JSON.parse(document.getElementById("boot").textContent).key;
@@ -43,16 +58,18 @@ BECOME = """async () => {
 }"""
 
 
-def main(url: str, folder: Path) -> None:
-    """Takes all of them."""
+def main(url: str, folder: Path, key: str = "") -> None:
+    """Takes all of them, those of the trend board only with a key."""
     from playwright.sync_api import sync_playwright
 
     folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(ARGUMENTS))
         for name, path, width, language, theme, click in SHOTS:
+            if not key and (path == "TREND" or path.startswith("/trends")):
+                continue
             context = browser.new_context(
-                viewport={"width": width, "height": 844 if width == PHONE else 900},
+                viewport={"width": width, "height": TALL.get(name, 844 if width == PHONE else 900)},
                 locale={"zh": "zh-CN", "en": "en-GB"}[language],
                 color_scheme=theme,
                 has_touch=width == PHONE,
@@ -61,6 +78,7 @@ def main(url: str, folder: Path) -> None:
             )
             page = context.new_page()
             page.goto(f"{url}/offline")
+            page.evaluate("key => sessionStorage.setItem('modaloom.desk', key)", key)
             _open(page, url, path, page.evaluate(BECOME))
             if click:
                 page.click(click)
@@ -78,6 +96,10 @@ def _open(page: Any, url: str, path: str, item_id: str) -> None:
         page.set_input_files("#photo-file", {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": photo})
         page.wait_for_selector("#results [data-item]")
         page.evaluate("scrollTo(0, 0)")
+    elif path == "TREND":
+        page.goto(f"{url}/trends?verdict=rising")
+        page.locator(".mover a").first.click()
+        page.wait_for_selector(".chart-stage svg")
     else:
         page.goto(url + (f"/item/{item_id}" if path == "ITEM" else path))
         page.wait_for_selector("main [aria-busy=true]", state="detached")
@@ -85,4 +107,4 @@ def _open(page: Any, url: str, path: str, item_id: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1].rstrip("/"), Path(sys.argv[2]))
+    main(sys.argv[1].rstrip("/"), Path(sys.argv[2]), *sys.argv[3:4])

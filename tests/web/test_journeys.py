@@ -165,6 +165,11 @@ def test_search_by_words_photo_and_keyboard(service: Running, visit: Visit) -> N
     assert set(framed) >= {"file", "crop_x", "crop_y", "crop_w", "crop_h"}
     assert "file" in whole
     page.wait_for_selector("#results [data-item]")
+    with page.expect_response("**/v1/search/photo") as filtered:
+        page.locator("#filters .chip[aria-pressed]").first.click()
+    kinds = {card["category"] for card in filtered.value.json()["items"]}
+    assert len(kinds) == 1, "the photo's list follows the filters"
+    assert "category" in page.evaluate("window.sent").pop()
 
 
 def test_the_frame_moves_by_touch(service: Running, visit: Visit) -> None:

@@ -17,9 +17,11 @@ from modaloom.api.middleware.errors import install
 from modaloom.api.middleware.limits import TokenBucket
 from modaloom.api.routes import page
 from modaloom.api.settings import load_serve_settings
-from modaloom.messages import page_messages
+from modaloom.messages import board_messages, page_messages
 
 KEY = "page-key-</script>"
+DESK = (*page.DESK.values(), "/trends/colour%3Dred%2Fpink")
+"""Screens of the shop's people, who read other sentences."""
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ def boot_of(html: str) -> dict[str, Any]:
     return boot
 
 
-@pytest.mark.parametrize("path", ["/", "/search", "/item/M%2F1", "/wardrobe", "/me", "/admin", "/offline"])
+@pytest.mark.parametrize("path", ["/", "/search", "/item/M%2F1", "/wardrobe", "/me", "/admin", "/offline", *DESK])
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_shells_are_in_the_language_that_is_asked_for(client: TestClient, path: str, language: str) -> None:
     answer = client.get(path, headers={"Accept-Language": f"fr, {language}-XX;q=0.8"})
@@ -53,7 +55,7 @@ def test_shells_are_in_the_language_that_is_asked_for(client: TestClient, path: 
     assert f'<html lang="{ {"zh": "zh-Hans", "en": "en"}[language] }"' in answer.text
     assert page_messages(language)["page"]["skip"] in answer.text
     assert "Loom &amp; Co" in answer.text
-    assert boot_of(answer.text)["messages"] == page_messages(language)
+    assert boot_of(answer.text)["messages"] == (board_messages if path in DESK else page_messages)(language)
     assert answer.headers["cache-control"] == "private, no-cache"
 
 
@@ -85,7 +87,7 @@ def test_the_page_knows_whether_somebody_is_known(client: TestClient) -> None:
 
 
 def test_every_file_of_a_shell_is_there_and_may_be_kept(client: TestClient) -> None:
-    for path in ("/", "/search", "/item/1", "/wardrobe", "/me", "/admin", "/offline"):
+    for path in ("/", "/search", "/item/1", "/wardrobe", "/me", "/admin", "/offline", *DESK):
         addresses = re.findall(r'(?:src|href)="(/static/[^"]+)"', client.get(path).text)
         assert len(addresses) > 10
         for address in addresses:
@@ -114,6 +116,17 @@ def test_files_are_sent_packed_to_who_can_read_it(client: TestClient) -> None:
 def test_what_is_no_file_is_not_found(client: TestClient) -> None:
     for name in ("none.js", "../../../cli.py", "%2e%2e/templates/base.html"):
         assert client.get(f"/static/{page.version()}/{name}").status_code == 404
+
+
+def test_the_shops_people_have_their_own_ways_to_go(client: TestClient) -> None:
+    for path in DESK:
+        text = client.get(path).text
+        assert [one for one in page.DESK.values() if f'href="{one}"' not in text] == [], path
+        assert 'href="/wardrobe"' not in text
+    assert 'aria-current="page">Search terms' in client.get("/trends/terms", headers={"Accept-Language": "en"}).text
+    assert 'data-trend="colour=red/pink"' in client.get(DESK[-1]).text
+    assert "<script>alert" not in client.get('/trends/x="><script>alert(1)</script>').text
+    assert "/trends" not in client.get("/").text, "no way to the board for shoppers"
 
 
 def test_worker_and_manifest(client: TestClient) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 import modaloom
+from modaloom.api.routes.page import DESK
 from modaloom.errors import QueryError
-from modaloom.messages import page_messages
+from modaloom.messages import board_messages, page_messages
 from modaloom.types import LANGUAGES
 
 WEB = Path(modaloom.__file__).parent / "web"
@@ -26,8 +27,8 @@ MAX_SCRIPT_LINES, MAX_STYLE_LINES = 300, 400
 
 
 def keys_of(language: str) -> dict[str, str]:
-    """All sentences by key: ``home.title``."""
-    told: Mapping[str, Any] = page_messages(language)
+    """All sentences by key, of the page and of the trend board: ``home.title``."""
+    told: Mapping[str, Any] = board_messages(language)
     return {f"{table}.{name}": text for table, texts in told.items() for name, text in texts.items()}
 
 
@@ -50,22 +51,25 @@ def test_every_sentence_that_is_used_exists() -> None:
     assert used
     assert not {key for key in used if not key.endswith(".") and key not in known}
     tables = {one or other for one, other in BUILT.findall(text)} | set(NAMED.findall(text))
-    assert not tables - set(page_messages("en"))
+    assert not tables - set(board_messages("en"))
 
 
 def test_every_sentence_is_used() -> None:
     text = sources()
     tables = {one or other for one, other in BUILT.findall(text)} | set(NAMED.findall(text))
     mentioned = set(ANY.findall(text))
-    api = (WEB.parent / "api" / "routes" / "page.py").read_text(encoding="utf-8")
-    mentioned |= set(ANY.findall(api))
+    api = WEB.parent / "api"
+    mentioned |= set(ANY.findall((api / "routes" / "page.py").read_text(encoding="utf-8")))
+    mentioned |= {f"{screen}.{part}" for screen in DESK for part in ("title", "lede")}
+    chart = (WEB.parent / "bulletin" / "picture.py").read_text(encoding="utf-8")
+    mentioned |= {f"chart.{name}" for name in re.findall(r"""said(?:\["chart"\])?\["(\w+)"\]""", chart)}
     assert not {key for key in keys_of("en") if key not in mentioned and key.split(".")[0] not in tables}
 
 
 def test_chinese_is_chinese_and_english_is_not() -> None:
     chinese = re.compile(r"[\u4e00-\u9fff]")
     assert not [key for key, text in keys_of("en").items() if chinese.search(text)]
-    assert not [key for key, text in keys_of("zh").items() if not chinese.search(text)]
+    assert not [key for key, text in keys_of("zh").items() if not chinese.search(text) and text != "{name}"]
 
 
 def test_code_and_templates_hold_no_sentences() -> None:

@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
 from typing import ParamSpec, TypeVar
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -70,7 +71,11 @@ class TokenBucket:
 def address_of(scope: Scope) -> str:
     """A short name for the client's address, the same for a whole IPv6 network; the address is not in it."""
     client = scope.get("client")
-    host = client[0] if client else ""
+    return _short_name(client[0] if client else "")
+
+
+@lru_cache(maxsize=4_096)
+def _short_name(host: str) -> str:
     try:
         address = ipaddress.ip_address(host)
         if address.version == 6:

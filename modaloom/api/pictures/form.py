@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from fastapi.exceptions import RequestValidationError
 from PIL import Image
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from modaloom.api.middleware.errors import Refused
 from modaloom.api.pictures.accept import accept_picture
+from modaloom.api.schemas.queries import checked
 from modaloom.api.service import MB, Service
 
 T = TypeVar("T", bound=BaseModel)
-MAX_FIELDS = 16
+MAX_FIELDS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Form:
     """What was sent."""
 
     file: bytes
-    fields: dict[str, str]
+    fields: list[tuple[str, str]]
 
     def checked(self, shape: type[T]) -> T:
         """The fields beside the picture.
@@ -33,11 +33,7 @@ class Form:
         Raises:
             RequestValidationError: names every faulty field.
         """
-        try:
-            return shape.model_validate(self.fields)
-        except ValidationError as error:
-            faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors(include_input=False)]
-            raise RequestValidationError(faults) from error
+        return checked(shape, self.fields)
 
 
 def picture_form(fields: type[BaseModel] | None = None, *, raw: bool = False) -> dict[str, Any]:
@@ -68,7 +64,7 @@ async def read_form(request: Request) -> Form:
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind.startswith("image/") or kind == "application/octet-stream":
-        return Form(await request.body(), {})
+        return Form(await request.body(), [])
     if kind != "multipart/form-data":
         raise Refused(415, "not_a_form", "send multipart/form-data with a file, or the picture itself")
     parser = MultiPartParser(request.headers, request.stream(), max_files=1, max_fields=MAX_FIELDS)
@@ -81,10 +77,9 @@ async def read_form(request: Request) -> Form:
         file = form.get("file")
         if not isinstance(file, UploadFile):
             raise Refused(422, "no_picture", "file: the form has no picture of this name", hint="Call it 'file'")
-        repeated = [name for name in form if len(form.getlist(name)) > 1]
-        if repeated:
-            raise Refused(422, "invalid", f"{', '.join(repeated)[:200]}: given more than once")
-        fields = {name: value for name, value in form.items() if isinstance(value, str)}
+        if len(form.getlist("file")) > 1:
+            raise Refused(422, "invalid", "file: given more than once")
+        fields = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
         return Form(await file.read(), fields)
     finally:
         await form.close()

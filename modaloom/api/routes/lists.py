@@ -19,9 +19,9 @@ from modaloom.api.pictures.accept import crop, jpeg_bytes
 from modaloom.api.pictures.form import decoded, picture_form, read_form
 from modaloom.api.schemas.answers import ExplanationOut, ListOut
 from modaloom.api.schemas.asks import FilterQuery, Id, Language, ListQuery, PhotoFields, SearchQuery
-from modaloom.api.schemas.queries import query_parameters, read_query
+from modaloom.api.schemas.queries import query_of, query_parameters, read_query
 from modaloom.api.schemas.shapes import Json, list_shape, why_shape
-from modaloom.api.service import Caller, PageCaller, Service, StrictRoute, TheService
+from modaloom.api.service import Caller, PageCaller, Service, StrictRoute, TheService, caller_of, service_of
 from modaloom.live.asks import Answer, Ask, Rules
 
 router = APIRouter(tags=["lists"], route_class=StrictRoute)
@@ -85,10 +85,9 @@ def noted(service: Service, request_id: str, place: str, ask: Ask, listed: Liste
 
 
 @router.get("/v1/recommendations", responses=LIST, openapi_extra=query_parameters(ListQuery))
-async def recommendations(
-    request: Request, service: TheService, caller: PageCaller, query: Annotated[ListQuery, read_query(ListQuery)]
-) -> Response:
+async def recommendations(request: Request) -> Response:
     """For you, trending, or new."""
+    service, caller, query = service_of(request), caller_of(request), query_of(ListQuery, request)
     live = service.live
     listed = {"home": live.home, "trending": live.trending, "new": live.new}[query.place]
     return await answered(request, service, caller, query, query.place, listed)
@@ -121,10 +120,9 @@ async def goes_with(
 
 
 @router.get("/v1/search", responses=LIST, openapi_extra=query_parameters(SearchQuery))
-async def search(
-    request: Request, service: TheService, caller: PageCaller, query: Annotated[SearchQuery, read_query(SearchQuery)]
-) -> Response:
+async def search(request: Request) -> Response:
     """What words describe, in Chinese or English."""
+    service, caller, query = service_of(request), caller_of(request), query_of(SearchQuery, request)
     if not query.text.strip():
         raise Refused(422, "bad_query", "text is blank", hint="Say what to look for")
     return await answered(
@@ -147,7 +145,7 @@ def _search_photo(service: Service, caller: Caller, data: bytes, fields: PhotoFi
     image = decoded(service, data)
     if box := fields.box():
         image = crop(image, box)
-    ask = ask_of(service, caller, fields.query())
+    ask = ask_of(service, caller, fields)
     with tempfile.TemporaryDirectory(prefix="modaloom-", dir=_memory_folder()) as folder:
         photo = Path(folder) / "photo.jpg"
         photo.write_bytes(jpeg_bytes(image, quality=92))

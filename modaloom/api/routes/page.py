@@ -23,7 +23,7 @@ from starlette.responses import Response
 
 from modaloom.api.middleware.errors import Refused
 from modaloom.api.service import COOKIE, Service, TheService, limited_by_address
-from modaloom.messages import page_messages
+from modaloom.messages import board_messages, page_messages
 from modaloom.types import LANGUAGES
 
 router = APIRouter(include_in_schema=False)
@@ -31,6 +31,14 @@ LANGUAGE_COOKIE, THEME_COOKIE = "modaloom_language", "modaloom_theme"
 THEMES = ("light", "dark")
 SCREENS = {"home": "/", "search": "/search", "wardrobe": "/wardrobe", "me": "/me"}
 """Those of the navigation, with their addresses."""
+DESK = {
+    "trends": "/trends",
+    "terms": "/trends/terms",
+    "gaps": "/trends/gaps",
+    "alerts": "/trends/alerts",
+    "arrivals": "/trends/new",
+}
+"""Screens of the trend board, for the shop's people."""
 YEAR_S = 365 * 86_400
 WORKER = "service-worker.js"
 IMPORTED = re.compile(r"""^(?:import|export)\b[^"';]*["'](\.{1,2}/[^"']+)["']""", re.MULTILINE)
@@ -69,7 +77,7 @@ def version() -> str:
     digest = hashlib.blake2b(digest_size=8)
     for name, asset in assets().items():
         digest.update(f"{name}\0{len(asset.data)}\0".encode() + asset.data)
-    digest.update(orjson.dumps([page_messages(language) for language in LANGUAGES]))
+    digest.update(orjson.dumps([board_messages(language) for language in LANGUAGES]))
     return digest.hexdigest()
 
 
@@ -103,8 +111,8 @@ def _templates() -> Environment:
 
 
 def sentence(language: str, key: str, **values: object) -> str:
-    """A sentence of the page: ``home.title``."""
-    found: Any = page_messages(language)
+    """A sentence of the page or of the trend board: ``home.title``."""
+    found: Any = board_messages(language)
     for part in key.split("."):
         found = found[part]
     return str(found).format(**values) if values else str(found)
@@ -122,17 +130,26 @@ def language_of(request: Request, service: Service) -> str:
     return service.settings.language
 
 
-def shown(request: Request, service: Service, screen: str, **values: object) -> Response:
-    """One screen's shell."""
+def shown(
+    request: Request,
+    service: Service,
+    screen: str,
+    *,
+    template: str | None = None,
+    desk: bool = False,
+    **values: object,
+) -> Response:
+    """One screen's shell; ``desk`` for those of the shop's people, who have other ways to go and other sentences."""
     limited_by_address(request.scope, service)
     language = language_of(request, service)
     theme = request.cookies.get(THEME_COOKIE, "")
     html = (
         _templates()
-        .get_template(f"{screen}.html")
+        .get_template(template or f"{screen}.html")
         .render(
             screen=screen,
-            screens=SCREENS,
+            screens=DESK if desk else SCREENS,
+            desk=desk,
             language=language,
             languages=LANGUAGES,
             theme=theme if theme in THEMES else "",
@@ -141,7 +158,7 @@ def shown(request: Request, service: Service, screen: str, **values: object) -> 
             static=f"/static/{version()}/",
             modules=modules(f"js/{screen}.js"),
             shop=service.settings.shop_name,
-            boot=_boot(request, service, language),
+            boot=_boot(request, service, language, desk=desk),
             **values,
         )
     )
@@ -152,7 +169,7 @@ def shown(request: Request, service: Service, screen: str, **values: object) -> 
     return response
 
 
-def _boot(request: Request, service: Service, language: str) -> Markup:
+def _boot(request: Request, service: Service, language: str, *, desk: bool) -> Markup:
     """What the scripts must know before they ask anything, as JSON that can stand in a page."""
     settings = service.settings
     token = request.cookies.get(COOKIE)
@@ -165,9 +182,9 @@ def _boot(request: Request, service: Service, language: str) -> Markup:
             "name": settings.shop_name,
             "currency": settings.currency,
             "page_size": settings.page_size,
-            "demo": bool(settings.demo_shoppers),
+            "demo": bool(settings.demo_shoppers) and not desk,
         },
-        "messages": page_messages(language),
+        "messages": (board_messages if desk else page_messages)(language),
     }
     return Markup(orjson.dumps(boot).decode().replace("<", "\\u003c"))
 
@@ -206,6 +223,23 @@ async def me(request: Request, service: TheService) -> Response:
 async def admin(request: Request, service: TheService) -> Response:
     """For the shop's people; what it shows needs an admin key."""
     return shown(request, service, "admin")
+
+
+@router.get("/trends")
+@router.get("/trends/terms")
+@router.get("/trends/gaps")
+@router.get("/trends/alerts")
+@router.get("/trends/new")
+async def desk(request: Request, service: TheService) -> Response:
+    """A screen of the trend board; what it shows needs a shop or admin key."""
+    screen = next(name for name, address in DESK.items() if address == request.url.path)
+    return shown(request, service, screen, template="desk.html", desk=True, trend_id="")
+
+
+@router.get("/trends/{trend_id:path}")
+async def trend(request: Request, trend_id: str, service: TheService) -> Response:
+    """One trend."""
+    return shown(request, service, "trend", template="desk.html", desk=True, trend_id=trend_id[:200])
 
 
 @router.get("/offline")

@@ -102,20 +102,14 @@ class SearchQuery(FilterQuery):
     text: str = Field(min_length=1, max_length=500, pattern=NO_NUL, examples=["red summer dress"])
 
 
-class PhotoFields(BaseModel):
+class PhotoFields(FilterQuery):
     """What comes with a photo that is searched with; the part to look at is given in shares of its sides."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     text: str | None = Field(None, max_length=500, pattern=NO_NUL)
     crop_x: Share | None = None
     crop_y: Share | None = None
     crop_w: Share | None = None
     crop_h: Share | None = None
-    user_id: Id = "me"
-    n: int = Field(20, ge=1, le=MAX_N)
-    language: Language | None = None
-    in_stock: bool = True
 
     def box(self) -> tuple[float, float, float, float] | None:
         """Left, top, width and height; None for the whole photo."""
@@ -124,10 +118,6 @@ class PhotoFields(BaseModel):
             return None
         left, top, width, height = sides
         return left or 0.0, top or 0.0, 1.0 if width is None else width, 1.0 if height is None else height
-
-    def query(self) -> FilterQuery:
-        """The list that is asked for."""
-        return FilterQuery.model_validate(self.model_dump(include={"user_id", "n", "language", "in_stock"}))
 
 
 class ShopperIn(Body):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ from modaloom.storage.contract import WardrobeEntry
 Json = dict[str, Any]
 
 
+@lru_cache(maxsize=65_536)
 def picture_url(item_id: str, number: int = 0) -> str:
     """Where a picture of an item is; ``?width=`` may follow."""
     return f"/v1/items/{quote(item_id, safe='')}/picture/{number}"

@@ -4,10 +4,10 @@ import { say } from "./boot.js";
 import { startChrome } from "./chrome.js";
 import { at, h } from "./dom.js";
 import { catalogue, service } from "./admin_health.js";
+import { ADMIN_KEY, showDoor } from "./door.js";
 import { models } from "./admin_models.js";
 import { failure } from "./states.js";
 
-const KEY = "modaloom.admin";
 const place = at("admin");
 
 /**
@@ -17,32 +17,20 @@ const place = at("admin");
  * @param {import("./api.js").Asked} [asked]
  */
 function asAdmin(method, path, asked = {}) {
-  return ask(method, path, { ...asked, key: sessionStorage.getItem(KEY) ?? "", create: false });
+  return ask(method, path, { ...asked, key: sessionStorage.getItem(ADMIN_KEY) ?? "", create: false });
 }
 
 /** @param {string} [fault] */
 function door(fault = "") {
-  const input = h("input", { class: "input", type: "password", autocomplete: "off", required: true, id: "admin-key" });
-  const told = h("p", { class: "fault", role: "alert" }, fault);
-  const form = h(
-    "form",
-    { class: "panel door" },
-    h("label", { class: "field" }, h("span", {}, say("admin.key")), input),
-    h("p", { class: "hint" }, say("admin.key_sub")),
-    told,
-    h("button", { class: "button solid", type: "submit" }, say("admin.enter")),
-  );
-  form.addEventListener("submit", (/** @type {Event} */ event) => {
-    event.preventDefault();
-    sessionStorage.setItem(KEY, input.value.trim());
+  const onKey = (/** @type {string} */ key) => {
+    sessionStorage.setItem(ADMIN_KEY, key);
     enter();
-  });
-  place.replaceChildren(form);
-  if (fault) input.focus();
+  };
+  showDoor(place, { label: say("admin.key"), hint: say("admin.key_sub"), fault, onKey, id: "admin-key" });
 }
 
 function leave() {
-  sessionStorage.removeItem(KEY);
+  sessionStorage.removeItem(ADMIN_KEY);
   location.reload();
 }
 
@@ -56,12 +44,12 @@ async function enter() {
     );
   } catch (error) {
     if (error instanceof ApiError && (error.status === 401 || error.status === 403)) {
-      sessionStorage.removeItem(KEY);
+      sessionStorage.removeItem(ADMIN_KEY);
       door(say("admin.wrong"));
     } else place.replaceChildren(failure(error, enter));
   }
 }
 
 startChrome();
-if (sessionStorage.getItem(KEY)) enter();
+if (sessionStorage.getItem(ADMIN_KEY)) enter();
 else door();

@@ -83,8 +83,13 @@ function byPhoto(n, exclude, text) {
   if (!photo) throw new Error("no photo");
   const form = new FormData();
   form.set("file", photo.blob, "photo.jpg");
-  form.set("n", String(exclude.length ? Math.min(n + exclude.length, 200) : n));
+  form.set("n", String(n));
   form.set("language", boot.language);
+  for (const [name, value] of Object.entries({ exclude, ...filters.query() })) {
+    for (const one of Array.isArray(value) ? value : [value]) {
+      if (one !== null && one !== "") form.append(name, String(one));
+    }
+  }
   if (text) form.set("text", text);
   if (!photo.crop.whole) {
     const { x, y, w, h: height } = photo.crop.box;
@@ -92,10 +97,7 @@ function byPhoto(n, exclude, text) {
       form.set(name, String(Math.min(1, Math.max(0, value))));
     }
   }
-  return ask("POST", "/v1/search/photo", { form, create: false }).then((listed) => ({
-    ...listed,
-    items: listed.items.filter((/** @type {{item_id: string}} */ card) => !exclude.includes(card.item_id)).slice(0, n),
-  }));
+  return ask("POST", "/v1/search/photo", { form, create: false });
 }
 
 /** @param {string} text @returns {import("./list.js").Fetcher} */
@@ -110,7 +112,7 @@ function fetcher(text) {
 /** Asks again with what is there now. */
 async function run() {
   const text = field.value.trim();
-  filters.bar.hidden = Boolean(photo) || !text;
+  filters.bar.hidden = !photo && !text;
   if (!text && !photo) {
     ideas();
     return;

@@ -1,0 +1,1 @@
+"""TELL: a trend board as tables, charts and a weekly report, in Chinese and English."""
