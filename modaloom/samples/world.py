@@ -17,6 +17,8 @@ GROUPS = ("image", "text", "behaviour")
 TASTE_SHARE = 0.84
 """Purchases that are made by taste; chance adds a few that happen to fit."""
 SESSIONS_A_SHOPPER = 16.0
+ITEMS_A_SESSION = 5
+"""Of a catalogue so small that shoppers would soon have all of it, they come the less often."""
 LEAST_SESSIONS = 5
 LIKED = 3
 """Styles, or themes, that a shopper by picture or by words likes: any of them, so that few like the same."""
@@ -258,7 +260,9 @@ class _Play:
         """(second, shopper) of every session; the first and the last day of the log have one each at least."""
         visits = []
         for who, shopper in enumerate(self.shoppers):
-            mean = SESSIONS_A_SHOPPER * (0.55 + 0.45 * (DAYS - shopper.joined) / DAYS)
+            mean = min(SESSIONS_A_SHOPPER, len(self.goods) / ITEMS_A_SESSION) * (
+                0.55 + 0.45 * (DAYS - shopper.joined) / DAYS
+            )
             for _ in range(max(LEAST_SESSIONS, round(self.rng.gammavariate(8, mean / 8)))):
                 hour = self.rng.choices(range(24), _HOURS)[0]
                 day = self.rng.randint(shopper.joined, DAYS - 1)
