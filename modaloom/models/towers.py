@@ -98,7 +98,11 @@ def past_queries(tower: UserTower, table: ItemTable, histories: Histories) -> Qu
 
 
 def score_queries(queries: Queries, table: ItemTable) -> FloatArray:
-    """Scores (b, n): ``logsumexp_q(query . key + log_weight) + bias``; zero plus bias for an empty past."""
+    """Scores (b, n): ``logsumexp_q(query . key + log_weight) + bias``; zero for an empty past.
+
+    Bias alone would not do for somebody unknown: it is learned beside the tastes of those who are known, and says
+    what they leave unsaid, not what sells.
+    """
     out = np.zeros((len(queries.queries), len(table.keys)), dtype=np.float32)
     for row, (own, log_weights) in enumerate(zip(queries.queries, queries.log_weights, strict=True)):
         there = log_weights > ABSENT / 2
@@ -109,7 +113,8 @@ def score_queries(queries: Queries, table: ItemTable) -> FloatArray:
             similar -= top
             np.exp(similar, out=similar)
             out[row] = top + np.log(similar.sum(axis=0) + SMALLEST)
-    return out + table.bias
+            out[row] += table.bias
+    return out
 
 
 def score_queries_at(queries: Queries, table: ItemTable, items: IntArray) -> FloatArray:
@@ -125,8 +130,8 @@ def score_queries_at(queries: Queries, table: ItemTable, items: IntArray) -> Flo
     similar -= top
     np.exp(similar, out=similar)
     made = top[:, 0] + np.log(similar.sum(axis=1) + np.float32(SMALLEST))
-    made[~(queries.log_weights > ABSENT / 2).any(axis=1)] = 0.0
     result: FloatArray = made + table.bias[items]
+    result[~(queries.log_weights > ABSENT / 2).any(axis=1)] = 0.0
     return result
 
 

@@ -144,7 +144,9 @@ class FusionAnswer:
             return score_queries_at(self._queries, self._table, items)
         logs = np.where(logs > ABSENT / 2, logs, np.float32(-np.inf))
         made: FloatArray = fast.log_sums(queries, logs, self._table.keys, items, (SMALLEST, True))
-        return made + self._table.bias[items]
+        made += self._table.bias[items]
+        made[~np.isfinite(logs).any(axis=1)] = 0.0
+        return made
 
     def without_each(self, items: IntArray) -> dict[str, tuple[FloatArray, FloatArray]]:
         """The first shopper's raw scores (c,) with one modality's view after the other left out of the queries.

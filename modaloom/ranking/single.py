@@ -301,9 +301,9 @@ class FusionVoice:
 
     def at(self, items: IntArray) -> FloatArray:
         """See :class:`Voice`."""
-        bias = self._table.bias[items]
         if not len(self._items):
-            return bias
+            return np.zeros(len(items), dtype=np.float32)
+        bias = self._table.bias[items]
         every = np.ones(len(self._items), dtype=np.float32)
         keys = np.take(self._table.keys, items, axis=0)
         return self._log_sum(every @ _powers(self._similar(keys)), bias)
@@ -315,7 +315,7 @@ class FusionVoice:
     @cached_property
     def _whole(self) -> Moments:
         if not len(self._items):
-            return moments_of_few(self._reference.bias[None, :])
+            return moments_of_few(np.zeros((1, len(self._reference.bias)), dtype=np.float32))
         sums = np.ones((1, len(self._items)), dtype=np.float32) @ self._reference_powers
         return moments_of_few(self._log_sum(sums, self._reference.bias))
 
@@ -323,7 +323,7 @@ class FusionVoice:
         """See :class:`Voice`. How much each modality counts for the shopper stays as with the whole past."""
         bias, reference = self._table.bias[items], self._reference
         if not len(self._items):
-            rows = np.repeat(bias[None, :], 1 + len(past), axis=0)
+            rows = np.zeros((1 + len(past), len(items)), dtype=np.float32)
             return Left(rows, self._whole, *_no_views(len(items)))
         keys = self._table.keys[items]
         kept = kept_without(self._items, past)
@@ -331,7 +331,7 @@ class FusionVoice:
         similar = self._similar(keys)
         rows = self._log_sum(kept @ _powers(similar.copy()), bias)
         whole = self._log_sum(kept @ self._reference_powers, reference.bias)
-        rows[gone], whole[gone] = bias, reference.bias
+        rows[gone], whole[gone] = 0.0, 0.0  # without any past it says nothing
         m, d = reference.views.shape[:2]
         own = self._queries[:, : m * d].reshape(-1, m, d).transpose(1, 0, 2)  # (m, t, d)
         views = keys[:, : m * d].reshape(-1, m, d).transpose(1, 2, 0)

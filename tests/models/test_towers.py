@@ -21,6 +21,7 @@ from modaloom.models.towers import (
     pad_histories,
     past_queries,
     score_queries,
+    score_queries_at,
     without_modality,
 )
 from modaloom.types import BoolArray, Event, FloatArray, Histories, IntArray
@@ -98,12 +99,13 @@ def test_company_in_the_batch_does_not_matter(pasts: list[list[int]]) -> None:
     assert np.isfinite(together).all()
 
 
-def test_an_empty_past_gives_the_bias() -> None:
+def test_an_empty_past_says_nothing() -> None:
     queries = past_queries(KERNEL, KERNEL.table, aged([[], [3]]))
     assert (queries.log_weights[0] <= ABSENT / 2).all()
     given_scores = score_queries(queries, KERNEL.table)
-    assert given_scores[0] == pytest.approx(KERNEL.table.bias)
-    assert given_scores[1] != pytest.approx(KERNEL.table.bias)
+    assert not given_scores[0].any()
+    assert given_scores[1].any()
+    assert not score_queries_at(queries, KERNEL.table, np.arange(5))[0].any()
 
 
 @pytest.mark.parametrize("modality", NAMES)
