@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 import time
 from collections import Counter
 from dataclasses import replace
@@ -43,6 +44,7 @@ from modaloom.trends.movers import Judged, judge_all
 from modaloom.trends.verdicts import SEASON_THAT_MATTERS, TREND_THAT_MATTERS, design
 
 RESULTS = Path(__file__).parent / "results" / "planted_trends.json"
+SHOPS = Path(tempfile.gettempdir()) / "modaloom-shops"
 FIELDS = ("attribute.category", "attribute.material", "look")
 KINDS = ("rising", "falling", "seasonal")
 Values = npt.NDArray[np.float64]
@@ -205,8 +207,8 @@ def pooled(shops: list[dict[str, object]]) -> dict[str, dict[str, float]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--folder", type=Path, default=Path("shops"), help="where the shops are, or are drawn")
-    parser.add_argument("--cache", type=Path, default=Path("shops/cache"), help="for vectors")
+    parser.add_argument("--folder", type=Path, default=SHOPS, help="where the shops are, or are drawn")
+    parser.add_argument("--cache", type=Path, default=SHOPS / "cache", help="for vectors")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--shuffles", type=int, default=5, help="of each shop's calendar")
     parser.add_argument("--json", type=Path, default=RESULTS)

@@ -18,6 +18,7 @@ from modaloom.forecasting.changes import change_points
 from modaloom.forecasting.cold import cold_forecast
 from modaloom.forecasting.contract import Forecast, Forecaster, SeriesSet
 from modaloom.forecasting.forecast import forecast
+from modaloom.forecasting.pool import DEFAULT_POOL
 from modaloom.numerics import unit_rows
 from modaloom.trends.board import Arrival, BackTest, ChangePoint, Outlook
 from modaloom.trends.loglinear import LogLinear
@@ -25,8 +26,6 @@ from modaloom.types import BoolArray, FloatArray, Tokens
 
 Values = npt.NDArray[np.float64]
 Tell = Callable[[str, int, int], None]
-QUICK = ("seasonal-naive", "seasonal-mean", "shape", "theta", "ets")
-"""Models of the forecasting room that take moments for hundreds of series."""
 RECENT_STEPS = 4
 """A forecast is broken where it fails for most of so many steps, all on one side."""
 LEAST_KNOWN = 0.6
@@ -51,8 +50,8 @@ def season_of(ledger: Ledger) -> int:
 
 
 def pool(series: SeriesSet, traffic: Values) -> tuple[str | Forecaster, ...]:
-    """The models that are mixed: quick ones, and the one behind the verdicts. ``traffic`` is (s, t)."""
-    return (*QUICK, LogLinear(tuple(tuple(row) for row in traffic.tolist()), series.names))
+    """The models that are mixed: the usual ones, and the one behind the verdicts. ``traffic`` is (s, t)."""
+    return (*DEFAULT_POOL, LogLinear(tuple(tuple(row) for row in traffic.tolist()), series.names))
 
 
 def outlooks(
