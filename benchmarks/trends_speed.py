@@ -24,7 +24,8 @@ import pyarrow.parquet as pq
 from scipy import sparse
 
 from modaloom.counting.catalogue import Dimension
-from modaloom.counting.ledger import DAY_S, read_ledger
+from modaloom.counting.ledger import read_ledger
+from modaloom.data.splits import DAY_S
 from modaloom.files import write_json
 from modaloom.trends.baseline import make_baseline
 from modaloom.trends.movers import judge_all

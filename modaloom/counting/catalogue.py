@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ from modaloom.counting.looks import fill_in, find_looks, telling_attribute
 from modaloom.counting.spelling import as_written
 from modaloom.data.shop import Shop
 from modaloom.encoders.catalogue import encode_items
+from modaloom.forecasting.contract import Tell
 from modaloom.messages import Names, trend_messages
 from modaloom.recommend.words import TEXT_COLUMNS, longest, terms
 from modaloom.types import ATTRIBUTE_PREFIX, LANGUAGES, SIZE_ATTRIBUTES, BoolArray, FloatArray, IntArray, Tokens
@@ -51,7 +52,6 @@ _DESCRIPTIONS = ("description", "description_zh", "description_en")
 READ_QUERIES = 20_000
 """The most frequent searches are looked through for values that they name."""
 BANDS = 5
-Tell = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)

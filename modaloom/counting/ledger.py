@@ -8,7 +8,7 @@ does not look like many shoppers.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
@@ -17,10 +17,11 @@ import numpy.typing as npt
 import polars as pl
 from scipy import sparse
 
+from modaloom.data.splits import DAY_S
 from modaloom.errors import ShopError
+from modaloom.forecasting.contract import Tell
 from modaloom.types import BoolArray, Event, IntArray
 
-DAY_S = 86_400
 INTEREST = (Event.VIEW, Event.SEARCH, Event.CART, Event.PURCHASE, Event.LIKE)
 """Events that say that somebody wants a thing. Where a log has none of them, ratings do."""
 LEAST_STEPS = 12
@@ -32,7 +33,6 @@ _TOGETHER = 1_000_000
 _DENSE_UP_TO = 30_000_000
 _MONDAY = 4
 """1970-01-05, the first Monday, as a number of days since 1970."""
-Tell = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)

@@ -170,6 +170,18 @@ def collapsed(
 
 
 @compiled
+def gathered(rows: FloatArray, logs: FloatArray, out: FloatArray, out_logs: FloatArray) -> int:
+    """Copies the rows (t, d) that are there, with their logs, to the front; how many they are."""
+    used = 0
+    for place in range(len(logs)):
+        if logs[place] > -LARGEST:
+            out[used] = rows[place]
+            out_logs[used] = logs[place]
+            used += 1
+    return used
+
+
+@compiled
 def log_sums_at(
     queries: FloatArray, logs: FloatArray, keys: FloatArray, items: Ints, how: tuple[Real, bool], out: FloatArray
 ) -> None:
@@ -185,12 +197,7 @@ def log_sums_at(
     similar, line = np.empty((t, c), dtype=np.float32), np.empty(c, dtype=np.float32)
     bits = np.empty(c, dtype=np.int32)
     for row in range(b):
-        used = 0
-        for place in range(t):
-            if logs[row, place] > -LARGEST:
-                own[used] = queries[row, place]
-                own_logs[used] = logs[row, place]
-                used += 1
+        used = gathered(queries[row], logs[row], own, own_logs)
         if not used:
             out[row] = Float(0.0)
             continue
@@ -220,12 +227,7 @@ def log_sums(similar: FloatArray, logs: FloatArray, how: tuple[Real, bool], out:
     line, bits = np.empty(c, dtype=np.float32), np.empty(c, dtype=np.int32)
     own, own_logs = np.empty((t, c), dtype=np.float32), np.empty(t, dtype=np.float32)
     for row in range(b):
-        used = 0
-        for place in range(t):
-            if logs[row, place] > -LARGEST:
-                own[used] = similar[row, place]
-                own_logs[used] = logs[row, place]
-                used += 1
+        used = gathered(similar[row], logs[row], own, own_logs)
         if not used:
             out[row] = Float(0.0)
             continue

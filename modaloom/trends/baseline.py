@@ -13,7 +13,8 @@ import numpy.typing as npt
 import polars as pl
 from scipy import sparse
 
-from modaloom.counting.ledger import DAY_S, Ledger
+from modaloom.counting.ledger import Ledger
+from modaloom.data.splits import DAY_S
 from modaloom.types import IntArray
 
 Values = npt.NDArray[np.float64]

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from modaloom.counting.ledger import DAY_S, Ledger
+from modaloom.counting.ledger import Ledger
+from modaloom.data.splits import DAY_S
 from modaloom.trends.board import Gap
 from modaloom.trends.movers import Judged
 from modaloom.types import BoolArray, IntArray

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -11,12 +11,13 @@ from scipy import sparse
 from scipy.ndimage import gaussian_filter1d
 from scipy.stats import norm
 
-from modaloom.counting.ledger import DAY_S, Ledger, moment
+from modaloom.counting.ledger import Ledger, moment
 from modaloom.data.shop import Shop
+from modaloom.data.splits import DAY_S
 from modaloom.errors import ForecastError
 from modaloom.forecasting.changes import change_points
 from modaloom.forecasting.cold import cold_forecast
-from modaloom.forecasting.contract import Forecast, Forecaster, SeriesSet
+from modaloom.forecasting.contract import Forecast, Forecaster, SeriesSet, Tell
 from modaloom.forecasting.forecast import forecast
 from modaloom.forecasting.pool import DEFAULT_POOL
 from modaloom.numerics import unit_rows
@@ -25,7 +26,6 @@ from modaloom.trends.loglinear import LogLinear
 from modaloom.types import BoolArray, FloatArray, Tokens
 
 Values = npt.NDArray[np.float64]
-Tell = Callable[[str, int, int], None]
 RECENT_STEPS = 4
 """A forecast is broken where it fails for most of so many steps, all on one side."""
 LEAST_KNOWN = 0.6

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -16,6 +16,7 @@ from modaloom.counting.catalogue import Catalogue, Dimension, read_catalogue
 from modaloom.counting.ledger import Ledger, moment, read_ledger
 from modaloom.counting.source import Source
 from modaloom.errors import QueryError
+from modaloom.forecasting.contract import Tell, silent
 from modaloom.recommend.words import all_words
 from modaloom.trends.alerts import find_alerts
 from modaloom.trends.baseline import make_baseline
@@ -30,13 +31,8 @@ from modaloom.trends.terms import mine_terms
 from modaloom.types import BoolArray, IntArray
 
 Values = npt.NDArray[np.float64]
-Tell = Callable[[str, int, int], None]
 STEADY_WORDS = 40
 """Words that do not move are many: only the most frequent of them are shown."""
-
-
-def _silent(what: str, done: int, total: int) -> None:
-    """Says nothing."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +86,7 @@ class _State:
 
 
 def read_trends(
-    source: Source, options: TrendOptions | None = None, *, settings: Settings, tell: Tell = _silent
+    source: Source, options: TrendOptions | None = None, *, settings: Settings, tell: Tell = silent
 ) -> Board:
     """The board of a shop.
 

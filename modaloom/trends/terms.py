@@ -6,7 +6,7 @@ A term is a word, or a whole search of several words. Shapes: q terms, t steps.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from scipy import sparse
 from modaloom.counting.catalogue import Dimension
 from modaloom.counting.ledger import Ledger
 from modaloom.counting.spelling import as_written, fold, plain_term
+from modaloom.forecasting.contract import Tell
 from modaloom.recommend.words import longest, saying, terms
 from modaloom.trends.board import Term
 from modaloom.trends.setters import as_series
@@ -29,7 +30,6 @@ FOLDED = 40_000
 """The most frequent searches are looked through for slips."""
 NEW_FROM = 3.0
 """A term is new that had no search in the first half of the log and at least so many expected ones by its share."""
-Tell = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)

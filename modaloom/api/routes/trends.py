@@ -187,6 +187,11 @@ async def _report(
     return _file(await service.pool.run(work), name, kind)
 
 
+def _drawing(service: Service, trend_id: str, language: str | None) -> str:
+    board = service.boards.board()
+    return chart_svg(board, _trend(board, trend_id), language or service.settings.language)
+
+
 @router.get(
     "/v1/trends/{trend_id:path}/chart.svg",
     response_class=Response,
@@ -198,8 +203,7 @@ async def chart_drawing(
     """One trend's chart: history, level, forecast with its band, the back-test beside what happened."""
 
     def work() -> bytes:
-        board = service.boards.board()
-        return chart_svg(board, _trend(board, trend_id), language or service.settings.language).encode()
+        return _drawing(service, trend_id, language).encode()
 
     return _file(await service.pool.run(work), "trend.svg", "image/svg+xml")
 
@@ -215,8 +219,7 @@ async def chart_picture(
     """The same as a picture."""
 
     def work() -> bytes:
-        board = service.boards.board()
-        return chart_png(chart_svg(board, _trend(board, trend_id), language or service.settings.language))
+        return chart_png(_drawing(service, trend_id, language))
 
     return _file(await service.picture_pool.run(work), "trend.png", "image/png")
 
