@@ -78,7 +78,16 @@ def _even_queries(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The same weight of every modality for every shopper."""
     queries, log_weights = model.sequence(keys, mask, event, age_days)
-    return queries * model.log_scale.exp(), log_weights, torch.ones(len(keys), len(model.preference))
+    return queries * model.log_scale.exp(), log_weights, torch.ones(len(keys), len(model.preference) + 1)
+
+
+def _nothing_unusual(model: FusionRecommender, agreement: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """How unusually a past agrees says nothing about what its shopper looks at."""
+    return torch.zeros_like(agreement)
+
+
+def _any_start(*_: object) -> None:
+    """Learning begins with the content as it is."""
 
 
 def _even_weights(fusion: Fusion, tokens: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -142,7 +151,7 @@ def _without(modality: str) -> Variant:
 
 LEARNING: dict[str, Variant] = {
     UNTRAINED: Variant(loop={"epochs": 0}),
-    "modality dropout": Variant(loop={"modality_dropout": 0.0}),
+    "leaving modality dropout out": Variant(loop={"modality_dropout": 0.2}),
     "alignment of pictures and words": Variant(loop={"alignment_weight": 0.0}),
     "imputer": Variant(config={"missing": "mask"}),
     "negatives of the same weeks": Variant(instead=((batches, "NEGATIVES_SLACK_DAYS", 100_000),)),
@@ -151,6 +160,8 @@ LEARNING: dict[str, Variant] = {
     "age of past events": Variant(instead=((EventWeights, "forward", _no_age),)),
     "fused view": Variant(instead=((FusionRecommender, "items", _changed(_no_fused_view)),)),
     "shopper's weights of modalities": Variant(instead=((FusionRecommender, "queries", _even_queries),)),
+    "unusual agreement in those weights": Variant(instead=((FusionRecommender, "_unusual", _nothing_unusual),)),
+    "directions of agreement at the start": Variant(instead=((fitting, "_start", _any_start),)),
     "attention over an item's modalities": Variant(instead=((Fusion, "forward", _even_weights),)),
     **{f"{modality} in the fusion": _without(modality) for modality in reversed(FusionConfig().modalities)},
     "appeal of an item": Variant(instead=((FusionRecommender, "items", _changed(_no_appeal)),)),

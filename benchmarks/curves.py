@@ -34,7 +34,7 @@ def missing_modalities(study: Mapping[str, Any]) -> list[Panel]:
         for kind in dict.fromkeys(str(row["kind"]) for row in own):
             by_share = {float(row["share"]): row for row in own if row["kind"] == kind}
             # How dropout fares is in the file: ten lines in a chart of this size could not be told apart.
-            if set(by_share) != set(shares) or "no dropout" in kind:
+            if set(by_share) != set(shares) or ", dropout" in kind:
                 continue
             values = [float(by_share[share]["recall"]) for share in shares]
             errors = [1.96 * float(by_share[share]["recall_se"]) for share in shares]

@@ -6,7 +6,7 @@ The built-in shop is drawn with more shoppers than usual, so that standard error
 modality) values of pictures, words and attributes is hidden at random, in learning and in answering alike.
 
 - *mask*: the mask says what is absent, and nothing stands there. *token*: a learned token. *imputer*: a guess from the
-  modalities that are there (the default). Each with modality dropout in training (the default, 0.2) and without.
+  modalities that are there (the default). Each without modality dropout in training (the default) and with 0.2 of it.
 - *zeros* and *means*: the encoder's vector is zero, or the mean of those that are there, and the mask says that all is
   well. Everything else is the same: the same whitening, training, dropout, blend.
 
@@ -57,12 +57,12 @@ class Kind:
     """What stands in the gaps, and whether modalities are dropped in training."""
 
     fill: str
-    dropout: bool = True
+    dropout: bool = False
 
     @property
     def name(self) -> str:
         """As it is shown."""
-        return self.fill if self.dropout else f"{self.fill}, no dropout"
+        return f"{self.fill}, dropout" if self.dropout else self.fill
 
     @property
     def missing(self) -> str:
@@ -72,7 +72,7 @@ class Kind:
 
 DEFAULT = Kind("imputer")
 EVERY = tuple(
-    Kind(fill, dropout) for fill in ("imputer", "token", "mask", "zeros", "means") for dropout in (True, False)
+    Kind(fill, dropout) for fill in ("imputer", "token", "mask", "zeros", "means") for dropout in (False, True)
 )
 SETUPS = {"content": EVERY, "fusion": (DEFAULT, Kind("mask"), Kind("zeros")), "whole": (DEFAULT, Kind("zeros"))}
 

@@ -20,7 +20,7 @@ LARGER_ROOMS = {
     "encoders": (10, "every model family that may fail to load is isolated in a file of its own"),
     "forecasting": (16, "each kind of model, and each step from a file to an interval, is read and tested alone"),
     "live": (11, "a list goes through numbering, rules, scores, variety and words, each of which is tested alone"),
-    "models": (11, "the architecture, its losses and the models it is compared with are read side by side"),
+    "models": (12, "the architecture, its losses and the models it is compared with are read side by side"),
     "ranking": (
         12,
         "every part of the blend, the ways to ask for candidates, and the compiled loops are read separately",

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from modaloom.models.behaviour import event_weights
 from modaloom.models.fusion import make_fusion, make_stand_in
-from modaloom.models.sequence import make_sequence
+from modaloom.models.sequence import N_EVENTS, make_sequence
 from modaloom.types import Tokens
 
 
@@ -34,6 +35,12 @@ class RecommenderConfig:
     num_heads: int = 4
     missing: str = "impute"
     """What stands where a modality is missing, of :data:`~modaloom.models.fusion.MISSING_KINDS`."""
+
+
+SAME = 0.9999
+"""Cosine from which on two views are taken for one: a product that was seen twice agrees with itself."""
+LARGEST_SURPRISE = 3.0
+"""Standard deviations beyond which an unusual agreement says nothing more."""
 
 
 class ItemKeys(NamedTuple):
@@ -57,13 +64,16 @@ class FusionRecommender(nn.Module):
         self.fusion = make_fusion(config.fusion, d, m, attention=config.attention, num_heads=config.num_heads)
         self.imputer = make_stand_in(config.missing, d, m)
         self.trust = nn.Parameter(torch.zeros(m))
-        self.fused_weight = nn.Parameter(torch.tensor(-1.0))
+        self.fused_weight = nn.Parameter(torch.tensor(-2.0))
         self.appeal = nn.Sequential(nn.Linear(d, d), nn.GELU(), nn.Linear(d, 1))
         nn.init.zeros_(cast(nn.Linear, self.appeal[2]).weight)
         self.sequence = make_sequence(config.sequence, (m + 1) * d, num_heads=config.num_heads)
         self.log_scale = nn.Parameter(torch.tensor(2.3))
-        self.preference = nn.Parameter(torch.zeros(m + 1))
-        self.coherence = nn.Parameter(torch.full((m + 1,), 1.0))
+        self.preference = nn.Parameter(torch.zeros(m))
+        self.coherence = nn.Parameter(torch.ones(m))
+        self.agreement = nn.Parameter(torch.ones(m))
+        self.typical: Tensor
+        self.register_buffer("typical", torch.stack([torch.zeros(m), torch.ones(m)]))
 
     def items(self, reduced: Tensor, mask: Tensor) -> ItemKeys:
         """Keys of items with whitened tokens (n, m, d) of which mask (n, m) says which are there."""
@@ -93,10 +103,52 @@ class FusionRecommender(nn.Module):
         share = torch.softmax(log_weights, dim=1)[..., None]
         views = (queries * share).sum(dim=1).view(keys.shape[0], -1, self.config.dim)
         size = (queries.view(*queries.shape[:2], -1, self.config.dim).norm(dim=-1) * share).sum(dim=1)
-        coherence = views.norm(dim=-1) / (size + 1e-6)  # (b, m + 1), 1 when all past items agree
-        weights = torch.softmax(self.preference + self.coherence * coherence, dim=-1) * coherence.shape[1]
+        coherence = (views.norm(dim=-1) / (size + 1e-6))[:, :-1]  # (b, m), 1 when all past items agree
+        unusual = self._unusual(*self.pair_agreement(keys, mask, event))
+        gate = self.preference + self.coherence * coherence + self.agreement * unusual
+        weights = torch.softmax(gate, dim=-1) * gate.shape[1]
+        weights = F.pad(weights, (0, 1), value=1.0)  # what all make together is not weighed against its parts
         spread = weights.repeat_interleave(self.config.dim, dim=1)
         return queries * spread[:, None] * self.log_scale.exp(), log_weights, weights
+
+    def pair_agreement(self, keys: Tensor, mask: Tensor, event: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean cosine of pairs of different past items by modality (b, m), and how far it is known (b, m), 0 to 1.
+
+        Arguments as of :meth:`queries`. What was bought counts for more than what was looked at.
+        """
+        m, d = len(self.config.modalities), self.config.dim
+        said = keys.new_tensor(event_weights(np.arange(N_EVENTS, dtype=np.uint8)))
+        weight = F.one_hot(event, N_EVENTS).to(keys.dtype) @ said * mask
+        views = keys[..., : m * d].reshape(*keys.shape[:2], m, d).transpose(1, 2)  # (b, m, t, d)
+        length = views.norm(dim=-1)
+        similar = views @ views.transpose(-1, -2)
+        most = length[..., :, None] * length[..., None, :]
+        same = (similar >= SAME * most).all(dim=1)
+        both = weight[:, :, None] * weight[:, None, :] * ~same
+        pairs = both.sum(dim=(1, 2))[:, None]
+        agreement = (similar * both[:, None]).sum(dim=(2, 3)) / ((most * both[:, None]).sum(dim=(2, 3)) + 1e-6)
+        return agreement, (pairs / (pairs + 2.0)).expand_as(agreement)
+
+    def calibrate(self, keys: Tensor, mask: Tensor, event: Tensor) -> None:
+        """Takes what is usual from the pasts of some shoppers, as they are served; arguments as of :meth:`queries`."""
+        with torch.no_grad():
+            self.typical.copy_(_mean_and_spread(*self.pair_agreement(keys, mask, event)))
+
+    def _unusual(self, agreement: Tensor, known: Tensor) -> Tensor:
+        """How much more than usual a past agrees (b, m), in standard deviations; nothing where that is unknown.
+
+        What is usual changes while the model learns, and is then taken from the batch.
+        """
+        mean, spread = _mean_and_spread(agreement.detach(), known) if self.training else self.typical
+        surprise: Tensor = (agreement - mean) / (spread + 1e-3)
+        return surprise.clamp(-LARGEST_SURPRISE, LARGEST_SURPRISE) * known
+
+
+def _mean_and_spread(values: Tensor, weights: Tensor) -> Tensor:
+    """Weighted mean and standard deviation of the columns of values (b, m), as (2, m)."""
+    total = weights.sum(dim=0).clamp_min(1e-6)
+    mean = (values * weights).sum(dim=0) / total
+    return torch.stack([mean, (((values - mean) ** 2 * weights).sum(dim=0) / total).sqrt()])
 
 
 def scores(queries: Tensor, log_weights: Tensor, keys: Tensor, bias: Tensor) -> Tensor:

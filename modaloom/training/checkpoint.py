@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from modaloom.errors import TrainingError
 from modaloom.training.loop import Progress, Resume
 
-FORMAT = 1
+FORMAT = 2
 KEPT = 2
 """Checkpoints that stay: the newest, and the one before in case the disk loses the newest."""
 STEM = "checkpoint-"

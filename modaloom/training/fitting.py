@@ -11,15 +11,18 @@ import torch
 from modaloom.data.splits import Split
 from modaloom.errors import TrainingError
 from modaloom.metrics import ranking_metrics, top_n
+from modaloom.models.agreement import Had, Seen, agreeing_directions, had_by
 from modaloom.models.behaviour import CrossFit, behaviour_tokens, cross_fit, turn_to
 from modaloom.models.recommender import FusionRecommender, RecommenderConfig, stack_tokens
-from modaloom.models.towers import ItemTable, Queries, past_queries, score_queries
+from modaloom.models.towers import ItemTable, Queries, pad_histories, past_queries, score_queries
 from modaloom.numerics import Whitening
 from modaloom.training.loop import AfterEpoch, LoopConfig, Progress, Resume, learn
 from modaloom.types import BoolArray, FloatArray, IntArray, Snapshot, Tokens
 
 VALIDATION_USERS = 200
 LEAST_BEHAVIOUR_ITEMS = 32
+USUAL_USERS = 1_000
+"""So many shoppers tell what is usual."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,8 @@ def fit_fusion(
     )
     fitted = FittedFusion(model, behaviour, whitening, Progress())
     tokens = {name: made for name, made in fitted.tokens_at(snapshot).items() if name in names}
+    if not resume:
+        _start(model, snapshot, tokens, crossfit)
     exams = [(split, fitted.tokens_at(split.snapshot)) for split in _some_users(validation)]
     fitted.progress = learn(
         model,
@@ -134,7 +139,35 @@ def fit_fusion(
         validate=(lambda learner: _validate(learner, exams)) if exams else None,
         after_epoch=after_epoch,
     )
+    _calibrate(model, fitted.table(snapshot), snapshot)
     return fitted
+
+
+def _start(
+    model: FusionRecommender, snapshot: Snapshot, tokens: Mapping[str, Tokens], crossfit: CrossFit | None
+) -> None:
+    """Begins with the directions in which shoppers agree with themselves."""
+    had = had_by(snapshot)
+    for place, name in enumerate(model.config.modalities):
+        views = [Seen(tokens[name].vectors, tokens[name].mask, had)]
+        if name == "behaviour" and crossfit is not None:
+            owner = crossfit.fold_of_user[had.users]
+            views = [
+                Seen(made.vectors, made.mask, Had(*(column[owner == fold] for column in had)))
+                for fold, made in enumerate(crossfit.tokens)
+            ]
+        found = agreeing_directions(views, snapshot.n_users)
+        if found is not None:
+            model.adapt.data[place] = torch.from_numpy(found)
+
+
+def _calibrate(model: FusionRecommender, table: ItemTable, snapshot: Snapshot) -> None:
+    """Tells the model what is usual among the shoppers of a log, as they are served."""
+    users = np.unique(snapshot.interactions["user_num"].to_numpy()).astype(np.int64)
+    if len(users) > USUAL_USERS:
+        users = np.sort(np.random.default_rng(0).choice(users, USUAL_USERS, replace=False))
+    past = pad_histories(snapshot.histories(users))
+    model.calibrate(*(torch.from_numpy(part) for part in (table.keys[past.items], past.mask, past.event)))
 
 
 def _behaviour(snapshot: Snapshot, config: FusionConfig) -> tuple[Tokens | None, Whitening | None, CrossFit | None]:
@@ -165,6 +198,7 @@ def _validate(model: FusionRecommender, exams: Sequence[tuple[Split, dict[str, T
     for split, tokens in exams:
         table = item_table(model, tokens)
         histories = split.snapshot.histories(split.user_nums)
+        _calibrate(model, table, split.snapshot)
 
         def tower(keys: FloatArray, mask: BoolArray, event: IntArray, age_days: FloatArray) -> Queries:
             return run_tower(model, keys, mask, event, age_days)

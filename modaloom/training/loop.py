@@ -37,7 +37,9 @@ class LoopConfig:
     history_length: int = 20
     half_life_days: float = 180.0
     max_gap_days: int = 28
-    modality_dropout: float = 0.2
+    modality_dropout: float = 0.0
+    """Share of the items' modalities that are hidden while learning. It makes up for modalities that go missing later,
+    and costs the model its eye for whose taste lives where: what it cannot rely on, it spreads its bets over."""
     alignment_weight: float = 0.05
     imputation_weight: float = 0.1
     patience: int = 2

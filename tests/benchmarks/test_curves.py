@@ -43,7 +43,7 @@ def test_a_treatment_is_drawn_where_it_was_measured_at_every_share() -> None:
     rows = [
         {"setup": setup, "kind": kind, "share": share, "recall": 0.2 - share / 10, "recall_se": 0.01}
         for setup in ("whole", "content", "something new")
-        for kind in ("imputer", "imputer, no dropout", "zeros")
+        for kind in ("imputer", "imputer, dropout", "zeros")
         for share in (0.0, 0.4)
         if (setup, kind, share) != ("content", "zeros", 0.4)
     ]

@@ -13,10 +13,10 @@ from modaloom.data.splits import Split, as_of
 from modaloom.errors import TrainingError
 from modaloom.models.behaviour import behaviour_tokens, cross_fit, turn_to
 from modaloom.models.towers import past_queries, score_queries
-from modaloom.numerics import unit_rows
-from modaloom.training.fitting import FittedFusion, FusionConfig, fit_fusion, item_table
+from modaloom.numerics import Whitening, unit_rows
+from modaloom.training.fitting import FittedFusion, FusionConfig, fit_fusion, item_table, whiten
 from modaloom.training.loop import LoopConfig
-from modaloom.types import FloatArray, Histories, Snapshot, Tokens
+from modaloom.types import Event, FloatArray, Histories, Snapshot, Tokens
 
 LOOP = LoopConfig(epochs=1, batch_size=64, examples_per_epoch=200, negatives=64)
 CONFIG = FusionConfig(dim=16, loop=LOOP)
@@ -134,3 +134,26 @@ def test_the_item_table_does_not_depend_on_its_blocks(text_world: Snapshot, fitt
     few, large = item_table(fitted.model, tokens), item_table(fitted.model, many)
     assert np.abs(large.keys - few.keys[rows]).max() < 1e-5
     assert np.abs(large.weights.sum(axis=1) - 1.0).max() < 1e-5
+
+
+def test_whose_taste_lives_where_is_read_off_the_log(make_snapshot: MakeSnapshot) -> None:
+    """Half of the shoppers buy one of six styles of pictures, half one of six themes of words."""
+    rng = np.random.default_rng(0)
+    n_items, n_users, bought = 180, 80, 10
+    labels = {"image": rng.integers(0, 6, n_items), "text": rng.integers(0, 6, n_items)}
+    rows = []
+    for user in range(n_users):
+        mine = labels["image" if user % 2 == 0 else "text"]
+        liked = rng.permutation(np.flatnonzero(mine == rng.integers(0, 6)))[:bought]
+        rows += [(user, int(item), int(Event.PURCHASE), (1 + place) * 86_400) for place, item in enumerate(liked)]
+    tokens = {}
+    for name, own in labels.items():
+        vectors = np.eye(6, 16)[own] * 2 + rng.normal(size=(n_items, 16))
+        raw = Tokens(name, "hand/1", vectors.astype(np.float32), np.ones(n_items, dtype=bool))
+        tokens[name] = whiten(raw, Whitening.fit(raw.vectors, raw.mask, 16))
+    snapshot = replace(make_snapshot(rows, n_items=n_items), tokens=tokens)
+    loop = LoopConfig(epochs=2, batch_size=64, examples_per_epoch=600, negatives=64)
+    made = fit_fusion(snapshot, FusionConfig(("image", "text"), 16, loop=loop))
+    weights = past_queries(made.tower, made.table(snapshot), snapshot.histories(np.arange(n_users))).view_weights
+    assert (weights[:, :2].argmax(axis=1) == np.arange(n_users) % 2).mean() > 0.85
+    assert (made.model.typical[1] != 1.0).all()
