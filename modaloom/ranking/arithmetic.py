@@ -93,7 +93,7 @@ def kth_largest(values: FloatArray, count: int, k: int) -> Real:
             value = values[at]
             values[at] = values[ahead]
             values[ahead] = value
-            ahead += np.int64(value > pivot)
+            ahead += int(value > pivot)
         if wanted < ahead:
             high = ahead
             continue
@@ -102,7 +102,7 @@ def kth_largest(values: FloatArray, count: int, k: int) -> Real:
             value = values[at]
             values[at] = values[level]
             values[level] = value
-            level += np.int64(value == pivot)
+            level += int(value == pivot)
         if wanted < level or level == ahead:  # what equals nothing, not even itself, is not a number
             return pivot
         low = level

@@ -129,12 +129,13 @@ class Fast:
             self._arithmetic.log_sums_at(*arrays, how, out)
             return out
         shoppers, count, dim = queries.shape
-        out, near = np.empty((shoppers, len(items)), dtype=np.float32), np.take(keys, items, axis=0).T
-        size = max(CELLS_IN_CACHE // (count * len(items)), 1)
+        out, near = np.empty((shoppers, len(items)), dtype=np.float32), np.ascontiguousarray(keys[items].T)
+        size = max(CELLS_IN_CACHE // max(count * len(items), 1), 1)
         for start in range(0, shoppers, size):
             some = slice(start, start + size)
-            similar = (queries[some].reshape(-1, dim) @ near).reshape(-1, count, len(items))
-            self._arithmetic.log_sums(similar, logs[some], how, out[some])
+            similar = queries[some].reshape(-1, dim) @ near
+            shape = len(logs[some]), count, len(items)
+            self._arithmetic.log_sums(similar.reshape(shape), logs[some], how, out[some])
         return out
 
     def add_normalised(self, scores: FloatArray, moments: Moments, weight: float, total: FloatArray) -> None:

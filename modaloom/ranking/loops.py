@@ -41,7 +41,7 @@ def added_up(
             item = columns[at]
             state[item, column] += count * values[at]
             found[filled] = item
-            filled += np.int64(state[item, 0] != shopper)
+            filled += int(state[item, 0] != shopper)
             state[item, 0] = shopper
     return filled
 
@@ -174,7 +174,7 @@ def kept(
         high, filled = 0, 0
         for at in range(len(said)):
             picks[high] = at
-            high += np.int64(said[at] >= bar)
+            high += int(said[at] >= bar)
         for place in range(high):
             at = picks[place]
             if unseen[found[at]] != row and (not len(may) or may[found[at]]):
@@ -189,7 +189,7 @@ def kept(
         least, chosen = kth_largest(copy, filled, k), 0
         for place in range(filled):
             picks[chosen] = picks[place]
-            chosen += np.int64(line[place] >= least)
+            chosen += int(line[place] >= least)
     for place in range(min(chosen, k)):  # of equal ones at the end those in front
         items[place], scores[place] = found[picks[place]], exact[picks[place]] + of_all
 

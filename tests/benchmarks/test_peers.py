@@ -160,7 +160,7 @@ def shop_of_ids(folder: Path) -> Path:
 
 def asked(root: Path, out: Path, **more: Any) -> argparse.Namespace:
     given = {"data": "amazon", "root": root, "out": out, "tune_s": 0.0, "trials": 2, "threads": 1, "seed": 0}
-    return argparse.Namespace(**{**given, "models": "all", "resume": False, **more})
+    return argparse.Namespace(**{**given, "models": "all", "resume": False, "chosen": None, **more})
 
 
 def test_the_script_reports_figures_reasons_and_goes_on(
@@ -187,6 +187,12 @@ def test_the_script_reports_figures_reasons_and_goes_on(
     again = run(lambda: asked(root, out, models=names + ",implicit-item-knn", resume=True))
     assert {name: again[name] for name in models} == models
     assert "implicit-item-knn" in again
+    earlier = tmp_path / "earlier.json"
+    kept = models["implicit-als"]["params"] | {"iterations": 3}
+    earlier.write_text(json.dumps({"models": {"implicit-als": models["implicit-als"] | {"params": kept}}}))
+    anew = run(lambda: asked(root, out, models="implicit-als", chosen=earlier))["implicit-als"]
+    assert anew["params"] == kept
+    assert anew["trials"] == models["implicit-als"]["trials"]
     printed = capsys.readouterr().out
     assert "cornac-vbpr" in printed
     assert "ids only" in printed
