@@ -79,7 +79,7 @@ class Fast:
             offer: what shoppers are not to see, as the nonzero cells (b, n); what may be seen, (n,) or (b, n).
             k: how many.
         """
-        said = sorted(said, key=lambda one: one[1].table.nnz / one[1].table.shape[0])  # who reaches little comes first
+        said = sorted(said, key=lambda one: one[1].table.nnz / max(one[1].table.shape[0], 1))  # short rows come first
         shoppers = said[0][1].past.shape[0]
         pasts, starts = [_packed(reach.past) for _, reach, _ in said], np.cumsum([0, *(r.past.nnz for _, r, _ in said)])
         packed = (
