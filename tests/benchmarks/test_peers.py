@@ -209,6 +209,7 @@ def test_each_package_is_there_on_both_data_sets(tmp_path: Path) -> None:
 def test_windows_are_measured_as_everywhere_else(sample_shop: Path, tmp_path: Path) -> None:
     from modaloom.config import load_settings
     from modaloom.data.shop import load_shop
+    from modaloom.data.splits import rolling_splits
     from modaloom.evaluation.protocol import Protocol, evaluate
 
     shop = load_shop(sample_shop, settings=load_settings())
@@ -220,7 +221,8 @@ def test_windows_are_measured_as_everywhere_else(sample_shop: Path, tmp_path: Pa
     direct = evaluate(shop, {}, Protocol(windows=2), {"popularity": lambda seed: Popularity()}).summary()["popularity"]
     assert row["recall"] == direct["recall"] > 0
     np.testing.assert_equal(row["cold_recall"], direct["cold"]["recall"])  # NaN where nothing is new
-    assert row["users_asked"] == len(np.unique(shop.interactions["user_num"].to_numpy()))
+    *_, last = rolling_splits(shop, {}, windows=2, window_days=28)
+    assert row["users_asked"] == last.snapshot.targets()["user_num"].n_unique()
 
 
 def test_an_unknown_name_is_told(tmp_path: Path) -> None:
