@@ -19,7 +19,8 @@ second is what one request for the top 20 of all shoppers with a past takes, the
 batched call (implicit, ours), else by its scores and one selection that is the same for all. Memory is the largest
 resident size while fitting and asking, with what everything that is loaded takes anyway, and what it is above the size
 before. A peer that fails, or that needs what the data lack, is reported with the reason. Results are written after each
-model; ``--resume`` goes on with what the file lacks.
+model; ``--resume`` goes on with what the file lacks. ``--chosen FILE`` measures anew with the settings that an earlier
+run chose and tunes nothing; how long that took, and what was tried, is taken over from the file.
 """
 
 from __future__ import annotations
@@ -260,8 +261,8 @@ def competitors(asked: argparse.Namespace) -> list[Entry]:
     return [entry for entry in everyone if wanted == ["all"] or entry.name in wanted]
 
 
-def run(entry: Entry, world: Amazon | Hm, asked: argparse.Namespace) -> Row:
-    """One competitor's row: figures, or why there are none."""
+def run(entry: Entry, world: Amazon | Hm, asked: argparse.Namespace, before: Row) -> Row:
+    """One competitor's row: figures, or why there are none. ``before`` is one whose settings are kept, or empty."""
     try:
         row: Row = {"package": f"{entry.package} {importlib.metadata.version(entry.package)}"}
     except importlib.metadata.PackageNotFoundError:
@@ -269,9 +270,11 @@ def run(entry: Entry, world: Amazon | Hm, asked: argparse.Namespace) -> Row:
     if entry.content and not world.content:
         return row | {"error": "needs pictures or words, and these data are ids only"}
     started = time.perf_counter()
-    nothing_to_choose = not entry.grid and not entry.start
+    if before:
+        entry = replace(entry, start=before["params"], grid={})
+    nothing_to_choose = bool(before) or (not entry.grid and not entry.start)
     if nothing_to_choose and isinstance(world, Hm):
-        trials = [Trial({}, 0.0, value=0.0)]
+        trials = [Trial(entry.start, 0.0, value=0.0)]
     else:
         most = 1 if nothing_to_choose else asked.trials
         trials = search(entry, asked.tune_s, asked.seed, lambda params: world.attempt(entry, params), most)
@@ -282,6 +285,7 @@ def run(entry: Entry, world: Amazon | Hm, asked: argparse.Namespace) -> Row:
         "tuned_s": round(tuned_s, 1),
         "trials": [{"params": t.params, "value": t.value if not t.error else None, "error": t.error} for t in trials],
     }
+    row |= {name: before[name] for name in ("tuned_s", "trials") if before}
     if best.error:
         return row | {"error": best.error}
     try:
@@ -321,6 +325,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--resume", action="store_true", help="keep the rows that the file has")
+    parser.add_argument("--chosen", type=Path, help="an earlier file of results whose settings are measured anew")
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     asked.out = asked.out or HERE / "results" / f"peers_{asked.data}.json"
@@ -336,6 +341,7 @@ def main() -> None:
     how |= {name: getattr(asked, name) for name in ("windows", "tune_windows") if asked.data == "hm"}
     how["machine"] = f"{platform.machine()}, {psutil.cpu_count()} cores, Python {platform.python_version()}"
     content: dict[str, Any] = {"run": how, "models": {}}
+    chosen = json.loads(asked.chosen.read_text(encoding="utf-8"))["models"] if asked.chosen else {}
     if asked.resume and asked.out.exists():
         content["models"] = json.loads(asked.out.read_text(encoding="utf-8"))["models"]
     with threadpool_limits(asked.threads):
@@ -344,7 +350,9 @@ def main() -> None:
             if entry.name in content["models"]:
                 continue
             started = time.perf_counter()
-            content["models"][entry.name] = row = run(entry, world, asked)
+            before = chosen.get(entry.name, {})
+            row = run(entry, world, asked, before if "params" in before else {})
+            content["models"][entry.name] = row
             row["total_s"] = round(time.perf_counter() - started, 1)
             asked.out.parent.mkdir(parents=True, exist_ok=True)
             asked.out.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

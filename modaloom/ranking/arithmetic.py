@@ -80,27 +80,32 @@ def squashed(values: FloatArray, room: tuple[FloatArray, Ints], count: int) -> N
 
 @compiled
 def kth_largest(values: FloatArray, count: int, k: int) -> Real:
-    """The ``k`` th largest of the first ``count`` values, which are put into another order (Hoare, 1961)."""
-    low, high, wanted = 0, count - 1, k - 1
-    while low < high:
-        middle = values[(low + high) // 2]
-        left, right = low, high
-        while left <= right:
-            while values[left] > middle:
-                left += 1
-            while values[right] < middle:
-                right -= 1
-            if left <= right:
-                values[left], values[right] = values[right], values[left]
-                left += 1
-                right -= 1
-        if wanted <= right:
-            high = right
-        elif wanted >= left:
-            low = left
-        else:
-            break
-    return values[wanted]
+    """The ``k`` th largest of the first ``count`` values, which are put into another order.
+
+    Source: Hoare, "Algorithm 65: Find", 1961; parted without a branch, as in Edelkamp & Weiss, "BlockQuicksort", 2016.
+    """
+    low, high, wanted = 0, count, k - 1
+    while True:
+        first, middle, last = values[low], values[(low + high) // 2], values[high - 1]
+        pivot = max(min(first, middle), min(max(first, middle), last))
+        ahead = low
+        for at in range(low, high):
+            value = values[at]
+            values[at] = values[ahead]
+            values[ahead] = value
+            ahead += int(value > pivot)
+        if wanted < ahead:
+            high = ahead
+            continue
+        level = ahead
+        for at in range(ahead, high):
+            value = values[at]
+            values[at] = values[level]
+            values[level] = value
+            level += int(value == pivot)
+        if wanted < level or level == ahead:  # what equals nothing, not even itself, is not a number
+            return pivot
+        low = level
 
 
 @compiled
@@ -127,26 +132,32 @@ def exponentials(values: FloatArray, bits: Ints, count: int) -> None:
 
 
 @compiled
-def products(queries: FloatArray, key: FloatArray, out: FloatArray, column: int) -> None:
-    """Products (t,) of queries (t, d) with one key (d,), into a column of ``out``; four at a time share the key."""
+def products(
+    queries: FloatArray, keys: tuple[FloatArray, FloatArray], out: FloatArray, columns: tuple[int, int]
+) -> None:
+    """Products (t,) of queries (t, d) with two keys (d,), into two columns of ``out``; three queries share the keys."""
     t, dim = queries.shape
-    row = 0
-    while row + 4 <= t:
-        first, second, third, fourth = Float(0.0), Float(0.0), Float(0.0), Float(0.0)
+    (one, two), (left, right), row = keys, columns, 0
+    while row + 3 <= t:
+        first, second, third, fourth, fifth, sixth = Float(0), Float(0), Float(0), Float(0), Float(0), Float(0)
         for place in range(dim):
-            value = key[place]
-            first += value * queries[row, place]
-            second += value * queries[row + 1, place]
-            third += value * queries[row + 2, place]
-            fourth += value * queries[row + 3, place]
-        out[row, column], out[row + 1, column] = first, second
-        out[row + 2, column], out[row + 3, column] = third, fourth
-        row += 4
+            key, other = one[place], two[place]
+            first += key * queries[row, place]
+            second += other * queries[row, place]
+            third += key * queries[row + 1, place]
+            fourth += other * queries[row + 1, place]
+            fifth += key * queries[row + 2, place]
+            sixth += other * queries[row + 2, place]
+        out[row, left], out[row, right] = first, second
+        out[row + 1, left], out[row + 1, right] = third, fourth
+        out[row + 2, left], out[row + 2, right] = fifth, sixth
+        row += 3
     while row < t:
-        first = Float(0.0)
+        first, second = Float(0), Float(0)
         for place in range(dim):
-            first += key[place] * queries[row, place]
-        out[row, column] = first
+            first += one[place] * queries[row, place]
+            second += two[place] * queries[row, place]
+        out[row, left], out[row, right] = first, second
         row += 1
 
 
@@ -157,7 +168,7 @@ def collapsed(
     """``level + log(sum_t exp(similar (t, c) + logs (t,) - level) + floor)`` into the last array of ``room``, (c,)."""
     line, bits, out = room
     count = similar.shape[1]
-    out[:count] = Float(0.0)
+    out[:count] = Float(floor)
     for row in range(len(similar)):
         shift = logs[row] - Float(level)
         for place in range(count):
@@ -165,8 +176,9 @@ def collapsed(
         exponentials(line, bits, count)
         for place in range(count):
             out[place] += line[place]
+    logarithms(out, bits, count)
     for place in range(count):
-        out[place] = Float(level) + np.log(out[place] + Float(floor))
+        out[place] += Float(level)
 
 
 @compiled
@@ -201,8 +213,10 @@ def log_sums_at(
         if not used:
             out[row] = Float(0.0)
             continue
-        for place in range(c):
-            products(own[:used], keys[max(items[row, place], 0)], similar, place)
+        for place in range(0, c, 2):
+            pair = place, min(place + 1, c - 1)
+            first, second = max(items[row, pair[0]], 0), max(items[row, pair[1]], 0)
+            products(own[:used], (keys[first], keys[second]), similar, pair)
         level = Float(0.0)
         if from_top:
             level = largest(similar[:used], own_logs[:used])

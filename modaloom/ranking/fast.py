@@ -22,8 +22,10 @@ MANY_SHOPPERS = 64
 """From so many shoppers on the loops pay for being loaded, which takes a second or so, once."""
 MOST_PARTS = 8
 """Parts that are not the same for everybody; the loops are compiled for so many, and fewer leave places empty."""
+CELLS_IN_CACHE = 131_072
+"""Products that are made and summed up in one go: half a megabyte, which a core's own cache holds."""
 EVERYTHING: BoolArray = np.zeros((0, 0), dtype=bool)
-NO_TABLE = np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32)
+NO_TABLE = np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.uint32), np.zeros(0, dtype=np.float32)
 Packed = tuple[npt.NDArray[Any], npt.NDArray[Any], FloatArray]
 
 
@@ -77,6 +79,7 @@ class Fast:
             offer: what shoppers are not to see, as the nonzero cells (b, n); what may be seen, (n,) or (b, n).
             k: how many.
         """
+        said = sorted(said, key=lambda one: one[1].table.nnz / max(one[1].table.shape[0], 1))  # short rows come first
         shoppers = said[0][1].past.shape[0]
         pasts, starts = [_packed(reach.past) for _, reach, _ in said], np.cumsum([0, *(r.past.nnz for _, r, _ in said)])
         packed = (
@@ -100,7 +103,7 @@ class Fast:
         if hidden is not None and not hidden.data.all():
             hidden = hidden.copy()
             hidden.eliminate_zeros()
-        nothing = np.zeros(shoppers + 1, dtype=np.int64), np.zeros(0, dtype=np.int32)
+        nothing = np.zeros(shoppers + 1, dtype=np.int64), np.zeros(0, dtype=np.uint32)
         may = EVERYTHING if allowed is None else np.array(np.atleast_2d(allowed), order="C")
         barred = *(nothing if hidden is None else _packed(hidden)[:2]), may
         made = np.full((shoppers, k), -1, dtype=np.int64), np.zeros((shoppers, k), dtype=np.float32)
@@ -126,9 +129,13 @@ class Fast:
             self._arithmetic.log_sums_at(*arrays, how, out)
             return out
         shoppers, count, dim = queries.shape
-        similar = (queries.reshape(-1, dim) @ np.take(keys, items, axis=0).T).reshape(shoppers, count, len(items))
-        out = np.empty((shoppers, len(items)), dtype=np.float32)
-        self._arithmetic.log_sums(similar, logs, how, out)
+        out, near = np.empty((shoppers, len(items)), dtype=np.float32), np.ascontiguousarray(keys[items].T)
+        size = max(CELLS_IN_CACHE // max(count * len(items), 1), 1)
+        for start in range(0, shoppers, size):
+            some = slice(start, start + size)
+            similar = queries[some].reshape(-1, dim) @ near
+            shape = len(logs[some]), count, len(items)
+            self._arithmetic.log_sums(similar.reshape(shape), logs[some], how, out[some])
         return out
 
     def add_normalised(self, scores: FloatArray, moments: Moments, weight: float, total: FloatArray) -> None:
@@ -148,7 +155,7 @@ def _packed(matrix: sp.csr_matrix) -> Packed:
     kinds = np.int64, np.int32, np.float32
     parts = (matrix.indptr, matrix.indices, matrix.data)
     bounds, columns, values = (np.require(part, kind, ("C", "W")) for part, kind in zip(parts, kinds, strict=True))
-    return bounds, columns, values
+    return bounds, columns.view(np.uint32), values  # what has no sign needs no check for being negative
 
 
 def _plain(moments: Moments) -> tuple[FloatArray, FloatArray, BoolArray]:

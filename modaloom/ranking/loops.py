@@ -29,7 +29,8 @@ def added_up(
     """Adds up the rows of a table that a shopper's past speaks for; items met for the first time are noted down.
 
     ``state`` (n, 2 + p) has the shopper by whom an item was met last, what is said of it in general, and sums of each
-    part, all beside each other in memory. ``met`` is the items so far, their number, and this shopper.
+    part, all beside each other in memory. ``met`` is the items so far (n + 1,), their number, and this shopper. Every
+    item is written down, and stays if it is new: nothing hangs on a branch, which would be guessed wrong too often.
     """
     slots, counts = past
     starts, columns, values = table
@@ -39,22 +40,32 @@ def added_up(
         for at in range(starts[slot], starts[slot + 1]):
             item = columns[at]
             state[item, column] += count * values[at]
-            if state[item, 0] != shopper:
-                state[item, 0], found[filled] = shopper, item
-                filled += 1
+            found[filled] = item
+            filled += int(state[item, 0] != shopper)
+            state[item, 0] = shopper
     return filled
 
 
 @compiled
-def taken_out(state: FloatArray, met: tuple[Ints, int], lines: FloatArray, room: tuple[FloatArray, FloatArray]) -> None:
-    """Sums of the items that were met into ``lines`` (p, c), zero in ``state`` again; what is said in general twice."""
-    found, filled = met
+def taken_out(
+    state: FloatArray, met: tuple[Ints, int, Ints], lines: FloatArray, room: tuple[FloatArray, FloatArray]
+) -> None:
+    """Sums of the items that were met into ``lines`` (p, c), zero in ``state`` again; what is said in general twice.
+
+    ``met`` is the items, their number, and how many were met when each part had spoken (p,): behind these a part says
+    nothing. There its line ends with one zero more, for all items that it was silent about.
+    """
+    found, filled, ends = met
     said, exact = room
-    parts = len(lines)
+    first, parts = 0, len(lines)
+    for part in range(parts):
+        lines[part, ends[part]] = Float(0.0)
     for at in range(filled):
         item = found[at]
         said[at] = exact[at] = state[item, 1]
-        for part in range(parts):
+        while first < parts and ends[first] <= at:
+            first += 1
+        for part in range(first, parts):
             lines[part, at] = state[item, 2 + part]
             state[item, 2 + part] = Float(0.0)
 
@@ -91,83 +102,96 @@ def shopper_says(
     lines: FloatArray,
     summary: tuple[FloatArray, FloatArray, FloatArray],
     weights: FloatArray,
-    sizes: tuple[int, int],
+    sizes: tuple[Ints, int],
     room: tuple[FloatArray, Ints, FloatArray, FloatArray],
-) -> None:
+) -> Real:
     """Adds what the parts say of the items that were met: all of them, and those alone that are exact, (c,) each.
 
-    ``lines`` (p, c) are sums. ``summary`` has floor, mean and spread of each part that is a logarithm of sums; a part
-    without a floor is the sums themselves, and exact. Without spread a part says nothing. ``sizes`` are c and n.
+    It is counted from what a part says of an item that it is silent about; the sum of that over the exact parts is
+    given back. ``lines`` (p, c) are sums. ``summary`` has floor, mean and spread of each part that is a logarithm of
+    sums; a part without a floor is the sums themselves, and exact. Without spread a part says nothing. ``sizes`` are
+    the ends of the lines (p,), where the sum of everything else stands, and n.
     """
     floors, means, spreads = summary
-    filled, n = sizes
+    ends, n = sizes
     scratch, bits, said, exact = room
+    of_all = Float(0.0)
     for part in range(len(weights)):
-        line = lines[part]
+        line, end = lines[part], ends[part]
         if floors[part] > Float(0.0):
             mean, spread = means[part], spreads[part]
-            log_raw(line, bits, filled, floors[part])
+            log_raw(line, bits, end + 1, floors[part])
         else:
-            middle, wide = moments_of_sums(line, filled, n)
+            middle, wide = moments_of_sums(line, end, n)
             mean, spread = Float(middle), Float(wide)
         if spread <= Float(0.0):
             continue
-        scale = Float(1.0) / (spread + TINY)
-        for at in range(filled):
+        scale, weight = Float(1.0) / (spread + TINY), weights[part]
+        for at in range(end + 1):
             line[at] = (line[at] - mean) * scale
-        squashed(line, (scratch, bits), filled)
-        for at in range(filled):
-            said[at] += weights[part] * line[at]
+        squashed(line, (scratch, bits), end + 1)
+        rest = line[end]
+        for at in range(end):
+            said[at] += weight * (line[at] - rest)
         if floors[part] <= Float(0.0):
-            for at in range(filled):
-                exact[at] += weights[part] * line[at]
+            of_all += weight * rest
+            for at in range(end):
+                exact[at] += weight * (line[at] - rest)
+    return of_all
 
 
 @compiled
 def guess(said: FloatArray, wanted: int, room: FloatArray) -> Real:
     """A bar that probably more than ``wanted`` of many numbers reach, and not many more; a few stand for all."""
-    if len(said) < 4 * wanted or len(said) < 4 * SAMPLE:
-        return -LARGEST
     step = len(said) // SAMPLE
+    place = 2 * SAMPLE * wanted // max(len(said), 1) + 2
+    if len(said) < 2 * wanted or step < 4 or place > SAMPLE:
+        return -LARGEST
     for at in range(SAMPLE):
         room[at] = said[at * step]
-    return kth_largest(room, SAMPLE, int(1.5 * SAMPLE * wanted / len(said)) + 2)
+    return kth_largest(room, SAMPLE, place)
 
 
 @compiled
 def kept(
-    met: tuple[FloatArray, FloatArray, Ints],
+    met: tuple[FloatArray, FloatArray, Ints, Real],
     barred: tuple[Ints, int, int, BoolArray],
     room: tuple[FloatArray, FloatArray, Ints],
     out: tuple[Ints, FloatArray],
 ) -> None:
     """Of items that were met those of which most is said, and their exact scores; ``out`` is full of -1.
 
-    ``met`` is what is said, what of it is exact, and the items. ``barred`` is the last shopper who is not to see an
-    item (n,), this shopper, how many items that may be, and what may be seen at all, which may be empty.
+    ``met`` is what is said, what of it is exact, the items, and what exact parts say of all of them. ``barred`` is the
+    last shopper who is not to see an item (n,), this shopper, how many items that may be, and what may be seen at all,
+    which may be empty.
     """
-    said, exact, found = met
+    said, exact, found, of_all = met
     unseen, row, hidden, may = barred
     line, copy, picks = room
     items, scores = out
-    k, filled, bar = len(items), 0, guess(said, len(items) + hidden, line)
+    k, bar = len(items), guess(said, len(items) + hidden, line)
     while True:
+        high, filled = 0, 0
         for at in range(len(said)):
-            if said[at] >= bar and unseen[found[at]] != row and (not len(may) or may[found[at]]):
+            picks[high] = at
+            high += int(said[at] >= bar)
+        for place in range(high):
+            at = picks[place]
+            if unseen[found[at]] != row and (not len(may) or may[found[at]]):
                 picks[filled], line[filled] = at, said[at]
                 filled += 1
         if filled >= k or bar == -LARGEST:
             break
-        bar, filled = -LARGEST, 0
-    least = -LARGEST
+        bar = -LARGEST
+    chosen = filled
     if filled > k:
         copy[:filled] = line[:filled]
-        least = kth_largest(copy, filled, k)
-    chosen = 0
-    for place in range(filled):
-        if line[place] >= least and chosen < k:  # of equal ones at the end those in front
-            items[chosen], scores[chosen] = found[picks[place]], exact[picks[place]]
-            chosen += 1
+        least, chosen = kth_largest(copy, filled, k), 0
+        for place in range(filled):
+            picks[chosen] = picks[place]
+            chosen += int(line[place] >= least)
+    for place in range(min(chosen, k)):  # of equal ones at the end those in front
+        items[place], scores[place] = found[picks[place]], exact[picks[place]] + of_all
 
 
 @compiled
@@ -194,30 +218,32 @@ def candidates(
     scores, best_of_all = general
     hidden_bounds, hidden_columns, allowed = barred
     n, parts = len(scores), len(weights)
-    state, lines = np.zeros((n, 2 + parts), np.float32), np.empty((parts, n), np.float32)
+    state, lines = np.zeros((n, 2 + parts), np.float32), np.empty((parts, n + 1), np.float32)
     state[:, 0] = Float(-1.0)
     state[:, 1] = scores
-    unseen, found, bits = np.full(n, -1, np.int32), np.empty(n, np.int32), np.empty(n, np.int32)
-    line, scratch = np.empty(n, np.float32), np.empty(n, np.float32)
+    unseen, found, bits = np.full(n, -1, np.int32), np.empty(n + 1, np.uint32), np.empty(n + 1, np.int32)
+    line, scratch = np.empty(n + 1, np.float32), np.empty(n + 1, np.float32)
     said, exact = np.empty(n, np.float32), np.empty(n, np.float32)
+    ends, everything = np.empty(parts, np.int64), np.empty(0, np.bool_)
     for row in range(len(out[0])):
         filled, shopper = 0, Float(row)
         for part in range(parts):
             span = slice(bounds[part, row], bounds[part, row + 1])
             table = tables[0][part], tables[1][part], tables[2][part]
             filled = added_up((slots[span], counts[span]), table, state, 2 + part, (found, filled, shopper))
+            ends[part] = filled
         for item in best_of_all:
             if state[item, 0] != shopper:
                 state[item, 0], found[filled] = shopper, item
                 filled += 1
-        taken_out(state, (found, filled), lines, (said, exact))
+        taken_out(state, (found, filled, ends), lines, (said, exact))
         own = floors, means[:, row], spreads[:, row]
-        shopper_says(lines, own, weights, (filled, n), (scratch, bits, said, exact))
+        of_all = shopper_says(lines, own, weights, (ends, n), (scratch, bits, said, exact))
         hidden = hidden_columns[hidden_bounds[row] : hidden_bounds[row + 1]]
         for item in hidden:
             unseen[item] = row
-        may = allowed[row if len(allowed) > 1 else 0] if len(allowed) else np.empty(0, np.bool_)
-        met = said[:filled], exact[:filled], found[:filled]
+        may = allowed[row if len(allowed) > 1 else 0] if len(allowed) else everything
+        met = said[:filled], exact[:filled], found[:filled], of_all
         kept(met, (unseen, row, len(hidden), may), (line, scratch, bits), (out[0][row], out[1][row]))
 
 

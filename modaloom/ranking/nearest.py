@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from typing import Any, TypeVar
 
 import numpy as np
@@ -186,8 +187,38 @@ def pays(items: IntArray, n_items: int) -> bool:
 
 
 def in_threads(work: Callable[[Given], Made], things: Iterable[Given], threads: int) -> list[Made]:
-    """Maps in order; NumPy and SciPy let several threads work at once."""
-    if threads <= 1:
+    """Maps in order; NumPy and SciPy let several threads work at once, each on one core."""
+    things = list(things)
+    if min(threads, len(things)) <= 1:
         return [work(thing) for thing in things]
-    with ThreadPoolExecutor(threads) as pool:
+    with _ONE_CORE_EACH, ThreadPoolExecutor(threads) as pool:
         return list(pool.map(work, things))
+
+
+class OneCoreEach:
+    """While anybody is inside, matrix products start no threads of their own, which would wait for each other's cores.
+
+    The limit holds for the whole process and is lifted when the last one leaves. Without threadpoolctl there is none.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside = threading.Lock(), 0
+        self._limits: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1 and find_spec("threadpoolctl") is not None:
+                from threadpoolctl import threadpool_limits
+
+                self._limits = threadpool_limits(1, user_api="blas")  # of every library that is loaded by now
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0 and self._limits is not None:
+                self._limits.restore_original_limits()
+                self._limits = None
+
+
+_ONE_CORE_EACH = OneCoreEach()

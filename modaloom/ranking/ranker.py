@@ -43,8 +43,8 @@ from modaloom.types import BoolArray, FloatArray, Histories, IntArray
 
 FUSION = "fusion"
 BATCH = 128
-FAST_BATCH = 256
-"""Shoppers at once where nothing is as large as shoppers x items."""
+FAST_BATCH, FAST_PLACES = 1024, 8192
+"""Shoppers at once where nothing is as large as shoppers x items, and places in their pasts, padding included."""
 DENSE_ITEMS = 20_000
 """Up to this many items a few shoppers are scored on everything: some milliseconds each, and nothing can be missed."""
 NARROW = 0.25
@@ -160,7 +160,7 @@ class Ranker:
             threads: how many blocks of shoppers are worked on at once; all cores by default.
         """
         offer, n = Offer(allowed, hidden), min(n, self.n_items)
-        threads = threads or available_threads()
+        threads, lengths = threads or available_threads(), histories.lengths()
         everything = np.arange(self.n_items)
         dense = DENSE_ITEMS if len(histories) < MANY_SHOPPERS else FEW_ITEMS
         if self.n_items <= dense or not self.can_be_asked():
@@ -173,10 +173,11 @@ class Ranker:
             each = CAREFUL_CANDIDATES if self.n_items <= DENSE_ITEMS else CANDIDATES
             k = max(each * sum(1 for weight in self.weights.values() if weight), 2 * n)
             general = self.general.first(k, offer.anybody())
-            size = block_size(self.n_items) if fast_for(len(histories)) is None else FAST_BATCH
+            fast = fast_for(len(histories)) is not None
+            size = min(FAST_BATCH, -(-len(histories) // threads)) if fast else block_size(self.n_items)
             work = partial(self._list_candidates, general, k)
-        order = np.argsort(histories.lengths(), kind="stable")  # pasts of one length need no padding
-        blocks = [order[start : start + size] for start in range(0, len(order), size)]
+        order = np.argsort(lengths, kind="stable")  # pasts of one length need no padding
+        blocks = blocks_of(order, np.minimum(lengths[order], SERVED_HISTORY), size)
         made = in_threads(lambda rows: work(reordered(histories, rows), offer.of(rows), n), blocks, threads)
         lists = Lists(np.full((len(order), n), -1, dtype=np.int64), np.full((len(order), n), -np.inf, dtype=np.float32))
         for rows, (items, scores) in zip(blocks, made, strict=True):
@@ -308,6 +309,17 @@ class Ranker:
             elif name == FUSION or self._by_name[name].modality != modality:
                 total += normal[name]
         return total
+
+
+def blocks_of(order: IntArray, lengths: IntArray, size: int) -> list[IntArray]:
+    """Shoppers (b,) with pasts of ascending lengths (b,) in blocks: at most ``size`` of them, fewer of long pasts."""
+    blocks, start = [], 0
+    while start < len(order):
+        longest = lengths[min(start + size, len(order)) - 1]
+        stop = start + min(size, max(FAST_PLACES // max(int(longest), 1), MANY_SHOPPERS))
+        blocks.append(order[start:stop])
+        start = stop
+    return blocks
 
 
 def first_of(scores: FloatArray, possible: BoolArray, items: IntArray, n: int) -> Lists:

@@ -160,7 +160,7 @@ def shop_of_ids(folder: Path) -> Path:
 
 def asked(root: Path, out: Path, **more: Any) -> argparse.Namespace:
     given = {"data": "amazon", "root": root, "out": out, "tune_s": 0.0, "trials": 2, "threads": 1, "seed": 0}
-    return argparse.Namespace(**{**given, "models": "all", "resume": False, **more})
+    return argparse.Namespace(**{**given, "models": "all", "resume": False, "chosen": None, **more})
 
 
 def test_the_script_reports_figures_reasons_and_goes_on(
@@ -187,6 +187,12 @@ def test_the_script_reports_figures_reasons_and_goes_on(
     again = run(lambda: asked(root, out, models=names + ",implicit-item-knn", resume=True))
     assert {name: again[name] for name in models} == models
     assert "implicit-item-knn" in again
+    earlier = tmp_path / "earlier.json"
+    kept = models["implicit-als"]["params"] | {"iterations": 3}
+    earlier.write_text(json.dumps({"models": {"implicit-als": models["implicit-als"] | {"params": kept}}}))
+    anew = run(lambda: asked(root, out, models="implicit-als", chosen=earlier))["implicit-als"]
+    assert anew["params"] == kept
+    assert anew["trials"] == models["implicit-als"]["trials"]
     printed = capsys.readouterr().out
     assert "cornac-vbpr" in printed
     assert "ids only" in printed
@@ -203,6 +209,7 @@ def test_each_package_is_there_on_both_data_sets(tmp_path: Path) -> None:
 def test_windows_are_measured_as_everywhere_else(sample_shop: Path, tmp_path: Path) -> None:
     from modaloom.config import load_settings
     from modaloom.data.shop import load_shop
+    from modaloom.data.splits import rolling_splits
     from modaloom.evaluation.protocol import Protocol, evaluate
 
     shop = load_shop(sample_shop, settings=load_settings())
@@ -214,7 +221,8 @@ def test_windows_are_measured_as_everywhere_else(sample_shop: Path, tmp_path: Pa
     direct = evaluate(shop, {}, Protocol(windows=2), {"popularity": lambda seed: Popularity()}).summary()["popularity"]
     assert row["recall"] == direct["recall"] > 0
     np.testing.assert_equal(row["cold_recall"], direct["cold"]["recall"])  # NaN where nothing is new
-    assert row["users_asked"] == len(np.unique(shop.interactions["user_num"].to_numpy()))
+    *_, last = rolling_splits(shop, {}, windows=2, window_days=28)
+    assert row["users_asked"] == last.snapshot.targets()["user_num"].n_unique()
 
 
 def test_an_unknown_name_is_told(tmp_path: Path) -> None:

@@ -140,6 +140,26 @@ def test_the_kth_largest(values: list[float], data: st.DataObject) -> None:
     assert arithmetic.kth_largest(np.array(values, np.float32), len(values), k) == sorted(values, reverse=True)[k - 1]
 
 
+def test_what_is_not_a_number_holds_nothing_up() -> None:
+    from modaloom.ranking import arithmetic
+
+    values = np.array([1.0, np.nan, np.nan, 2.0, np.nan], np.float32)
+    for k in range(1, 6):
+        arithmetic.kth_largest(values.copy(), 5, k)  # any answer will do, as long as there is one
+
+
+@pytest.mark.parametrize("most", [1, 100, 10**6])
+def test_sums_do_not_hang_on_how_many_shoppers_share_a_cache(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    made, rng = fast_for(SHOPPERS), np.random.default_rng(4)
+    assert made is not None
+    queries, keys = (rng.standard_normal(shape).astype(np.float32) for shape in ((7, 3, 19), (50, 19)))
+    logs = np.zeros((7, 3), dtype=np.float32)
+    whole = np.log(np.exp(queries @ keys.T).sum(axis=1))
+    monkeypatch.setattr(fast, "CELLS_IN_CACHE", most)
+    assert made.log_sums(queries, logs, keys, np.arange(50), (1e-30, True)) == pytest.approx(whole, abs=1e-4)
+    assert made.log_sums(queries, logs, keys, np.zeros(0, dtype=np.int64), (1e-30, True)).shape == (7, 0)
+
+
 def test_lists_by_both_ways_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     histories = pasts(3, 200)
     made = Ranker(dict.fromkeys(NAMES, 0.5), PARTS, TABLE, kernel_tower)

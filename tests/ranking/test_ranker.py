@@ -6,11 +6,14 @@ from typing import Self
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from modaloom.models.towers import ItemTable, Queries
 from modaloom.numerics import squashed_zscore, unit_rows
+from modaloom.ranking.fast import MANY_SHOPPERS
 from modaloom.ranking.parts import ContentKernel, Linear, State
-from modaloom.ranking.ranker import BATCH, FUSION, Ranker, normalise_like
+from modaloom.ranking.ranker import BATCH, FAST_PLACES, FUSION, Ranker, blocks_of, normalise_like
 from modaloom.testing import taste_world
 from modaloom.types import BoolArray, FloatArray, Histories, IntArray, Snapshot
 
@@ -127,3 +130,13 @@ def test_normalising_like_itself_is_the_zscore() -> None:
 def test_an_empty_past_gets_finite_scores() -> None:
     scores = ranker().score(Histories.from_lists([[], [1, 2]], now=WORLD.now))
     assert np.isfinite(scores).all()
+
+
+@given(st.lists(st.integers(0, 50), max_size=400), st.integers(1, 300))
+def test_blocks_hold_everybody_once_and_few_long_pasts(pasts: list[int], size: int) -> None:
+    lengths = np.sort(np.array(pasts, dtype=np.int64))
+    blocks = blocks_of(np.arange(len(lengths)), lengths, size)
+    assert [row for block in blocks for row in block] == list(range(len(lengths)))
+    for block in blocks:
+        assert 0 < len(block) <= size
+        assert len(block) <= MANY_SHOPPERS or len(block) * lengths[block].max() <= FAST_PLACES
