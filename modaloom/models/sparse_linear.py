@@ -45,7 +45,8 @@ class SparseEase:
     counts co-purchases and ``c_j`` holds the cosines of what looks or reads most like it. The prior is thus in pseudo
     co-purchases; it gives way to real ones, and an item that was never sold lives by it. Walks of two steps over the
     co-purchases are added beside the regression, which would take them for explained. They reach what a sparse log
-    never shows together. With ``user_power``, ``walk`` and ``content`` zero it is EASE.
+    never shows together, and say no more about a candidate than the regression does. With ``user_power``, ``walk`` and
+    ``content`` zero it is EASE.
 
     Memory grows with items x ``keep``; columns are made in blocks, and no result depends on how many at once.
 
