@@ -6,7 +6,7 @@ The built-in shop (drawn where ``--shop`` is not given), 20 % of each shopper's 
 The questions are always clean; what is spoilt is what models learn from and the pasts that they are told:
 
 - *label noise*: 5, 10, 20 or 40 % of the purchases are of a random item instead;
-- *bulk buyers*: five more accounts with 2,000 random purchases each in the last 60 days;
+- *bulk buyers*: five more accounts with 2,000 random purchases each (in the last 60 days, where the log has times);
 - *extreme prices*: 2 % of the prices a million times too high;
 - *broken vectors*: 5 % of the pictures' and of the texts' vectors are noise a thousand times as long;
 - *doubles*: 20 % of the items are in the catalogue twice, with nearly the same vectors, and every purchase is of
@@ -95,12 +95,13 @@ def bulk_buyers(split: Split, rng: np.random.Generator) -> Split:
     """A few more accounts that buy anything."""
     snapshot, number = split.snapshot, BULK_BUYERS * BULK_EVENTS
     new = pl.DataFrame({"user_id": [f"bulk-{place}" for place in range(BULK_BUYERS)]})
+    timed = bool(snapshot.interactions["timestamp"].max())
     log = pl.DataFrame(
         {
             "user_num": np.repeat(np.arange(BULK_BUYERS) + snapshot.n_users, BULK_EVENTS),
             "item_num": rng.choice(np.flatnonzero(snapshot.catalogue), number),
             "event": np.full(number, int(Event.PURCHASE)),
-            "timestamp": snapshot.now - 1 - rng.integers(0, BULK_DAYS * DAY_S, number),
+            "timestamp": timed * (snapshot.now - 1 - rng.integers(0, BULK_DAYS * DAY_S, number)),
         }
     ).cast({"user_num": pl.UInt32, "item_num": pl.UInt32, "event": pl.UInt8, "timestamp": pl.Int64})
     whole = pl.concat([snapshot.interactions, log], how="diagonal").sort("timestamp", maintain_order=True)

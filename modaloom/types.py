@@ -212,6 +212,8 @@ class Snapshot:
     now: int  # seconds since 1970 UTC
     target_events: tuple[Event, ...] = (Event.PURCHASE,)
     exclude_seen: bool = True  # never recommend what the shopper already has a target event with
+    last_out: bool = False
+    """Each shopper is asked for what followed their own last event, whenever that was, not for what follows ``now``."""
 
     @property
     def n_items(self) -> int:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from modaloom.build.options import LearnOptions
-from modaloom.data.splits import Split, earlier_splits, held_out_split
+from modaloom.data.splits import Split, earlier_splits, held_out_split, leave_last_out
 from modaloom.errors import EvaluationError
 from modaloom.evaluation.protocol import Factory
 from modaloom.models.baselines import BASELINES
@@ -35,6 +35,11 @@ PRIOR_WEIGHTS = {
     "linear": 0.1, "variants": 0.1, "repurchase": 0.05,
 }  # fmt: skip
 """Where the blend begins, and what it is drawn to."""
+PRIOR_WITHOUT_TIMES = {
+    "linear": 1.0, FUSION: 0.4, "text": 0.3, "attributes": 0.3, "image": 0.2,
+    "demand": 0.2, "variants": 0.1, "repurchase": 0.05,
+}  # fmt: skip
+"""The same where nothing is to be foreseen, so that what sells says little: a log without times, or ``last_out``."""
 PRIOR_WITHOUT_CONTENT = {"linear": 1.0, FUSION: 0.4, "demand": 0.2, "variants": 0.1, "repurchase": 0.05}
 """The same for a log of bare ids."""
 Tell = Callable[[str], None]
@@ -217,7 +222,10 @@ class Modaloom:
 
 def prior_weights(snapshot: Snapshot) -> dict[str, float]:
     """The blend that experience suggests for such a shop."""
-    return PRIOR_WEIGHTS if snapshot.tokens else PRIOR_WITHOUT_CONTENT
+    if not snapshot.tokens:
+        return PRIOR_WITHOUT_CONTENT
+    foresight = snapshot.interactions["timestamp"].max() and not snapshot.last_out
+    return PRIOR_WEIGHTS if foresight else PRIOR_WITHOUT_TIMES
 
 
 def model_factories(names: Sequence[str], options: LearnOptions) -> dict[str, Factory]:
@@ -239,13 +247,16 @@ def model_factories(names: Sequence[str], options: LearnOptions) -> dict[str, Fa
 
 
 def validation_splits(snapshot: Snapshot, *, seed: int = 0) -> list[Split]:
-    """Questions from the snapshot's own past: windows of time, or hidden targets where the log has no times."""
+    """Questions of the kind that the snapshot will be asked, from its own past.
+
+    Windows of time; hidden targets where the log has no times; everybody's last target where that is asked.
+    """
     times = snapshot.interactions["timestamp"]
     if not times.len():
         return []
     first, last = int(times.to_numpy().min()), int(times.to_numpy().max())
-    if last == 0:
-        split = held_out_split(snapshot, seed=seed)
+    if snapshot.last_out or last == 0:
+        split = leave_last_out(snapshot) if snapshot.last_out else held_out_split(snapshot, seed=seed)
         return [split] if len(split.user_nums) else []
     days = max((last - first) // 86_400, 1)
     window_days = int(min(MAX_WINDOW_DAYS, max(days // 10, 1)))

@@ -68,6 +68,15 @@ def _snapshot(shop: Shop, tokens: Mapping[str, Tokens], past: pl.DataFrame, now:
     )
 
 
+def _outside_time(shop: Shop, tokens: Mapping[str, Tokens], past: pl.DataFrame) -> Snapshot:
+    """The shop at its end with a log in its order but without times, as if none had been written down.
+
+    For questions that may be about any day of the log: models that were told the times would take what is newest for
+    what is nearest to the question, and learn to foresee what comes after the end, which nobody asks.
+    """
+    return _snapshot(shop, tokens, past.with_columns(timestamp=pl.lit(0, dtype=pl.Int64)), shop.end)
+
+
 def ask(name: str, snapshot: Snapshot, future: pl.DataFrame) -> Split:
     """The question that later interactions put to a snapshot: known users only, distinct new targets."""
     wanted = [int(event) for event in snapshot.target_events]
@@ -149,26 +158,43 @@ def temporal_split(shop: Shop, tokens: Mapping[str, Tokens], *, test_share: floa
 
 
 def last_out_split(shop: Shop, tokens: Mapping[str, Tokens]) -> Split:
+    """Each user's last target event is asked for; see :func:`leave_last_out`.
+
+    Raises:
+        EvaluationError: nobody has two target events.
+    """
+    return _checked(leave_last_out(take_snapshot(shop, tokens)))
+
+
+def leave_last_out(snapshot: Snapshot) -> Split:
     """Each user's last target event is asked for; their events from then on are hidden.
 
-    Other users' later events stay visible, as in most papers: this measures taste, not foresight.
+    Their views and carts of that very item are hidden, too: whoever is told of them needs no taste. Other users' later
+    events stay visible, as in most papers: this measures taste, not foresight.
     """
-    wanted = [int(event) for event in shop.target_events]
-    log = shop.interactions.with_row_index("row")
+    wanted = [int(event) for event in snapshot.target_events]
+    log = snapshot.interactions.with_row_index("row")
     last = (
         log.filter(pl.col("event").is_in(wanted) & pl.col("item_num").is_not_null())
         .group_by("user_num")
         .agg(pl.col("row").max().alias("last"), pl.len().alias("number"))
         .filter(pl.col("number") > 1)
     )
-    joined = log.join(last, on="user_num", how="left", maintain_order="left")
-    past = joined.filter(pl.col("last").is_null() | (pl.col("row") < pl.col("last"))).drop("row", "last", "number")
-    future = joined.filter(pl.col("row") == pl.col("last")).drop("row", "last", "number")
-    return _checked(ask("last event of each user", _snapshot(shop, tokens, past, shop.end), future))
+    joined = log.join(last, on="user_num", how="left", maintain_order="left").drop("number")
+    future = joined.filter(pl.col("row") == pl.col("last"))
+    asked = future.select("user_num", "item_num", asked=pl.lit(True))
+    marked = joined.join(asked, on=["user_num", "item_num"], how="left", maintain_order="left")
+    earlier = pl.col("last").is_null() | (pl.col("row") < pl.col("last"))
+    past = marked.filter(earlier & (pl.col("event").is_in(wanted) | pl.col("asked").is_null()))
+    shown = replace(snapshot, interactions=past.drop("row", "last", "asked"), last_out=True)
+    return ask("last event of each user", shown, future.drop("row", "last"))
 
 
 def random_split(shop: Shop, tokens: Mapping[str, Tokens], *, test_share: float = 0.2, seed: int = 0) -> Split:
-    """A random share of each user's distinct targets is asked for and hidden, with all events on those items."""
+    """A random share of each user's distinct targets is asked for and hidden, with all events on those items.
+
+    Models get the log without its times, see :func:`_outside_time`.
+    """
     wanted = [int(event) for event in shop.target_events]
     log = shop.interactions
     pairs = (
@@ -181,7 +207,7 @@ def random_split(shop: Shop, tokens: Mapping[str, Tokens], *, test_share: float 
     marked = log.join(held, on=["user_num", "item_num"], how="left", maintain_order="left")
     past = marked.filter(pl.col("held").is_null()).drop("held")
     future = marked.filter(pl.col("held")).drop("held")
-    return _checked(ask(f"{test_share:.0%} of each user's items", _snapshot(shop, tokens, past, shop.end), future))
+    return _checked(ask(f"{test_share:.0%} of each user's items", _outside_time(shop, tokens, past), future))
 
 
 def file_split(shop: Shop, tokens: Mapping[str, Tokens], file: str | Path) -> Split:

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 
 from modaloom.models.behaviour import event_weights, history_matrix, interaction_matrix
 from modaloom.models.linear import largest_in_columns, solved_for_all
-from modaloom.numerics import unit_rows
+from modaloom.numerics import EPSILON, unit_rows
 from modaloom.types import FloatArray, Histories, IntArray, Snapshot, Tokens
 
 NEIGHBOURS = 20
@@ -22,6 +22,9 @@ STEPS = 64
 """Neighbours of an item that a walk of two steps may start with."""
 WALK_SHRINK = 20.0
 """Co-purchases that must be outweighed before an item passes on what it is bought with."""
+WALK_SHARE = 1.0
+"""Walks say no more about an item than this share of what the regression says: in a dense log, where everything is
+two steps from everything, they would drown it in what is popular."""
 DENSE_CELLS = 16_000_000
 """Numbers in one block of cosines: 64 MB."""
 EXACT_ITEMS = 100_000
@@ -42,7 +45,8 @@ class SparseEase:
     counts co-purchases and ``c_j`` holds the cosines of what looks or reads most like it. The prior is thus in pseudo
     co-purchases; it gives way to real ones, and an item that was never sold lives by it. Walks of two steps over the
     co-purchases are added beside the regression, which would take them for explained. They reach what a sparse log
-    never shows together. With ``user_power``, ``walk`` and ``content`` zero it is EASE.
+    never shows together, and say no more about a candidate than the regression does. With ``user_power``, ``walk`` and
+    ``content`` zero it is EASE.
 
     Memory grows with items x ``keep``; columns are made in blocks, and no result depends on how many at once.
 
@@ -164,7 +168,8 @@ class SparseEase:
                 block = largest_in_columns(solved, self.keep)
             if self.walk:
                 steps = largest_per_column((passing @ bought).tocsc(), STEPS)
-                block = block + _without_self((leaving @ (together @ steps)).tocsc(), span.start)
+                walks = _without_self((leaving @ (together @ steps)).tocsc(), span.start)
+                block = block + _quieter(walks, block)
             yield largest_per_column(block.tocsc(), self.keep)
 
     def _content(self, snapshot: Snapshot) -> sp.csc_matrix | None:
@@ -257,6 +262,13 @@ def _without_self(block: sp.csc_matrix, start: int) -> sp.csc_matrix:
     block.data[block.indices == columns] = 0.0
     block.eliminate_zeros()
     return block
+
+
+def _quieter(walks: sp.csc_matrix, block: sp.spmatrix) -> sp.csc_matrix:
+    """Walks that say no more about a candidate (column) than :data:`WALK_SHARE` of what is said without them."""
+    said, walked = (np.sqrt(np.asarray(part.multiply(part).sum(axis=0)).ravel()) for part in (block, walks))
+    limit = np.minimum(WALK_SHARE * said / np.maximum(walked, EPSILON), 1.0)
+    return (walks @ sp.diags(limit.astype(np.float32))).tocsc()
 
 
 def _stacked(blocks: Iterator[sp.csc_matrix], n_items: int) -> sp.csc_matrix:

@@ -103,6 +103,10 @@ def test_bulk_buyers_come_in_addition(split: Split) -> None:
     assert (spoilt.interactions["timestamp"] < spoilt.now).all()
     ours = spoilt.interactions.filter(pl.col("user_num") < split.snapshot.n_users)
     assert ours.equals(split.snapshot.interactions)
+    assert not spoilt.interactions["timestamp"].max(), "a log without times stays one"
+    dated = split.snapshot.interactions.with_columns(timestamp=pl.lit(spoilt.now - 1, dtype=pl.Int64))
+    timed = robust.bulk_buyers(robust.with_snapshot(split, interactions=dated), np.random.default_rng(0)).snapshot
+    assert (timed.interactions["timestamp"] > spoilt.now - 61 * 86_400).all()
 
 
 def test_doubles_share_what_was_sold(split: Split) -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from modaloom.build import PRIOR_WEIGHTS, LearnOptions, Memory, Modaloom, model_factories, validation_splits
+from modaloom.build.learner import prior_weights
 from modaloom.data.splits import DAY_S
 from modaloom.errors import EvaluationError, TrainingError
 from modaloom.metrics import ranking_metrics, top_n
@@ -184,6 +185,30 @@ def test_validation_comes_before_the_end_and_never_sees_its_own_future() -> None
     (hidden,) = validation_splits(timeless(snapshot))
     assert hidden.snapshot.interactions.height < snapshot.interactions.height
     assert not validation_splits(replace(snapshot, interactions=snapshot.interactions.clear()))
+
+
+def test_validation_asks_what_will_be_asked() -> None:
+    snapshot, _ = taste_world("behaviour")
+    (split,) = validation_splits(replace(snapshot, last_out=True))
+    assert split.snapshot.now == snapshot.now, "nothing is to be foreseen"
+    assert len(split.user_nums) == snapshot.n_users
+    for row, items in enumerate(split.truth):
+        last = snapshot.targets().filter(pl.col("user_num") == split.user_nums[row])["item_num"][-1]
+        assert items.tolist() == [last]
+
+
+def test_demand_leads_only_where_something_is_to_be_foreseen() -> None:
+    snapshot, _ = taste_world("text")
+    first = {
+        name: max(weights, key=lambda part: weights[part])
+        for name, weights in {
+            "later": prior_weights(snapshot),
+            "last": prior_weights(replace(snapshot, last_out=True)),
+            "any day": prior_weights(timeless(snapshot)),
+            "ids": prior_weights(replace(snapshot, tokens={})),
+        }.items()
+    }
+    assert first == {"later": "demand", "last": "linear", "any day": "linear", "ids": "linear"}
 
 
 def test_every_part_has_a_place_in_the_prior() -> None:

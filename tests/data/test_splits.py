@@ -109,6 +109,43 @@ def test_last_out_hides_each_users_last(log_shop: Load) -> None:
     assert past == [(0, 0), (1, 0), (0, 1), (0, 0), (2, 0)]  # "new" has one event only and keeps it
 
 
+LOOKED_AT = (
+    "user,item,event,time\nu,i0,purchase,{0}\nu,i1,view,{1}\nu,i0,view,{2}\nu,i1,cart,{2}\nu,i2,view,{2}\n"
+    "u,i1,purchase,{3}\nu,i3,view,{4}\n"
+)
+
+
+@pytest.mark.parametrize("exclude_seen", [True, False])
+def test_last_out_hides_that_the_item_was_looked_at(tmp_path: Path, exclude_seen: bool) -> None:
+    shop = _random_shop(tmp_path, [], [0] * 6, exclude_seen, LOOKED_AT.format(*range(START, START + 5)))
+    split = last_out_split(shop, {})
+    assert _truth(split) == {0: [1]}
+    past = split.snapshot.interactions
+    assert past["item_num"].to_list() == [0, 0, 2], "what else was looked at stays"
+    assert split.snapshot.last_out
+    assert past["timestamp"].to_list() == [START, START + 2, START + 2]
+
+
+def test_last_out_keeps_earlier_purchases_of_the_same(log_shop: Load) -> None:
+    rows = "u,a,2020-01-01\nu,b,2020-01-02\nu,a,2020-01-03\nv,a,2020-01-01\nv,b,2020-01-05\n"
+    assert _truth(last_out_split(log_shop(rows, "[evaluation]\nexclude_seen=false\n"), {})) == {0: [0], 1: [1]}
+    assert _truth(last_out_split(log_shop(rows), {})) == {1: [1]}  # what was had before is not asked for
+
+
+def test_random_asks_outside_time(tmp_path: Path) -> None:
+    rows = [(user, item, event, item) for user in range(6) for item in range(6) for event in ("view", "purchase")]
+    shop = _random_shop(tmp_path, rows, [0] * 6, True)
+    split = random_split(shop, {}, test_share=0.4, seed=1)
+    past = split.snapshot.interactions
+    assert not past["timestamp"].max(), "the newest is no nearer to the question than the oldest"
+    asked = {(user, item) for user, items in _truth(split).items() for item in items}
+    kept = shop.interactions.filter(
+        ~pl.Series([pair in asked for pair in shop.interactions.select("user_num", "item_num").rows()])
+    )
+    assert past.drop("timestamp").equals(kept.drop("timestamp")), "in the log's order"
+    assert split.snapshot.catalogue.all()
+
+
 def test_random_share_is_reproducible(log_shop: Load) -> None:
     shop = log_shop(LOG)
     first, second = (random_split(shop, {}, test_share=0.5, seed=3) for _ in range(2))
@@ -159,11 +196,13 @@ _EVENTS = st.tuples(
 )
 
 
-def _random_shop(folder: Path, rows: list[tuple[int, int, str, int]], released: list[int], exclude_seen: bool) -> Shop:
+def _random_shop(
+    folder: Path, rows: list[tuple[int, int, str, int]], released: list[int], exclude_seen: bool, log: str = ""
+) -> Shop:
     days = [(datetime(2020, 1, 1, tzinfo=UTC) + timedelta(days=day)).strftime("%Y-%m-%d") for day in released]
     (folder / "items.csv").write_text("id,day\n" + "".join(f"i{num},{day}\n" for num, day in enumerate(days)))
     lines = [f"u{user},i{item},{event},{START + time}\n" for user, item, event, time in rows]
-    (folder / "log.csv").write_text("user,item,event,time\n" + "".join(lines))
+    (folder / "log.csv").write_text(log or "user,item,event,time\n" + "".join(lines))
     (folder / "shop.toml").write_text(TIMED.format(exclude_seen=str(exclude_seen).lower()))
     return load_shop(folder, settings=Settings(cache_dir=folder, threads=1))
 

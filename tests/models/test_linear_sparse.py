@@ -174,6 +174,18 @@ def test_a_walk_reaches_what_nobody_bought_together() -> None:
     assert SparseEase(ridge=5.0, walk=1.0).fit(snapshot).weights[0, 4] == 0
 
 
+@pytest.mark.parametrize("walk", [0.1, 2.0, 1e6])
+def test_walks_never_say_more_than_the_regression(walk: float) -> None:
+    """In a dense log everything is two steps from everything; unlimited, walks would decide alone."""
+    snapshot = random_world(1, n_users=300, n_items=30)
+    made, plain = (SparseEase(ridge=20.0, walk=value).fit(snapshot).weights.toarray() for value in (walk, 0.0))
+    walked, said = (np.linalg.norm(part, axis=0) for part in (made - plain, plain))
+    assert (walked <= said * (1 + 1e-4) + 1e-6).all()
+    assert (walked > 0).any()
+    if walk < 1:
+        assert (walked < 0.9 * said).any(), "what is quiet already stays as it is"
+
+
 def test_weak_events_count_when_asked_to() -> None:
     snapshot = random_world(0)
     views = replace(snapshot, interactions=snapshot.interactions.with_columns(event=pl.lit(0, dtype=pl.UInt8)))
