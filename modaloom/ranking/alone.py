@@ -158,6 +158,15 @@ def place_of(item: int, keys: Ints) -> int:
 
 
 @held
+def entries(rows: Ints, bounds: Ints) -> int:
+    """How many entries some rows (t,) of a table have."""
+    count = 0
+    for at in range(len(rows)):
+        count += bounds[rows[at] + 1] - bounds[rows[at]]
+    return count
+
+
+@held
 def sparse_sums(
     past: tuple[Ints, FloatArray],
     table: tuple[Ints, Ints, FloatArray],
@@ -177,10 +186,8 @@ def sparse_sums(
     own, gone = left
     keys, numbers = room
     made, totals = out
-    entries = 0
-    for at in range(len(rows)):
-        entries += bounds[rows[at] + 1] - bounds[rows[at]]
-    sums, slots = np.zeros(entries), np.empty(entries, dtype=np.int32)
+    most = entries(rows, bounds)
+    sums, slots = np.zeros(most), np.empty(most, dtype=np.int32)
     entry = filled = 0
     for at in range(len(rows)):
         for place in range(bounds[rows[at]], bounds[rows[at] + 1]):

@@ -66,10 +66,6 @@ class Proposals(NamedTuple):
     floor: float = 0.0
     shift: float = 0.0
 
-    def size(self) -> int:
-        """How many entries the rows have."""
-        return int((self.table.bounds[self.rows + 1] - self.table.bounds[self.rows]).sum())
-
 
 def fast_for(shoppers: int) -> Fast | None:
     """The compiled loops, for so many shoppers; None where NumPy is to do the work."""
@@ -252,7 +248,7 @@ class Alone:
     ) -> tuple[FloatArray, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Sums (1 + r, c) at items (c,), and those of all scores (1 + r,) and of their squares (1 + r,)."""
         made, totals = np.empty((1 + len(left[1]), len(items)), dtype=np.float32), np.empty((2, 1 + len(left[1])))
-        room = _room(Proposals(*past, table).size())
+        room = _room(self._loops.entries(past[0], table.bounds))
         self._loops.sparse_sums(past, tuple(table), tuple(left), items, room, (made, totals))
         return made, totals[0], totals[1]
 
@@ -276,7 +272,7 @@ class Alone:
         """
         best, extra, may = offer
         summary = np.zeros((4, len(said)), dtype=np.float32)
-        most = len(best) + len(extra) + sum(made.size() for _, made, _ in said)
+        most = len(best) + len(extra) + sum(self._loops.entries(made.rows, made.table.bounds) for _, made, _ in said)
         found, lines = np.empty(most, dtype=np.int64), np.zeros((len(said), most), dtype=np.float32)
         filled, room, out = 0, _room(most), np.empty(most, dtype=np.float32)
         for part, (weight, made, moments) in enumerate(said):
@@ -298,6 +294,6 @@ def _room(entries: int) -> tuple[IntArray, IntArray]:
 
 def _locked(values: npt.NDArray[Any], kind: Any) -> npt.NDArray[Any]:
     """The same values in one row, of one type, not to be written to."""
-    made = np.require(values, kind, "C").view()
+    made = np.ascontiguousarray(values, dtype=kind).view()
     made.flags.writeable = False
     return made

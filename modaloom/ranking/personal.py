@@ -162,16 +162,16 @@ class Personal:
             part, weight, left = ranker.part(name), ranker.weights[name], voice.left_out(picks, past)
             given = weighted(left.rows, left.moments, weight)
             total += given
-            if len(left.without) and ranker.table is not None:  # what is done to all alike is taken away
-                spread, flat = left.moments.spread[:1], left.moments.flat[:1]
-                for modality, raw, mean in zip(ranker.table.modalities, left.without, left.without_mean, strict=True):
-                    own = Moments(mean[:, None], spread, flat)
-                    by_modality[modality] += given[0] - weighted(raw[None, :], own, weight)[0]
+            if (m := len(left.without)) and ranker.table is not None:  # what is done to all alike is taken away
+                same = left.moments.spread[:1].repeat(m, axis=0), left.moments.flat[:1].repeat(m, axis=0)
+                without = weighted(left.without, Moments(left.without_mean, *same), weight)
+                for modality, own in zip(ranker.table.modalities, given[0] - without, strict=True):
+                    by_modality[modality] += own
             if part is not None and part.modality is not None:
                 by_modality[part.modality] += given[0]
             elif name == "demand":
                 demand += given[0]
-        by_item = {item: total[0] - total[1 + row] for row, item in enumerate(past.tolist())}
+        by_item = dict(zip(past.tolist(), total[0] - total[1:], strict=True))
         return Contributions(total[0], by_modality, by_item, demand)
 
     @cached_property
