@@ -31,38 +31,43 @@ TINY = Float(EPSILON)
 held = partial(compiled, nogil=False)
 
 
-@held
-def powers(similar: FloatArray, shifts: FloatArray, out: FloatArray) -> None:
-    """Exponentials (t, c) of products (t, c), shifted (t,); exponents are cut so that sums stay finite."""
-    t, c = similar.shape
-    bits = np.empty(c, dtype=np.int32)
-    for row in range(t):
-        line = out[row]
-        for place in range(c):
-            line[place] = min(similar[row, place] + shifts[row], LARGEST_POWER)
-        exponentials(line, bits, c)
+@compiled
+def powers(line: FloatArray, shift: Real, out: FloatArray, bits: Ints) -> None:
+    """Exponentials (c,) of shifted products (c,); exponents are cut so that sums stay finite."""
+    for place in range(len(line)):
+        out[place] = min(line[place] + shift, LARGEST_POWER)
+    exponentials(out, bits, len(line))
 
 
 @held
 def log_sums(
-    given: FloatArray, own: Ints, past: Ints, how: tuple[Real, Real], bias: FloatArray, out: FloatArray
+    similar: FloatArray,
+    shifts: FloatArray,
+    left: tuple[Ints, Ints],
+    how: tuple[Real, Real],
+    bias: FloatArray,
+    out: FloatArray,
 ) -> None:
-    """``level + log(sum of given (t, c) + floor) + bias (c,)``: whole, then without each past item (r,), (1 + r, c).
+    """``level + log(sum of exp(similar (t, c) + shifts (t,)) + floor) + bias (c,)``, (1 + r, c).
 
-    ``own`` (t,) are the items of the rows; ``how`` is floor and level. A row of which nothing is left is zero.
+    Whole, then without each past item. ``left`` is the items of the rows (t,) and those that are left out (r,); ``how``
+    is floor and level. A row of which nothing is left is zero.
     """
+    own, gone = left
     floor, level = how
-    t, c = given.shape
-    bits = np.empty(c, dtype=np.int32)
+    t, c = similar.shape
+    given, bits = np.empty((t, c), dtype=np.float32), np.empty(c, dtype=np.int32)
+    for row in range(t):
+        powers(similar[row], shifts[row], given[row], bits)
     for row in range(len(out)):
-        line, left = out[row], 0
+        line, kept = out[row], 0
         line[:] = Float(0.0)
         for at in range(t):
-            if row == 0 or own[at] != past[row - 1]:
-                left += 1
+            if row == 0 or own[at] != gone[row - 1]:
+                kept += 1
                 for place in range(c):
                     line[place] += given[at, place]
-        if left:
+        if kept:
             for place in range(c):
                 line[place] += floor
             logarithms(line, bits, c)
@@ -83,8 +88,8 @@ def log_sums_without(
         total[:] = floor
         for row in range(t):
             for place in range(c):
-                line[place] = min(similar[row, place] - views[view, row, place], LARGEST_POWER)
-            exponentials(line, bits, c)
+                line[place] = similar[row, place] - views[view, row, place]
+            powers(line, Float(0.0), line, bits)
             for place in range(c):
                 total[place] += line[place]
         logarithms(total, bits, c)
@@ -93,6 +98,22 @@ def log_sums_without(
 
 
 @held
+def reference_sums(
+    similar: FloatArray,
+    shifts: FloatArray,
+    left: tuple[Ints, Ints],
+    how: tuple[Real, Real],
+    about: tuple[FloatArray, BoolArray],
+    out: FloatArray,
+) -> None:
+    """The :func:`summary` (4, 1 + r) of :func:`log_sums`; ``about`` is bias (c,) and what is present (c,)."""
+    bias, present = about
+    rows = np.empty((out.shape[1], similar.shape[1]), dtype=np.float32)
+    log_sums(similar, shifts, left, how, bias, rows)
+    summary(rows, present, out)
+
+
+@compiled
 def summary(rows: FloatArray, present: BoolArray, out: FloatArray) -> None:
     """Mean, spread, and whether there is no order at all, of scores (r, q); and what an item scores that is absent.
 

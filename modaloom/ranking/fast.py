@@ -67,6 +67,14 @@ class Proposals(NamedTuple):
     shift: float = 0.0
 
 
+class Level(NamedTuple):
+    """What makes scores of sums of exponentials: ``level + log(sums + floor) + bias``."""
+
+    floor: float
+    level: np.float32 = np.float32(0.0)
+    bias: FloatArray | None = None  # (c,)
+
+
 def fast_for(shoppers: int) -> Fast | None:
     """The compiled loops, for so many shoppers; None where NumPy is to do the work."""
     return _fast() if shoppers >= MANY_SHOPPERS else None
@@ -205,34 +213,28 @@ class Alone:
     def __init__(self, loops: ModuleType):
         self._loops = loops
 
-    def powers(self, similar: FloatArray, shifts: FloatArray) -> FloatArray:
-        """See :func:`~modaloom.ranking.sums.powers`."""
-        out = np.empty_like(similar)
-        self._loops.powers(similar, shifts, out)
-        return out
-
     def log_sums(
-        self, given: FloatArray, left: tuple[IntArray, IntArray], how: tuple[Any, Any], bias: FloatArray | None
+        self, similar: FloatArray, shifts: FloatArray, left: tuple[IntArray, IntArray], how: Level
     ) -> FloatArray:
         """See :func:`~modaloom.ranking.sums.log_sums`."""
-        count = given.shape[1]
-        out = np.empty((1 + len(left[1]), count), dtype=np.float32)
-        self._loops.log_sums(given, *left, how, np.zeros(count, dtype=np.float32) if bias is None else bias, out)
+        out = np.empty((1 + len(left[1]), similar.shape[1]), dtype=np.float32)
+        self._loops.log_sums(similar, shifts, tuple(left), *_plain_level(how, similar), out)
         return out
 
-    def log_sums_without(
-        self, similar: FloatArray, views: FloatArray, how: tuple[Any, Any], bias: FloatArray
-    ) -> FloatArray:
+    def reference_sums(
+        self, similar: FloatArray, shifts: FloatArray, left: tuple[IntArray, IntArray], how: Level, present: BoolArray
+    ) -> tuple[Moments, FloatArray]:
+        """See :func:`~modaloom.ranking.sums.reference_sums`."""
+        out = np.empty((4, 1 + len(left[1]), 1), dtype=np.float32)
+        where, bias = _plain_level(how, similar)
+        self._loops.reference_sums(similar, shifts, tuple(left), where, (bias, present), out[:, :, 0])
+        return Moments(out[0], out[1], out[2] > 0), out[3]
+
+    def log_sums_without(self, similar: FloatArray, views: FloatArray, how: Level) -> FloatArray:
         """See :func:`~modaloom.ranking.sums.log_sums_without`."""
         out = np.empty((len(views), views.shape[2]), dtype=np.float32)
-        self._loops.log_sums_without(similar, views, how, bias, out)
+        self._loops.log_sums_without(similar, views, *_plain_level(how, similar), out)
         return out
-
-    def summary(self, rows: FloatArray, present: BoolArray) -> tuple[Moments, FloatArray]:
-        """See :func:`~modaloom.ranking.sums.summary`; what is not present is written into ``rows``."""
-        out = np.empty((4, len(rows), 1), dtype=np.float32)
-        self._loops.summary(rows, present, out[:, :, 0])
-        return Moments(out[0], out[1], out[2] > 0), out[3]
 
     def weighted(self, rows: FloatArray, moments: Moments, weight: float) -> FloatArray:
         """See :func:`~modaloom.ranking.sums.weighted`."""
@@ -284,6 +286,11 @@ class Alone:
         offered = best, extra, _locked(may, np.bool_), _locked(general, np.float32), k
         number = self._loops.chosen(lines, (found, filled), room, tuple(summary), offered, out)
         return found[:number], out[:number]
+
+
+def _plain_level(how: Level, similar: FloatArray) -> tuple[tuple[Any, Any], FloatArray]:
+    bias = np.zeros(similar.shape[1], dtype=np.float32) if how.bias is None else how.bias
+    return (np.float32(how.floor), np.float32(how.level)), bias
 
 
 def _room(entries: int) -> tuple[IntArray, IntArray]:

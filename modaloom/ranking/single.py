@@ -14,15 +14,14 @@ import numpy as np
 
 from modaloom.models.towers import SMALLEST, ItemTable, Past, Queries
 from modaloom.numerics import Moments, moments_of_few
-from modaloom.ranking.fast import Proposals
+from modaloom.ranking.fast import Level, Proposals
 from modaloom.ranking.nearest import Neighbours
-from modaloom.ranking.sums import Without, log_sums, log_sums_without, powers, products, sparse_sums, summary
+from modaloom.ranking.sums import Without, log_sums, log_sums_without, products, reference_sums, sparse_sums
 from modaloom.types import BoolArray, FloatArray, IntArray
 
 NOTHING = np.zeros(0, dtype=np.int64)
-FLOOR = 1e-12
-"""Added to sums of likeness before their logarithm is taken."""
-ZERO = np.float32(0.0)
+LEVEL = Level(1e-12)
+"""How sums of likeness become scores."""
 
 
 class Left(NamedTuple):
@@ -139,7 +138,7 @@ class KernelVoice:
         """See :class:`Voice`."""
         if not len(self._items):
             return None
-        return Proposals(self._neighbours.slots(self._items), self._weights, self._neighbours.table(), FLOOR)
+        return Proposals(self._neighbours.slots(self._items), self._weights, self._neighbours.table(), LEVEL.floor)
 
     def at(self, items: IntArray) -> FloatArray:
         """See :class:`Voice`."""
@@ -159,13 +158,14 @@ class KernelVoice:
         """Scores (1 + r, c); what lacks the modality gets the ``middle`` (1 + r, 1)."""
         if not len(self._items):
             return np.zeros((1 + len(past), len(items)), dtype=np.float32)
-        given = powers(products(self._own, np.take(self._vectors, items, axis=0)), self._shifts)
-        raw, there = log_sums(given, Without(self._items, past), FLOOR, ZERO), self._present[items]
+        similar, there = products(self._own, np.take(self._vectors, items, axis=0)), self._present[items]
+        raw = log_sums(similar, self._shifts, Without(self._items, past), LEVEL)
         return raw if there.all() else np.where(there, raw, middle)
 
     @cached_property
-    def _reference_powers(self) -> FloatArray:
-        return powers(self._own @ self._reference.vectors, self._shifts)
+    def _reference_similar(self) -> FloatArray:
+        similar: FloatArray = self._own @ self._reference.vectors
+        return similar
 
     @cached_property
     def _whole(self) -> tuple[Moments, FloatArray]:
@@ -176,8 +176,8 @@ class KernelVoice:
 
     def _summary(self, past: IntArray) -> tuple[Moments, FloatArray]:
         """Moments, and what an item scores that lacks the modality (1 + r, 1)."""
-        raw = log_sums(self._reference_powers, Without(self._items, past), FLOOR, ZERO)
-        return summary(raw, self._reference.present)
+        left = Without(self._items, past)
+        return reference_sums(self._reference_similar, self._shifts, left, LEVEL, self._reference.present)
 
 
 class FusionReference(NamedTuple):
@@ -218,8 +218,7 @@ class FusionVoice:
         if not len(self._items):
             return np.zeros(len(items), dtype=np.float32)
         similar = products(self._queries, np.take(self._table.keys, items, axis=0))
-        given = powers(similar, self._logs - self._top)
-        made: FloatArray = self._log_sums(given, NOTHING, self._table.bias[items])[0]
+        made: FloatArray = log_sums(similar, self._shifts, Without(self._items, NOTHING), self._level_of(items))[0]
         return made
 
     def moments(self) -> Moments:
@@ -237,14 +236,14 @@ class FusionVoice:
         if not len(self._items):
             rows = np.zeros((1 + len(past), len(items)), dtype=np.float32)
             return Left(rows, self._whole, *_no_views(len(items)))
-        bias, (m, d, _) = self._table.bias[items], self._reference.views.shape
+        level, (m, d, _) = self._level_of(items), self._reference.views.shape
         views = self._by_view(self._table.keys[items].reshape(-1, m, d).transpose(1, 2, 0))
-        similar = np.add.reduce(views, axis=0)
-        similar += (self._logs - self._top)[:, None]
-        rows = self._log_sums(powers(similar, np.zeros_like(self._logs)), past, bias)
-        without = log_sums_without(similar, views[:-1], SMALLEST, self._top, bias)
+        similar: FloatArray = np.add.reduce(views, axis=0)
+        similar += self._shifts[:, None]
+        rows = log_sums(similar, np.zeros_like(self._logs), Without(self._items, past), level)
+        without = log_sums_without(similar, views[:-1], level)
         reference = self._from_reference
-        means = log_sums_without(reference.similar, reference.views[:-1], SMALLEST, self._top, self._reference.bias)
+        means = log_sums_without(reference.similar, reference.views[:-1], self._reference_level)
         return Left(rows, self._moments(past), without, means.mean(axis=1, keepdims=True))
 
     def _by_view(self, views: FloatArray) -> FloatArray:
@@ -254,16 +253,22 @@ class FusionVoice:
         return made
 
     def _moments(self, past: IntArray) -> Moments:
-        raw = self._log_sums(self._reference_powers, past, self._reference.bias)
-        return summary(raw, self._reference.everything)[0]
+        nothing, left = np.zeros_like(self._logs), Without(self._items, past)
+        similar, present = self._from_reference.similar, self._reference.everything
+        return reference_sums(similar, nothing, left, self._reference_level, present)[0]
 
-    def _log_sums(self, given: FloatArray, past: IntArray, bias: FloatArray) -> FloatArray:
-        return log_sums(given, Without(self._items, past), SMALLEST, self._top, bias)
+    def _level_of(self, items: IntArray) -> Level:
+        return Level(SMALLEST, self._from_reference.top, self._table.bias[items])
 
     @property
-    def _top(self) -> np.float32:
-        """About the largest product: all are taken less that, so that their exponentials stay finite."""
-        return self._from_reference.top
+    def _reference_level(self) -> Level:
+        return Level(SMALLEST, self._from_reference.top, self._reference.bias)
+
+    @cached_property
+    def _shifts(self) -> FloatArray:
+        """All products are taken less about the largest of them, so that their exponentials stay finite."""
+        shifts: FloatArray = self._logs - self._from_reference.top
+        return shifts
 
     @cached_property
     def _from_reference(self) -> Compared:
@@ -273,10 +278,6 @@ class FusionVoice:
         top = np.float32(similar.max())
         similar -= top
         return Compared(views, similar, top)
-
-    @cached_property
-    def _reference_powers(self) -> FloatArray:
-        return powers(self._from_reference.similar, np.zeros_like(self._logs))
 
 
 class Compared(NamedTuple):

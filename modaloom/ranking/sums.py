@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from modaloom.numerics import EPSILON, Moments, distinct, moments_of_few, places_among
-from modaloom.ranking.fast import Table, alone
+from modaloom.ranking.fast import Level, Table, alone
 from modaloom.ranking.retrieve import Sums, moments_of_sums, normalised, with_middle
 from modaloom.types import BoolArray, FloatArray, IntArray
 
@@ -26,58 +26,52 @@ class Without(NamedTuple):
     gone: IntArray
 
 
-def powers(similar: FloatArray, shifts: FloatArray) -> FloatArray:
-    """Exponentials (t, c) of products (t, c), shifted (t,)."""
-    if (loops := alone()) is not None:
-        return loops.powers(similar, shifts)
-    made: FloatArray = similar + shifts[:, None]
-    np.minimum(made, LARGEST_POWER, out=made)
-    np.exp(made, out=made)
-    return made
+def log_sums(similar: FloatArray, shifts: FloatArray, left: Without, how: Level) -> FloatArray:
+    """``level + log(sum of exp(similar (t, c) + shifts (t,)) + floor) + bias (c,)``, (1 + r, c).
 
-
-def log_sums(
-    given: FloatArray, left: Without, floor: float, level: np.float32, bias: FloatArray | None = None
-) -> FloatArray:
-    """``level + log(sum of given (t, c) + floor) + bias (c,)``, whole and then without each item, (1 + r, c).
-
-    A row of which nothing is left is zero.
+    Whole, and then without each item. A row of which nothing is left is zero.
     """
     if (loops := alone()) is not None:
-        return loops.log_sums(given, left, (np.float32(floor), level), bias)
+        return loops.log_sums(similar, shifts, left, how)
+    given = similar + shifts[:, None]
+    np.minimum(given, LARGEST_POWER, out=given)
+    np.exp(given, out=given)
     kept = kept_without(*left)
-    made: FloatArray = kept @ given
-    made += np.float32(floor)
-    np.log(made, out=made)
-    made += level
-    if bias is not None:
-        made += bias
+    made = _levelled(kept @ given, how)
     made[~kept.any(axis=1)] = 0.0
     return made
 
 
-def log_sums_without(
-    similar: FloatArray, views: FloatArray, floor: float, level: np.float32, bias: FloatArray
-) -> FloatArray:
+def log_sums_without(similar: FloatArray, views: FloatArray, how: Level) -> FloatArray:
     """The same (m, c) of products (t, c) less those of one modality's view (m, t, c) after the other."""
     if (loops := alone()) is not None:
-        return loops.log_sums_without(similar, views, (np.float32(floor), level), bias)
+        return loops.log_sums_without(similar, views, how)
     left = similar - views
     np.minimum(left, LARGEST_POWER, out=left)
-    made: FloatArray = np.exp(left, out=left).sum(axis=1)
-    made += np.float32(floor)
-    np.log(made, out=made)
-    made += level
-    made += bias
-    return made
+    return _levelled(np.exp(left, out=left).sum(axis=1), how)
 
 
-def summary(rows: FloatArray, present: BoolArray) -> tuple[Moments, FloatArray]:
-    """Moments of scores (r, q), and what an item scores that lacks the modality (r, 1), as those not ``present`` do."""
+def reference_sums(
+    similar: FloatArray, shifts: FloatArray, left: Without, how: Level, present: BoolArray
+) -> tuple[Moments, FloatArray]:
+    """Moments (1 + r, 1) of :func:`log_sums` of the reference items, and what an item scores that is not ``present``.
+
+    Those of them (c,) that lack the modality score so, too.
+    """
     if (loops := alone()) is not None:
-        return loops.summary(rows, present)
+        return loops.reference_sums(similar, shifts, left, how, present)
+    rows = log_sums(similar, shifts, left, how)
     filled, middle = with_middle(rows, present)
     return moments_of_few(rows if present.all() else filled), middle
+
+
+def _levelled(sums: FloatArray, how: Level) -> FloatArray:
+    sums += np.float32(how.floor)
+    np.log(sums, out=sums)
+    sums += how.level
+    if how.bias is not None:
+        sums += how.bias
+    return sums
 
 
 def weighted(rows: FloatArray, moments: Moments, weight: float) -> FloatArray:
