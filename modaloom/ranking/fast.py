@@ -101,8 +101,9 @@ def load_alone() -> bool:
     """Loads the loops for a single shopper; whether there are any. Each is compiled when it is first used."""
     if not _loaded and find_spec("numba") is not None:
         from modaloom.ranking import alone as loops
+        from modaloom.ranking import proposed
 
-        _loaded.append(Alone(loops))
+        _loaded.append(Alone(loops, proposed))
     return bool(_loaded)
 
 
@@ -210,8 +211,8 @@ def _plain(moments: Moments) -> tuple[FloatArray, FloatArray, BoolArray]:
 class Alone:
     """The loops for a single shopper as functions of what :mod:`modaloom.ranking.sums` and Personal work with."""
 
-    def __init__(self, loops: ModuleType):
-        self._loops = loops
+    def __init__(self, loops: ModuleType, proposed: ModuleType):
+        self._loops, self._proposed = loops, proposed
 
     def log_sums(
         self, similar: FloatArray, shifts: FloatArray, left: tuple[IntArray, IntArray], how: Level
@@ -250,8 +251,8 @@ class Alone:
     ) -> tuple[FloatArray, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Sums (1 + r, c) at items (c,), and those of all scores (1 + r,) and of their squares (1 + r,)."""
         made, totals = np.empty((1 + len(left[1]), len(items)), dtype=np.float32), np.empty((2, 1 + len(left[1])))
-        room = _room(self._loops.entries(past[0], table.bounds))
-        self._loops.sparse_sums(past, tuple(table), tuple(left), items, room, (made, totals))
+        room = _room(self._proposed.entries(past[0], table.bounds))
+        self._proposed.sparse_sums(past, tuple(table), tuple(left), items, room, (made, totals))
         return made, totals[0], totals[1]
 
     def candidates(
@@ -274,7 +275,7 @@ class Alone:
         """
         best, extra, may = offer
         summary = np.zeros((4, len(said)), dtype=np.float32)
-        most = len(best) + len(extra) + sum(self._loops.entries(made.rows, made.table.bounds) for _, made, _ in said)
+        most = len(best) + len(extra) + sum(self._proposed.entries(made.rows, made.table.bounds) for _, made, _ in said)
         found, lines = np.empty(most, dtype=np.int64), np.zeros((len(said), most), dtype=np.float32)
         filled, room, out = 0, _room(most), np.empty(most, dtype=np.float32)
         for part, (weight, made, moments) in enumerate(said):
@@ -282,9 +283,9 @@ class Alone:
             if moments is not None and not moments.flat[0, 0]:
                 summary[2:, part] = moments.mean[0, 0] - np.float32(made.shift), moments.spread[0, 0]
             past = made.rows, made.counts
-            filled = self._loops.add_part(past, tuple(made.table), lines[part], room, (found, filled))
+            filled = self._proposed.add_part(past, tuple(made.table), lines[part], room, (found, filled))
         offered = best, extra, _locked(may, np.bool_), _locked(general, np.float32), k
-        number = self._loops.chosen(lines, (found, filled), room, tuple(summary), offered, out)
+        number = self._proposed.chosen(lines, (found, filled), room, tuple(summary), offered, out)
         return found[:number], out[:number]
 
 

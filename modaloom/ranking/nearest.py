@@ -84,11 +84,12 @@ class Neighbours:
 
     def table(self) -> Table:
         """Weights (s, n) of the neighbours of all items that are known so far."""
-        columns, weights = self._columns.rows, self._weights.rows
-        if self._table[0] is not columns:
-            count, k = columns.shape
-            self._table = columns, table_of(np.arange(count + 1) * k, columns.ravel(), weights.ravel())
-        return self._table[1]
+        with self._lock:
+            columns, weights = self._columns.rows, self._weights.rows
+            if self._table[0] is not columns:
+                count, k = columns.shape
+                self._table = columns, table_of(np.arange(count + 1) * k, columns.ravel(), weights.ravel())
+            return self._table[1]
 
     def after(self, items: IntArray, weights: FloatArray) -> tuple[sp.csr_matrix, sp.csr_matrix]:
         """Weights (b, n) of the neighbours, summed over past items (b, t) that count this much (b, t).
