@@ -42,6 +42,8 @@ START_TIMEOUT_S = 600.0
 QUICK_DEATH_S = 10.0
 """A worker that dies so soon after its start would do so again."""
 MAX_QUICK_DEATHS = 3
+GARBAGE = 20_000, 20, 20
+"""An answer leaves hundreds of small objects and hardly ever a cycle: looking for one after each takes a twentieth."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 Told = Callable[[str, Mapping[str, str]], None]
 
@@ -147,6 +149,7 @@ def _serve_here(
 
     live = factory.build()
     gc.freeze()  # what stays to the end need not be looked through for garbage again, while somebody waits
+    gc.set_threshold(*GARBAGE)
     try:
         log = JsonLog()
         app = create_app(live, settings, log=log, store_url=factory.arguments.get("store_url"))

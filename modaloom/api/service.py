@@ -87,6 +87,7 @@ class Service:
             max_pixels=live.settings.max_picture_pixels,
         )
         self.pool = Pool("answers", threads=settings.threads, waiting=settings.waiting)
+        self.list_pool = Pool("lists", threads=settings.list_threads, waiting=settings.waiting)
         self.ingest_pool = Pool("ingest", threads=settings.ingest_threads, waiting=settings.ingest_waiting)
         self.picture_pool = Pool("pictures", threads=settings.picture_threads, waiting=settings.picture_waiting)
         self.shoppers = TokenBucket(settings.shopper_per_s, settings.shopper_burst)
@@ -139,7 +140,7 @@ class Service:
         """Finishes what is under way and writes what waits."""
         self.ready = False
         self.boards.close()
-        for pool in (self.ingest_pool, self.picture_pool, self.pool):
+        for pool in (self.ingest_pool, self.picture_pool, self.list_pool, self.pool):
             pool.close()
         self.exposures.close()
 

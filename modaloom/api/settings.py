@@ -71,7 +71,10 @@ class ServeSettings(BaseSettings):
     shutdown_timeout_s: Annotated[int, Field(ge=1, le=600)] = 20
 
     threads: Annotated[int, Field(ge=1, le=64)] = 4
-    """Answers that one worker computes at once."""
+    """Answers that one worker computes at once, but for lists for shoppers."""
+    list_threads: Annotated[int, Field(ge=1, le=64)] = 1
+    """Lists for shoppers that one worker computes at once: on one bundle they take turns anyway, and several threads
+    only fight for the interpreter. More of them pay where the store is a server far away."""
     waiting: Annotated[int, Field(ge=0, le=100_000)] = 256
     """Requests that may wait for a thread; more are told to come again."""
     ingest_threads: Annotated[int, Field(ge=1, le=16)] = 2

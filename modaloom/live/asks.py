@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 PLACES = ("home", "similar", "goes_with", "search", "trending", "new")
 """Where a list is shown; kept with every exposure."""
@@ -53,8 +53,7 @@ class Ask:
     """Name of the bundle that must answer; by default the traffic split decides."""
 
 
-@dataclass(frozen=True, slots=True)
-class Why:
+class Why(NamedTuple):
     """One true reason: a sentence, and what it is about."""
 
     text: str
@@ -70,8 +69,7 @@ class Why:
     """Whether the past item has a picture."""
 
 
-@dataclass(frozen=True, slots=True)
-class Swatch:
+class Swatch(NamedTuple):
     """The same model in another colour or print."""
 
     item_id: str
@@ -80,8 +78,7 @@ class Swatch:
     has_picture: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
+class Card(NamedTuple):
     """One item as it is shown."""
 
     item_id: str

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -47,20 +48,9 @@ class CardMaker:
         self, num: int, score: float, language: str, now: int, *, explored: bool = False, why: tuple[Why, ...] = ()
     ) -> Card:
         """One item as it is at this moment."""
-        face = self._face(num, language)
-        return Card(
-            item_id=face.item_id,
-            title=face.title,
-            price=face.price,
-            category=face.category,
-            has_picture=face.has_picture,
-            in_stock=face.in_stock,
-            is_new=self._is_new(num, now),
-            score=round(score, 4),
-            explored=explored,
-            why=why,
-            swatches=face.swatches,
-        )
+        item_id, title, price, category, has_picture, in_stock, swatches = self._face(num, language)
+        new, score = self._is_new(num, now), round(score, 4)
+        return Card(item_id, title, price, category, has_picture, in_stock, new, score, explored, why, swatches)
 
     def _face(self, num: int, language: str) -> Face:
         """What a card shows whoever looks at it; kept until the item, or another one of its model, changes."""
@@ -101,27 +91,21 @@ class CardMaker:
 
     def told(self, reasons: Sequence[Reason], language: str) -> list[Why]:
         """The weightiest reasons in words; a taste that was set by hand comes first."""
-        say = messages(language)["reason"]
-        told = []
-        for reason in reasons:
-            if reason.kind == "taste":
-                name, _, value = reason.subject.partition("=")
+        tastes, others, told = [reason for reason in reasons if reason.kind == "taste"], reasons, list[Why]()
+        if tastes:
+            say, others = messages(language)["reason"], [reason for reason in reasons if reason.kind != "taste"]
+            for _, subject, contribution in tastes:
+                name, _, value = subject.partition("=")
                 words = self.label(name, value, language)
-                told.append(Why(say["taste"].format(words=words), "taste", reason.subject, None, reason.contribution))
-        others = [reason for reason in reasons if reason.kind != "taste"]
+                told.append(Why(say["taste"].format(words=words), "taste", subject, None, contribution))
         if others or not told:
-            told += [
-                Why(
-                    text=said.text,
-                    kind=said.reason.kind,
-                    subject=said.reason.subject,
-                    item_id=said.item_id,
-                    contribution=round(said.reason.contribution, 4),
-                    has_picture=self._has_picture(said.item_id),
-                )
-                for said in in_words(others, lambda item_id: self.name(item_id, language), language)
-            ]
+            for text, (kind, subject, contribution), item_id in in_words(others, self._name_in(language), language):
+                shown = item_id is not None and self._has_picture(item_id)
+                told.append(Why(text, kind, subject, item_id, round(contribution, 4), shown))
         return told
+
+    def _name_in(self, language: str) -> Callable[[str], str]:
+        return partial(self.name, language=language)
 
     def name(self, item_id: str, language: str) -> str:
         """An item's title, or its id where nothing is known of it."""
@@ -135,8 +119,8 @@ class CardMaker:
         category = self.catalogue.value(CATEGORY, num)
         return self.catalogue.ids[num] if category is None else self.label(CATEGORY, category, language)
 
-    def _has_picture(self, item_id: str | None) -> bool:
-        num = None if item_id is None else self.catalogue.nums.get(item_id)
+    def _has_picture(self, item_id: str) -> bool:
+        num = self.catalogue.nums.get(item_id)
         return num is not None and bool(self.catalogue.alive[num]) and bool(self.catalogue.pictures[num])
 
     def label(self, name: str, value: str, language: str) -> str:

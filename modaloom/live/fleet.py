@@ -22,6 +22,8 @@ from modaloom.live.asks import Ask
 from modaloom.live.compare import arm_of, checked_shares
 from modaloom.live.guide import Guide
 from modaloom.live.warm import take_warm
+from modaloom.ranking.fast import load_alone
+from modaloom.ranking.ranker import FEW_ITEMS
 from modaloom.recommend.bundle import CHECKSUMS, load_bundle
 from modaloom.storage.contract import Store
 
@@ -218,6 +220,8 @@ class Fleet:
             guide.placing.clock = self.clock
             self._versions[name] = 0
             self._catch_up(guide, self.store.catalogue_version())
+            if bundle.ranker.n_items > FEW_ITEMS and load_alone():
+                guide.rehearse(self.clock())
         except BaseException:
             guide.placing.stop()
             raise

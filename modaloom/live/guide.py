@@ -87,6 +87,11 @@ class Guide:
             nums, values = personal.shortlist(wanted, allowed, extra)
             return self._finish(Scores(nums, values), ask, shopper, personal)
 
+    def rehearse(self, now: int) -> None:
+        """Draws up lists that nobody sees, so that whatever is loaded or compiled once is so before somebody waits."""
+        for clicked in ((), self.catalogue.ids[:2]):
+            self.for_shopper(Ask(), Shopper(None, clicked=clicked), now)
+
     def similar(self, num: int, ask: Ask, shopper: Shopper, now: int) -> list[Card]:
         """What is like one item, other colours of it left out."""
         with self.lock:
@@ -234,12 +239,11 @@ class Guide:
         nums, values = nums[order], values[order]
         category = catalogue.attributes.get(CATEGORY)
         shortlist = Shortlist(
-            nums=nums,
             scores=values,
             groups=catalogue.group[nums],
-            categories=np.full(len(nums), UNKNOWN, dtype=np.int32) if category is None else category.rows[nums],
+            categories=lambda: np.full(len(nums), UNKNOWN, np.int32) if category is None else category.rows[nums],
             looks=None if self._looking is None else lambda places: self._looks(nums[places]),
-            fresh=self._fresh(nums),
+            fresh=lambda: self._fresh(nums),
         )
         taste = Taste(ask.n, ask.diversity, ask.rules.category_cap, ask.explore)
         chosen, explored = rerank(shortlist, taste, self._rng)

@@ -22,13 +22,12 @@ REACH = 4
 class Shortlist:
     """Candidates of one shopper, best first."""
 
-    nums: IntArray  # (c,)
     scores: FloatArray  # (c,)
     groups: IntArray  # (c,) number of each one's model
-    categories: npt.NDArray[np.int32]  # (c,) -1 where unknown
+    categories: Callable[[], npt.NDArray[np.int32]]  # (c,) -1 where unknown
     looks: Callable[[IntArray], FloatArray] | None
     """Unit vectors (k, d) of some places (k,); None where nothing tells how alike items are."""
-    fresh: BoolArray  # (c,) whether little is known of it
+    fresh: Callable[[], BoolArray]  # (c,) whether little is known of it
 
 
 @dataclass(frozen=True)
@@ -53,24 +52,22 @@ def rerank(shortlist: Shortlist, taste: Taste, rng: np.random.Generator) -> tupl
     explored: set[int] = set()
     if taste.explore > 0 and len(first):
         explored = _draw_fresh(shortlist, first, taste, rng)
-    rest = np.array([place for place in first.tolist() if place not in explored], dtype=np.int64)
+    rest = first[~np.isin(first, list(explored))] if explored else first
     chosen = _vary(shortlist, rest, taste)
     return _interleave(chosen, sorted(explored), taste), explored
 
 
 def _first_of_each_model(groups: IntArray) -> IntArray:
     """Places (m,) of the best item of each model, in the order of the shortlist."""
-    first: dict[int, int] = {}
-    for place, group in enumerate(groups.tolist()):
-        first.setdefault(group, place)
-    return np.array(list(first.values()), dtype=np.int64)
+    first = dict(zip(groups[::-1].tolist(), range(len(groups) - 1, -1, -1), strict=True))  # what comes last stays
+    return np.sort(np.fromiter(first.values(), np.int64, len(first)))
 
 
 def _draw_fresh(shortlist: Shortlist, first: IntArray, taste: Taste, rng: np.random.Generator) -> set[int]:
     """Some of the best items of which little is known; better ones more often (Gumbel noise on their scores)."""
     wanted = taste.n * taste.explore
     number = int(wanted) + int(rng.random() < wanted - int(wanted))
-    unknown = first[shortlist.fresh[first]][:FRESH_CHOICE]
+    unknown = first[shortlist.fresh()[first]][:FRESH_CHOICE]
     if not number or not len(unknown):
         return set()
     drawn = np.argsort(-(shortlist.scores[unknown] + rng.gumbel(size=len(unknown))))[:number]
@@ -92,7 +89,7 @@ def _vary(shortlist: Shortlist, places: IntArray, taste: Taste) -> list[int]:
     if shortlist.looks is not None and taste.diversity:
         looks = shortlist.looks(some)
         losses = gain - np.float32(taste.diversity) * (looks @ looks.T)  # what is left of each beside another
-    categories = shortlist.categories[some].tolist() if taste.category_cap is not None else []
+    categories = shortlist.categories()[some].tolist() if taste.category_cap is not None else []
     counts: Counter[int] = Counter()
     chosen: list[int] = []
     over: list[int] = []

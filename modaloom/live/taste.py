@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 import numpy as np
 
@@ -18,6 +19,8 @@ NEVER = -1.0
 """A taste set to this hides what it speaks of."""
 TASTE_STRENGTH = 1.5
 """What a taste of 1 adds to the score, in the units of the blend."""
+DISLIKING = ("dislike", "hide")
+"""Feedback after which an item is nothing of the shopper's past, and its other colours are not shown either."""
 TOO_DEAR_COST = 1.0
 """What an item loses that costs as much as one of its category that was called too dear."""
 DISLIKE_COST = 1.5
@@ -45,23 +48,24 @@ class Shopper:
 
     def histories(self, catalogue: Catalogue, now: int) -> Histories:
         """The past as the ranker wants it: events, likes, and what was clicked in this session."""
-        rows = [(event.item_id, int(event.event), event.timestamp) for event in self.past]
-        rows += [(one.item_id, int(Event.LIKE), one.timestamp) for one in self.feedback if one.kind == "like"]
-        rows += [(item_id, int(Event.VIEW), now) for item_id in self.clicked]
-        disliked = self._said("dislike") | self._said("hide")
+        rows = [(event.item_id, event.event, event.timestamp) for event in self.past]
+        rows += [(one.item_id, Event.LIKE, one.timestamp) for one in self.feedback if one.kind == "like"]
+        rows += [(item_id, Event.VIEW, now) for item_id in self.clicked]
+        disliked = {one.item_id for one in self.feedback if one.kind in DISLIKING}
+        nums = catalogue.nums
         found = [
-            (catalogue.nums[item_id], event, min(timestamp, now))
+            (nums[item_id], int(event), timestamp if timestamp < now else now)
             for item_id, event, timestamp in rows
-            if item_id in catalogue.nums and item_id not in disliked
+            if item_id in nums and item_id not in disliked
         ]
-        found.sort(key=lambda row: row[2])
-        nums, events, times = zip(*found, strict=True) if found else ((), (), ())
+        found.sort(key=itemgetter(2))
+        items, events, times = np.array(found, dtype=np.int64).reshape(-1, 3).T.copy()
         return Histories(
             user_nums=np.array([-1]),
             offsets=np.array([0, len(found)]),
-            item_nums=np.array(nums, dtype=np.int64),
-            events=np.array(events, dtype=np.uint8),
-            timestamps=np.array(times, dtype=np.int64),
+            item_nums=items,
+            events=events.astype(np.uint8),
+            timestamps=times,
             now=now,
         )
 
@@ -78,13 +82,13 @@ class Shopper:
             num = catalogue.nums.get(one.item_id)
             if num is not None and one.kind != "like":
                 out.add(num)
-                if one.kind in ("dislike", "hide"):
+                if one.kind in DISLIKING:
                     out |= set(catalogue.variants(num))
-        if hide_bought:
-            out |= self.bought(catalogue, targets)
-            lately = [event for event in self.past if now - event.timestamp < RECENT_DAYS * DAY_S]
-            for num in Shopper(None, past=lately).bought(catalogue, targets):
-                out |= set(catalogue.variants(num))
+        for event in self.past if hide_bought else ():
+            if event.event in targets and (num := catalogue.nums.get(event.item_id or "")) is not None:
+                out.add(num)
+                if now - event.timestamp < RECENT_DAYS * DAY_S:
+                    out.update(catalogue.variants(num))
         return out
 
     def never(self, catalogue: Catalogue, nums: IntArray) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
@@ -122,9 +126,6 @@ class Shopper:
             dear &= category.rows[nums] == category.rows[num]
         made: FloatArray = np.asarray(dear, dtype=np.float32)
         return made
-
-    def _said(self, kind: str) -> set[str]:
-        return {one.item_id for one in self.feedback if one.kind == kind}
 
 
 def chips_of(shopper: Shopper, catalogue: Catalogue, now: int, label: Callable[[str, str], str]) -> tuple[Chip, ...]:

@@ -1,6 +1,6 @@
 """Compiled arithmetic on short arrays: exponentials, logarithms, selection, and sums of exponentials of products.
 
-Only :mod:`modaloom.ranking.loops` and :mod:`modaloom.ranking.fast` may import this file, because it needs numba. b
+Only the other compiled files and :mod:`modaloom.ranking.fast` may import this file, because it needs numba. b
 shoppers, n items, t past items, c candidates, d dim.
 """
 
@@ -25,10 +25,10 @@ LARGEST = np.finfo(np.float32).max
 LOG2_E, LN2_HIGH, LN2_LOW = Float(1.44269504), Float(0.693359375), Float(-2.12194440e-4)
 
 
-def compiled(loop: Loop) -> Loop:
+def compiled(loop: Loop, *, nogil: bool = True) -> Loop:
     """Machine code at the first call, kept on disk for later processes where a folder can be written."""
     how: dict[str, Any] = {
-        "nogil": True,
+        "nogil": nogil,
         "error_model": "numpy",
         "fastmath": {"reassoc", "contract", "arcp", "nsz"},  # infinities stay what they are
     }

@@ -1,6 +1,7 @@
-"""The compiled loops for batches of shoppers, where numba is installed (``pip install modaloom[fast]``).
+"""The compiled loops for batches of shoppers, and for one of a large shop, where numba is installed.
 
-Everything here says the same as the NumPy it stands in for. Few shoppers are never worth loading it.
+(``pip install modaloom[fast]``, or ``[serve]``.) Everything here says the same as the NumPy it stands in for. For few
+shoppers loading is not worth while; for one at a time the loops are used where a service has loaded them.
 """
 
 from __future__ import annotations
@@ -42,6 +43,40 @@ class Reach(NamedTuple):
     shift: FloatArray | None = None  # (b,)
 
 
+class Table(NamedTuple):
+    """Sparse rows (s, n), packed one after the other: row r is ``bounds[r]:bounds[r + 1]``. See :func:`table_of`."""
+
+    bounds: IntArray
+    columns: npt.NDArray[np.int32]
+    values: FloatArray
+
+
+def table_of(bounds: IntArray, columns: npt.NDArray[Any], values: FloatArray) -> Table:
+    """A table, always of the same types, since each other mixture would be compiled anew while somebody waits."""
+    return Table(_locked(bounds, np.int64), _locked(columns, np.int32), _locked(values, np.float32))
+
+
+class Proposals(NamedTuple):
+    """The items that a part would propose to one shopper: rows (t,) of a table, and what each of them counts (t,).
+
+    With a floor, ``log(sums + floor) + shift`` is roughly the raw score; without, sums are the raw scores.
+    """
+
+    rows: IntArray
+    counts: FloatArray
+    table: Table
+    floor: float = 0.0
+    shift: float = 0.0
+
+
+class Level(NamedTuple):
+    """What makes scores of sums of exponentials: ``level + log(sums + floor) + bias``."""
+
+    floor: float
+    level: np.float32 = np.float32(0.0)
+    bias: FloatArray | None = None  # (c,)
+
+
 def fast_for(shoppers: int) -> Fast | None:
     """The compiled loops, for so many shoppers; None where NumPy is to do the work."""
     return _fast() if shoppers >= MANY_SHOPPERS else None
@@ -54,6 +89,24 @@ def _fast() -> Fast | None:
     from modaloom.ranking import arithmetic, loops
 
     return Fast(loops, arithmetic)
+
+
+_loaded: list[Alone] = []
+
+
+def alone() -> Alone | None:
+    """The loops for a single shopper; None where nobody has loaded them, and NumPy is to do the work."""
+    return _loaded[0] if _loaded else None
+
+
+def load_alone() -> bool:
+    """Loads the loops for a single shopper; whether there are any. Each is compiled when it is first used."""
+    if not _loaded and find_spec("numba") is not None:
+        from modaloom.ranking import alone as loops
+        from modaloom.ranking import proposed
+
+        _loaded.append(Alone(loops, proposed))
+    return bool(_loaded)
 
 
 class Fast:
@@ -160,3 +213,102 @@ def _packed(matrix: sp.csr_matrix) -> Packed:
 
 def _plain(moments: Moments) -> tuple[FloatArray, FloatArray, BoolArray]:
     return tuple(np.ascontiguousarray(part) for part in moments)  # type: ignore[return-value]
+
+
+class Alone:
+    """The loops for a single shopper as functions of what :mod:`modaloom.ranking.sums` and Personal work with."""
+
+    def __init__(self, loops: ModuleType, proposed: ModuleType):
+        self._loops, self._proposed = loops, proposed
+
+    def log_sums(
+        self, similar: FloatArray, shifts: FloatArray, left: tuple[IntArray, IntArray], how: Level
+    ) -> FloatArray:
+        """See :func:`~modaloom.ranking.sums.log_sums`."""
+        out = np.empty((1 + len(left[1]), similar.shape[1]), dtype=np.float32)
+        self._loops.log_sums(similar, shifts, tuple(left), *_plain_level(how, similar), out)
+        return out
+
+    def reference_sums(
+        self, similar: FloatArray, shifts: FloatArray, left: tuple[IntArray, IntArray], how: Level, present: BoolArray
+    ) -> tuple[Moments, FloatArray]:
+        """See :func:`~modaloom.ranking.sums.reference_sums`."""
+        out = np.empty((4, 1 + len(left[1]), 1), dtype=np.float32)
+        where, bias = _plain_level(how, similar)
+        self._loops.reference_sums(similar, shifts, tuple(left), where, (bias, present), out[:, :, 0])
+        return Moments(out[0], out[1], out[2] > 0), out[3]
+
+    def log_sums_without(self, similar: FloatArray, views: FloatArray, how: Level) -> FloatArray:
+        """See :func:`~modaloom.ranking.sums.log_sums_without`."""
+        out = np.empty((len(views), views.shape[2]), dtype=np.float32)
+        self._loops.log_sums_without(similar, views, *_plain_level(how, similar), out)
+        return out
+
+    def weighted(self, rows: FloatArray, moments: Moments, weight: float) -> FloatArray:
+        """See :func:`~modaloom.ranking.sums.weighted`."""
+        self._loops.weigh(rows, tuple(moments), np.float32(weight))
+        return rows
+
+    def sparse_sums(
+        self,
+        past: tuple[IntArray, FloatArray],
+        table: Table,
+        items: IntArray,
+        left: tuple[IntArray, IntArray],
+    ) -> tuple[FloatArray, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Sums (1 + r, c) at items (c,), and those of all scores (1 + r,) and of their squares (1 + r,)."""
+        made, totals = np.empty((1 + len(left[1]), len(items)), dtype=np.float32), np.empty((2, 1 + len(left[1])))
+        room = _room(self._proposed.entries(past[0], table.bounds))
+        self._proposed.sparse_sums(past, tuple(table), tuple(left), items, room, (made, totals))
+        return made, totals[0], totals[1]
+
+    def candidates(
+        self,
+        said: Sequence[tuple[float, Proposals, Moments | None]],
+        general: FloatArray,
+        offer: tuple[IntArray, IntArray, BoolArray],
+        k: int,
+    ) -> tuple[IntArray, FloatArray]:
+        """The items (c,) of which each part says most, and those that are chosen anyway, in no order.
+
+        Beside them (c,) what is said to everybody and by the parts whose proposals are exact.
+
+        Args:
+            said: weight and proposals of each part, and the moments of those that are not exact.
+            general: what is said of every item to everybody (n,).
+            offer: the items of which the best is said to everybody, those that are chosen whatever is said, and what
+                may be seen (n,).
+            k: how many of each part; a few more where some are equal.
+        """
+        best, extra, may = offer
+        summary = np.zeros((4, len(said)), dtype=np.float32)
+        most = len(best) + len(extra) + sum(self._proposed.entries(made.rows, made.table.bounds) for _, made, _ in said)
+        found, lines = np.empty(most, dtype=np.int64), np.zeros((len(said), most), dtype=np.float32)
+        filled, room, out = 0, _room(most), np.empty(most, dtype=np.float32)
+        for part, (weight, made, moments) in enumerate(said):
+            summary[:2, part] = weight, made.floor
+            if moments is not None and not moments.flat[0, 0]:
+                summary[2:, part] = moments.mean[0, 0] - np.float32(made.shift), moments.spread[0, 0]
+            past = made.rows, made.counts
+            filled = self._proposed.add_part(past, tuple(made.table), lines[part], room, (found, filled))
+        offered = best, extra, _locked(may, np.bool_), _locked(general, np.float32), k
+        number = self._proposed.chosen(lines, (found, filled), room, tuple(summary), offered, out)
+        return found[:number], out[:number]
+
+
+def _plain_level(how: Level, similar: FloatArray) -> tuple[tuple[Any, Any], FloatArray]:
+    bias = np.zeros(similar.shape[1], dtype=np.float32) if how.bias is None else how.bias
+    return (np.float32(how.floor), np.float32(how.level)), bias
+
+
+def _room(entries: int) -> tuple[IntArray, IntArray]:
+    """An empty table for so many entries, at most half full: keys, and numbers."""
+    size = 1 << (2 * entries + 1).bit_length()
+    return np.full(size, -1, dtype=np.int32), np.empty(size, dtype=np.int32)
+
+
+def _locked(values: npt.NDArray[Any], kind: Any) -> npt.NDArray[Any]:
+    """The same values in one row, of one type, not to be written to."""
+    made = np.ascontiguousarray(values, dtype=kind).view()
+    made.flags.writeable = False
+    return made

@@ -31,9 +31,8 @@ LARGEST_LOG = 60.0
 def fusion_reference(table: ItemTable) -> FusionReference:
     """Takes it out of the whole table."""
     items = reference_items(len(table.keys))
-    keys = table.keys[items]
-    parts = keys.reshape(len(items), -1, table.dim)[:, : len(table.modalities)]
-    return FusionReference(keys, np.ascontiguousarray(parts.transpose(1, 2, 0)), table.bias[items])
+    views = table.keys[items].reshape(len(items), -1, table.dim).transpose(1, 2, 0)
+    return FusionReference(np.ascontiguousarray(views), table.bias[items], np.ones(len(items), dtype=np.bool_))
 
 
 class FusionIndex:

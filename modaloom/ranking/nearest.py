@@ -16,6 +16,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from modaloom.numerics import GrowingRows
+from modaloom.ranking.fast import Table, table_of
 from modaloom.types import BoolArray, FloatArray, IntArray
 
 NEIGHBOURS = 64
@@ -29,6 +30,7 @@ PROBES = 32
 CELLS_PER_ROOT = 4
 TRAINED_ON = 50_000
 QUERIES_AT_ONCE = 4_096
+NO_ROWS = table_of(np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))
 Exact = Callable[[IntArray], tuple[IntArray, FloatArray]]
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -46,6 +48,7 @@ class Neighbours:
         self._found: BoolArray = np.zeros(n_items, dtype=bool)  # whether it is up to date
         self._columns = GrowingRows(np.zeros((0, 0), dtype=np.int32))
         self._weights = GrowingRows(np.zeros((0, 0), dtype=np.float32))
+        self._table: tuple[Any, Table] = None, NO_ROWS
         self._lock = threading.Lock()
 
     def prepare(self, items: IntArray, threads: int = 1) -> None:
@@ -75,13 +78,19 @@ class Neighbours:
         columns, weights = zip(*in_threads(self._find, blocks, threads), strict=True)
         return np.concatenate(columns), np.concatenate(weights)
 
-    def rows(self, items: IntArray) -> tuple[IntArray, FloatArray]:
-        """Neighbours (t, k) of past items (t,), and their weights (t, k)."""
-        if not len(items):
-            return np.zeros((0, 1), dtype=np.int64), np.zeros((0, 1), dtype=np.float32)
+    def slots(self, items: IntArray) -> IntArray:
+        """Which rows of :meth:`table` are the neighbours of past items (t,)."""
         self.prepare(items)
-        slots = self._slot[items]
-        return self._columns.rows[slots].astype(np.int64), self._weights.rows[slots]
+        return self._slot[items]
+
+    def table(self) -> Table:
+        """Weights (s, n) of the neighbours of all items that are known so far."""
+        with self._lock:
+            columns, weights = self._columns.rows, self._weights.rows
+            if self._table[0] is not columns:
+                count, k = columns.shape
+                self._table = columns, table_of(np.arange(count + 1) * k, columns.ravel(), weights.ravel())
+            return self._table[1]
 
     def after(self, items: IntArray, weights: FloatArray) -> tuple[sp.csr_matrix, sp.csr_matrix]:
         """Weights (b, n) of the neighbours, summed over past items (b, t) that count this much (b, t).

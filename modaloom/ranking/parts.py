@@ -19,10 +19,11 @@ from modaloom.models.behaviour import event_weights, history_matrix, history_wei
 from modaloom.models.sparse_linear import SparseEase
 from modaloom.models.towers import Past, pad_histories
 from modaloom.numerics import GrowingRows, Moments, moments_of, summed
-from modaloom.ranking.fast import Reach, fast_for
+from modaloom.ranking.fast import Proposals, Reach, Table, fast_for, table_of
 from modaloom.ranking.nearest import NEIGHBOURS, Neighbours, best_columns, nearest_many, pays
 from modaloom.ranking.retrieve import Answer, SparseAnswer, reference_items, with_middle
-from modaloom.ranking.single import KernelReference, KernelVoice, Rows, SparseVoice, Voice
+from modaloom.ranking.single import KernelReference, KernelVoice, SparseVoice, Voice
+from modaloom.ranking.sums import packed
 from modaloom.types import BoolArray, FloatArray, Histories, IntArray, Snapshot, Tokens
 
 State = dict[str, npt.NDArray[Any]]
@@ -101,7 +102,8 @@ class ContentKernel:
     def reference(self) -> KernelReference:
         """The items that stand for the whole catalogue."""
         items = reference_items(len(self._vectors))
-        return KernelReference(self._vectors[items], self._present[items], np.float32(1.0 / self.TEMPERATURE))
+        vectors = np.ascontiguousarray(self._vectors[items].T)
+        return KernelReference(vectors, self._present[items], np.float32(1.0 / self.TEMPERATURE))
 
     def fit(self, snapshot: Snapshot) -> Self:
         """Takes over the modality's vectors."""
@@ -264,7 +266,8 @@ class Repurchase:
     def voice(self, histories: Histories, past: Past) -> Voice:
         """See :class:`Part`."""
         items, had = _had(histories, self._n_items, self.half_life_days)
-        return SparseVoice(items, Rows(np.arange(len(items) + 1), items, had), self._n_items)
+        rows = np.arange(len(items) + 1)
+        return SparseVoice(items, Proposals(rows[:-1], had, table_of(rows, items, np.ones_like(had))), self._n_items)
 
     def place(self, arrivals: Arrivals) -> None:
         """See :class:`Part`."""
@@ -312,8 +315,9 @@ class Variants:
         columns, owner = members[picks], np.repeat(np.arange(len(items)), np.diff(bounds))
         others = columns != items[owner]  # not the item itself
         columns, owner = columns[others], owner[others]
-        rows = Rows(np.searchsorted(owner, np.arange(len(items) + 1)), columns, had[owner])
-        return SparseVoice(items, rows, n)
+        rows = np.arange(len(items) + 1)
+        table = table_of(np.searchsorted(owner, rows), columns, np.ones(len(columns), dtype=np.float32))
+        return SparseVoice(items, Proposals(rows[:-1], had, table), n)
 
     @cached_property
     def _members(self) -> tuple[IntArray, IntArray]:
@@ -364,14 +368,6 @@ def _had(histories: Histories, n_items: int, half_life_days: float | None) -> tu
     return summed(histories.item_nums, history_weights(histories, half_life_days), n_items)
 
 
-def packed(starts: IntArray, stops: IntArray) -> tuple[IntArray, IntArray]:
-    """Numbers of stretches (t,), one after the other, and where each begins, with the end behind the last."""
-    bounds = np.zeros(len(starts) + 1, dtype=np.int64)
-    lengths = stops - starts
-    np.cumsum(lengths, out=bounds[1:])
-    return np.arange(bounds[-1]) + np.repeat(starts - bounds[:-1], lengths), bounds
-
-
 class Linear(SparseEase):
     """What others with the same past had, in closed form; what items look like is for the kernels to say."""
 
@@ -387,13 +383,16 @@ class Linear(SparseEase):
 
     def voice(self, histories: Histories, past: Past) -> Voice:
         """See :class:`Part`."""
-        matrix = self.weights
-        items, counts = _had(histories, matrix.shape[1], None)
-        picks, bounds = packed(matrix.indptr[items], matrix.indptr[items + 1])
-        values = matrix.data[picks] * np.repeat(np.minimum(counts, np.float32(1.0)), np.diff(bounds))
-        return SparseVoice(items, Rows(bounds, matrix.indices[picks].astype(np.int64), values), matrix.shape[1])
+        n = self.weights.shape[1]
+        items, counts = _had(histories, n, None)
+        return SparseVoice(items, Proposals(items, np.minimum(counts, np.float32(1.0)), self._table), n)
+
+    @cached_property
+    def _table(self) -> Table:
+        return table_of(self.weights.indptr, self.weights.indices, self.weights.data)
 
     def place(self, arrivals: Arrivals) -> None:
         """See :class:`Part`; nobody had an arrival yet, so nothing speaks for it here."""
         n = max(self.weights.shape[0], int(arrivals.places.max(initial=-1)) + 1)
         self.weights.resize(n, n)
+        self.__dict__.pop("_table", None)

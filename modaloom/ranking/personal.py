@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import NamedTuple
 
@@ -11,10 +11,12 @@ import numpy as np
 from modaloom.models.behaviour import event_weights
 from modaloom.models.towers import SERVED_HISTORY, Past, pad_histories
 from modaloom.numerics import Moments, distinct
+from modaloom.ranking.fast import MOST_PARTS, Alone, Proposals, alone, table_of
 from modaloom.ranking.learned import FusionAnswer
 from modaloom.ranking.ranker import FEW_ITEMS, NARROW, Ranker
-from modaloom.ranking.retrieve import Sums, near, normalised
-from modaloom.ranking.single import NOTHING, ConstantVoice, Left, Voice
+from modaloom.ranking.retrieve import normalised
+from modaloom.ranking.single import ConstantVoice, Left, Voice
+from modaloom.ranking.sums import entries, weighted
 from modaloom.types import BoolArray, FloatArray, Histories, IntArray
 
 CANDIDATES = 100
@@ -55,20 +57,30 @@ class Personal:
         return AnsweredVoice(self.ranker, name, self.histories) if own is None else own
 
     @cached_property
-    def _spoken(self) -> tuple[list[Voice], FloatArray, Moments]:
-        """What is not said to everybody: p voices, their weights (p, 1), and their moments (p, 1) each."""
-        named = [(name, voice) for name, voice in self.voices.items() if not isinstance(voice, ConstantVoice)]
-        weights = np.array([[self.ranker.weights[name]] for name, _ in named], dtype=np.float32).reshape(-1, 1)
-        return [voice for _, voice in named], weights, stacked([voice.moments() for _, voice in named])
+    def _spoken(self) -> dict[str, Voice]:
+        """What is not said to everybody."""
+        return {name: voice for name, voice in self.voices.items() if not isinstance(voice, ConstantVoice)}
+
+    @cached_property
+    def _proposals(self) -> dict[str, Proposals]:
+        """What is proposed, by part."""
+        made = {name: voice.proposals() for name, voice in self._spoken.items()}
+        return {name: own for name, own in made.items() if own is not None and len(own.rows)}
 
     def scores(self, items: IntArray) -> FloatArray:
         """The blend (c,) at items (c,)."""
         total: FloatArray = self.ranker.general.scores[items]
-        voices, weights, moments = self._spoken
-        for start in range(0, len(items) if voices else 0, CELLS_AT_ONCE):
-            some = items[start : start + CELLS_AT_ONCE]
-            raw = np.stack([voice.at(some) for voice in voices])
-            total[start : start + CELLS_AT_ONCE] += weights[:, 0] @ normalised(raw, moments)
+        for start in range(0, len(items) if self._spoken else 0, CELLS_AT_ONCE):
+            part = slice(start, start + CELLS_AT_ONCE)
+            total[part] += self._said_of(items[part], self._spoken)
+        return total
+
+    def _said_of(self, items: IntArray, voices: Iterable[str]) -> FloatArray:
+        """What some parts say of items (c,), normalised and weighted."""
+        total = np.zeros(len(items), dtype=np.float32)
+        for name in voices:
+            voice = self._spoken[name]
+            total += weighted(voice.at(items)[None, :], voice.moments(), self.ranker.weights[name])[0]
         return total
 
     def shortlist(self, k: int, allowed: BoolArray, extra: IntArray) -> tuple[IntArray, FloatArray]:
@@ -80,71 +92,94 @@ class Personal:
             extra: items that are candidates whatever the parts say, such as those that came in since learning.
         """
         n, some = self.ranker.n_items, int(np.count_nonzero(allowed))
-        if n <= FEW_ITEMS or some < min(NARROW * n, FEW_ITEMS):
-            found = np.flatnonzero(allowed)
-        else:
-            found = self._candidates(max(CANDIDATES, k), allowed, extra)
-            if len(found) < k <= some:
-                found = np.flatnonzero(allowed)
+        if n > FEW_ITEMS and some >= min(NARROW * n, FEW_ITEMS):
+            loops = alone() if len(self._proposals) <= MOST_PARTS else None
+            if loops is None:
+                found, scores = self._candidates(max(CANDIDATES, k), allowed, extra), None
+            else:
+                found, scores = self._quick_candidates(loops, max(CANDIDATES, k), allowed, extra)
+            if len(found) >= k or some < k:
+                return found, self.scores(found) if scores is None else scores
+        found = np.flatnonzero(allowed)
         return found, self.scores(found)
 
+    def _quick_candidates(
+        self, loops: Alone, k: int, allowed: BoolArray, extra: IntArray
+    ) -> tuple[IntArray, FloatArray]:
+        """See :meth:`_candidates`, with their scores (c,)."""
+        made, ranker = self._proposals, self.ranker
+        rough = [name for name, own in made.items() if own.floor]
+        said = [
+            (ranker.weights[name], own, self._spoken[name].moments() if own.floor else None)
+            for name, own in made.items()
+        ]
+        offer = ranker.general_best(allowed, k), extra, allowed
+        found, scores = loops.candidates(said, ranker.general.scores, offer, k)
+        order = found.argsort()
+        found, scores = found[order], scores[order]
+        scores += self._said_of(found, rough)
+        return found, scores
+
     def _candidates(self, k: int, allowed: BoolArray, extra: IntArray) -> IntArray:
-        """The best ``k`` of each part, by what it says together with what is said in general."""
-        n, (voices, weights, moments) = len(allowed), self._spoken
+        """The items of which each part, or what is said to everybody, says most, and those that are candidates anyway.
+
+        Of each part by what it says together with what is said in general.
+        """
         proposals = [extra, self.ranker.general_best(allowed, k)]
-        near = [voice.near() for voice in voices]
-        if any(len(columns) for columns, _ in near):
-            items, inverse = distinct(np.concatenate([columns for columns, _ in near]), n)
-            raw = np.empty((len(voices), len(items)), dtype=np.float32)
-            priority = np.full(raw.shape, -np.inf, dtype=np.float32)
-            start = 0
-            for row, (voice, (columns, values)) in enumerate(zip(voices, near, strict=True)):
-                own = inverse[start : start + len(columns)]
-                raw[row] = voice.told(np.bincount(own, values, len(items)).astype(np.float64, copy=False))
-                priority[row, own] = 0.0
-                start += len(columns)
-            priority += weights * normalised(raw, moments) + self.ranker.general.scores[items]
-            priority[:, ~allowed[items]] = -np.inf
-            least = np.full((len(voices), 1), np.finfo(np.float32).min, dtype=np.float32)
-            if len(items) > k:
-                np.maximum(least, np.sort(priority, axis=1)[:, -k, None], out=least)  # with so many equal, no partition
-            proposals.append(items[(priority >= least).any(axis=0)])
-        found, _ = distinct(np.concatenate(proposals), n)
+        if self._proposals:
+            proposals.append(self._best_of_each(k, allowed))
+        found, _ = distinct(np.concatenate(proposals), len(allowed))
         permitted: IntArray = np.sort(found[allowed[found]])
         return permitted
 
+    def _best_of_each(self, k: int, allowed: BoolArray) -> IntArray:
+        near = [entries(made.rows, made.counts, made.table) for made in self._proposals.values()]
+        items, inverse = distinct(np.concatenate([columns for columns, _, _ in near]), len(allowed))
+        priority = np.full((len(near), len(items)), -np.inf, dtype=np.float32)
+        start = 0
+        for row, ((name, made), (columns, values, _)) in enumerate(zip(self._proposals.items(), near, strict=True)):
+            own = inverse[start : start + len(columns)]
+            raw = np.bincount(own, values, len(items)).astype(np.float32)
+            if made.floor:
+                raw = np.log(raw + np.float32(made.floor)) + np.float32(made.shift)
+            priority[row, own] = 0.0
+            priority[row] += np.float32(self.ranker.weights[name]) * normalised(raw, self._spoken[name].moments())[0]
+            start += len(columns)
+        priority += self.ranker.general.scores[items]
+        priority[:, ~allowed[items]] = -np.inf
+        least = np.full((len(near), 1), np.finfo(np.float32).min, dtype=np.float32)
+        if len(items) > k:
+            np.maximum(least, np.sort(priority, axis=1)[:, -k, None], out=least)  # with so many equal, no partition
+        best: IntArray = items[(priority >= least).any(axis=0)]
+        return best
+
     def contributions(self, picks: IntArray) -> Contributions:
         """Leaves out one thing after the other; ``picks`` are item numbers (c,)."""
-        past, names = self._newest_items(), list(self.voices)
-        lefts = [voice.left_out(picks, past) for voice in self.voices.values()]
-        by_modality = {name: np.zeros(len(picks), dtype=np.float32) for name in self.ranker.modalities}
-        demand = np.zeros(len(picks), dtype=np.float32)
-        if not lefts:
-            return Contributions(demand, by_modality, dict.fromkeys(past.tolist(), demand), demand)
-        weights = np.array([self.ranker.weights[name] for name in names], dtype=np.float32)
-        rows = np.stack([left.rows for left in lefts])
-        given = normalised(rows, stacked([left.moments for left in lefts], rows=1 + len(past)))
-        given *= weights[:, None, None]
-        total = given.sum(axis=0)
-        for name, weight, left, own in zip(names, weights, lefts, given[:, 0], strict=True):
-            part = self.ranker.part(name)
-            if len(left.without) and self.ranker.table is not None:  # what is done to all alike is taken away
-                moments = Moments(left.without_mean, left.moments.spread[:1], left.moments.flat[:1])
-                drops = own - weight * normalised(left.without, moments)
-                for modality, drop in zip(self.ranker.table.modalities, drops, strict=True):
-                    by_modality[modality] += drop
+        past, ranker = self._newest[:MAX_LEFT_OUT], self.ranker
+        by_modality = {name: np.zeros(len(picks), dtype=np.float32) for name in ranker.modalities}
+        total, demand = np.zeros((1 + len(past), len(picks)), dtype=np.float32), np.zeros(len(picks), dtype=np.float32)
+        for name, voice in self.voices.items():
+            part, weight, left = ranker.part(name), ranker.weights[name], voice.left_out(picks, past)
+            given = weighted(left.rows, left.moments, weight)
+            total += given
+            if (m := len(left.without)) and ranker.table is not None:  # what is done to all alike is taken away
+                same = left.moments.spread[:1].repeat(m, axis=0), left.moments.flat[:1].repeat(m, axis=0)
+                without = weighted(left.without, Moments(left.without_mean, *same), weight)
+                for modality, own in zip(ranker.table.modalities, given[0] - without, strict=True):
+                    by_modality[modality] += own
             if part is not None and part.modality is not None:
-                by_modality[part.modality] += own
+                by_modality[part.modality] += given[0]
             elif name == "demand":
-                demand += own
-        by_item = {item: total[0] - total[1 + row] for row, item in enumerate(past.tolist())}
+                demand += given[0]
+        by_item = dict(zip(past.tolist(), total[0] - total[1:], strict=True))
         return Contributions(total[0], by_modality, by_item, demand)
 
-    def _newest_items(self) -> IntArray:
+    @cached_property
+    def _newest(self) -> IntArray:
         """The past items that speak for something, newest first."""
         items = self.histories.item_nums
         speaking = items[event_weights(self.histories.events) > 0]
-        return np.array(list(dict.fromkeys(speaking[::-1][:SERVED_HISTORY].tolist()))[:MAX_LEFT_OUT], dtype=np.int64)
+        return np.array(list(dict.fromkeys(speaking[::-1][:SERVED_HISTORY].tolist())), dtype=np.int64)
 
 
 class AnsweredVoice:
@@ -154,17 +189,14 @@ class AnsweredVoice:
         self._ranker, self._name, self._histories = ranker, name, histories
         self._answer = ranker.answer(name, histories)
 
-    def near(self) -> tuple[IntArray, FloatArray]:
+    def proposals(self) -> Proposals | None:
         """See :class:`~modaloom.ranking.single.Voice`."""
         reach = self._answer.reach()
         if reach is None:
-            return NOTHING
-        matrix = near(reach)
-        return matrix.indices.astype(np.int64), matrix.data
-
-    def told(self, sums: Sums) -> FloatArray:
-        """See :class:`~modaloom.ranking.single.Voice`."""
-        return sums.astype(np.float32)
+            return None
+        sums = (reach.past @ reach.table).tocsr()
+        table, shift = table_of(sums.indptr, sums.indices, sums.data), 0.0 if reach.shift is None else reach.shift[0]
+        return Proposals(np.zeros(1, np.int64), np.ones(1, np.float32), table, reach.floor, float(shift))
 
     def at(self, items: IntArray) -> FloatArray:
         """See :class:`~modaloom.ranking.single.Voice`."""
@@ -183,16 +215,6 @@ class AnsweredVoice:
         means = np.array([[mean] for _, mean in without.values()], dtype=np.float32)
         views = np.array(raw, dtype=np.float32).reshape(len(raw), len(items)), means.reshape(len(raw), 1)
         return Left(answer.at(items), answer.moments(), *views)
-
-
-def stacked(moments: Sequence[Moments], rows: int | None = None) -> Moments:
-    """Moments of p parts, (1, 1) each, as (p, 1); with ``rows``, those of (r, 1) or (1, 1) as (p, r, 1)."""
-    shape = (len(moments), 1) if rows is None else (len(moments), rows, 1)
-    made = Moments(np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.bool_))
-    for row, own in enumerate(moments):
-        for kept, part in zip(made, own, strict=True):
-            kept[row] = part if rows else part[0]
-    return made
 
 
 def with_each_left_out(histories: Histories, items: IntArray) -> Histories:

@@ -2,25 +2,26 @@
 
 For a batch of shoppers :mod:`modaloom.ranking.retrieve` is the faster way; for one, most of its time would go
 into building sparse matrices of one row. Both give the same scores. With so little to compute, what costs is the
-number of NumPy calls, so that nothing is sorted where a table of places does, and modalities are left out together.
+number of steps, so that they are shared, in :mod:`modaloom.ranking.sums`, and modalities are left out together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from modaloom.models.towers import SMALLEST, ItemTable, Past, Queries
-from modaloom.numerics import EPSILON, Moments, distinct, moments_of_few, places_among
+from modaloom.numerics import Moments, moments_of_few
+from modaloom.ranking.fast import Level, Proposals
 from modaloom.ranking.nearest import Neighbours
-from modaloom.ranking.retrieve import Sums, moments_of_sums, with_middle
+from modaloom.ranking.sums import Without, log_sums, log_sums_without, products, reference_sums, sparse_sums
 from modaloom.types import BoolArray, FloatArray, IntArray
 
-LARGEST_POWER = np.float32(80.0)
-"""Exponents are cut here, so that sums of them stay finite."""
+NOTHING = np.zeros(0, dtype=np.int64)
+LEVEL = Level(1e-12)
+"""How sums of likeness become scores."""
 
 
 class Left(NamedTuple):
@@ -35,12 +36,8 @@ class Left(NamedTuple):
 class Voice(Protocol):
     """What one part of the blend says to one shopper."""
 
-    def near(self) -> tuple[IntArray, FloatArray]:
-        """The items (e,) that it would propose, some of them several times, and what each place adds (e,)."""
-        ...
-
-    def told(self, sums: Sums) -> FloatArray:
-        """Roughly the raw scores (c,) of items whose places in :meth:`near` add up to these sums (c,)."""
+    def proposals(self) -> Proposals | None:
+        """The items that it would propose; None where there are none, or they are the same for everybody."""
         ...
 
     def at(self, items: IntArray) -> FloatArray:
@@ -56,22 +53,14 @@ class Voice(Protocol):
         ...
 
 
-NOTHING = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
-
-
 class ConstantVoice:
     """Scores (n,) that are the same for everybody."""
 
     def __init__(self, scores: FloatArray, moments: Moments):
         self._scores, self._moments = scores, moments
 
-    def near(self) -> tuple[IntArray, FloatArray]:
+    def proposals(self) -> None:
         """See :class:`Voice`; what is said to everybody is proposed to everybody elsewhere."""
-        return NOTHING
-
-    def told(self, sums: Sums) -> FloatArray:
-        """See :class:`Voice`."""
-        return sums.astype(np.float32)
 
     def at(self, items: IntArray) -> FloatArray:
         """See :class:`Voice`."""
@@ -87,33 +76,20 @@ class ConstantVoice:
         return Left(rows, self._moments, *_no_views(len(items)))
 
 
-class Rows(NamedTuple):
-    """Sparse rows (t, n), packed one after the other: row r is ``bounds[r]:bounds[r + 1]``."""
-
-    bounds: IntArray
-    columns: IntArray
-    values: FloatArray
-
-
 class SparseVoice:
-    """A part whose raw score is a sum over past items: rows (t, n) of what each distinct past item (t,) adds."""
+    """A part whose raw score is a sum over past items: for each distinct one (t,) a row of a table, times a count."""
 
-    def __init__(self, past: IntArray, rows: Rows, n_items: int):
-        self._past, self._rows, self._n = past, rows, n_items
-        self._columns, self._inverse = distinct(rows.columns, n_items)
-        self._sums: Sums = np.bincount(self._inverse, rows.values, len(self._columns)).astype(np.float64, copy=False)
+    def __init__(self, past: IntArray, proposals: Proposals, n_items: int):
+        self._past, self._proposals, self._n = past, proposals, n_items
 
-    def near(self) -> tuple[IntArray, FloatArray]:
+    def proposals(self) -> Proposals:
         """See :class:`Voice`."""
-        return self._columns, self._sums.astype(np.float32)
-
-    def told(self, sums: Sums) -> FloatArray:
-        """See :class:`Voice`."""
-        return sums.astype(np.float32)
+        return self._proposals
 
     def at(self, items: IntArray) -> FloatArray:
         """See :class:`Voice`."""
-        return self._at(items)[0].astype(np.float32)
+        made: FloatArray = self._sums(items, NOTHING)[0][0]
+        return made
 
     def moments(self) -> Moments:
         """See :class:`Voice`; exact, the zeros counted."""
@@ -121,54 +97,23 @@ class SparseVoice:
 
     @cached_property
     def _whole(self) -> Moments:
-        total, square = self._totals
-        return moments_of_sums(np.array([total]), np.array([square]), self._n)
-
-    @cached_property
-    def _totals(self) -> tuple[float, float]:
-        """The sum of all scores, and of their squares."""
-        return float(self._sums.sum()), float(self._sums @ self._sums)
+        return self._sums(NOTHING, NOTHING)[1]
 
     def left_out(self, items: IntArray, past: IntArray) -> Left:
         """See :class:`Voice`."""
-        base, places, there = self._at(items)
-        rows = np.repeat(base[None, :], 1 + len(past), axis=0)
-        total, square = (np.full(1 + len(past), whole) for whole in self._totals)
-        row_of = {item: row for row, item in enumerate(self._past.tolist())}
-        found = [(number, row_of[item]) for number, item in enumerate(past.tolist(), start=1) if item in row_of]
-        if found and len(self._columns):
-            numbers, own = np.array(found, dtype=np.int64).T
-            given = np.zeros((len(self._past), len(self._columns)))
-            owner = np.repeat(np.arange(len(self._past)), np.diff(self._rows.bounds))
-            given[owner, self._inverse] = self._rows.values
-            given = given[own]
-            total[numbers] -= given.sum(axis=1)
-            square[numbers] -= (given * (2.0 * self._sums - given)).sum(axis=1)
-            rows[numbers] -= np.where(there, given[:, places], 0.0)
-            rows[np.abs(rows) < EPSILON] = 0.0  # what is left of differences of equal numbers
-            square[np.abs(square) < EPSILON] = 0.0
-        return Left(rows.astype(np.float32), moments_of_sums(total, square, self._n), *_no_views(len(items)))
+        return Left(*self._sums(items, past), *_no_views(len(items)))
 
-    def _at(self, items: IntArray) -> tuple[Sums, IntArray, BoolArray]:
-        """Scores (c,), and where the items are among the columns, if there."""
-        if not len(self._columns):
-            nowhere = np.zeros(len(items), dtype=np.int64)
-            return np.zeros(len(items)), nowhere, nowhere > 0
-        places, there = places_among(self._columns, items, self._n)
-        return np.where(there, self._sums[places], 0.0), places, there
+    def _sums(self, items: IntArray, past: IntArray) -> tuple[FloatArray, Moments]:
+        rows, counts, table, _, _ = self._proposals
+        return sparse_sums((rows, counts), table, items, Without(self._past, past), self._n)
 
 
 class KernelReference(NamedTuple):
     """The items that stand for the whole catalogue, in one modality."""
 
-    vectors: FloatArray  # (q, d)
+    vectors: FloatArray  # (d, q)
     present: BoolArray  # (q,)
     sharpness: np.float32  # what differences of cosines are multiplied by
-
-    @property
-    def whole(self) -> bool:
-        """Whether none of them lacks the modality."""
-        return bool(self.present.all())
 
 
 class KernelVoice:
@@ -187,26 +132,18 @@ class KernelVoice:
         self._vectors, self._present, self._neighbours, self._reference = vectors, present, neighbours, reference
         self._items, self._weights = past.items[0][used], weights[used]
         self._own = vectors[self._items] * reference.sharpness
-        self._scaled = self._weights * np.exp(-reference.sharpness)  # instead of taking one from each cosine
+        self._shifts = np.log(self._weights) - reference.sharpness  # instead of taking one from each cosine
 
-    def near(self) -> tuple[IntArray, FloatArray]:
+    def proposals(self) -> Proposals | None:
         """See :class:`Voice`."""
-        columns, values = self._neighbours.rows(self._items)
-        return columns.ravel(), (values * self._weights[:, None]).ravel()
-
-    def told(self, sums: Sums) -> FloatArray:
-        """See :class:`Voice`."""
-        made = sums.astype(np.float32)
-        made += np.float32(1e-12)
-        return np.log(made, out=made)
+        if not len(self._items):
+            return None
+        return Proposals(self._neighbours.slots(self._items), self._weights, self._neighbours.table(), LEVEL.floor)
 
     def at(self, items: IntArray) -> FloatArray:
         """See :class:`Voice`."""
-        if not len(self._items):
-            return np.zeros(len(items), dtype=np.float32)
-        raw = self._log(self._scaled, self._powers(np.take(self._vectors, items, axis=0)))
-        there = self._present[items]
-        return raw if there.all() else np.where(there, raw, self._whole[1]()[0, 0])
+        made: FloatArray = self._raw(items, NOTHING, self._whole[1])[0]
+        return made
 
     def moments(self) -> Moments:
         """See :class:`Voice`."""
@@ -214,59 +151,41 @@ class KernelVoice:
 
     def left_out(self, items: IntArray, past: IntArray) -> Left:
         """See :class:`Voice`."""
+        moments, middle = self._summary(past) if len(self._items) else self._whole
+        return Left(self._raw(items, past, middle), moments, *_no_views(len(items)))
+
+    def _raw(self, items: IntArray, past: IntArray, middle: FloatArray) -> FloatArray:
+        """Scores (1 + r, c); what lacks the modality gets the ``middle`` (1 + r, 1)."""
         if not len(self._items):
-            nothing = np.zeros((1 + len(past), len(items)), dtype=np.float32)
-            return Left(nothing, self._whole[0], *_no_views(len(items)))
-        kept = kept_without(self._items, past) * self._scaled
-        moments, middle = self._summary(self._logs(kept, self._reference_powers))
-        raw, there = self._logs(kept, self._powers(self._vectors[items])), self._present[items]
-        return Left(raw if there.all() else np.where(there, raw, middle()), moments, *_no_views(len(items)))
-
-    def _powers(self, vectors: FloatArray) -> FloatArray:
-        """Exponentials (t, c) of likeness."""
-        similar = products(self._own, vectors)
-        made: FloatArray = np.exp(similar, out=similar)
-        return made
+            return np.zeros((1 + len(past), len(items)), dtype=np.float32)
+        similar, there = products(self._own, np.take(self._vectors, items, axis=0)), self._present[items]
+        raw = log_sums(similar, self._shifts, Without(self._items, past), LEVEL)
+        return raw if there.all() else np.where(there, raw, middle)
 
     @cached_property
-    def _reference_powers(self) -> FloatArray:
-        return self._powers(self._reference.vectors)
-
-    def _log(self, kept: FloatArray, powers: FloatArray) -> FloatArray:
-        made: FloatArray = kept @ powers
-        made += np.float32(1e-12)
-        np.log(made, out=made)
-        return made
-
-    def _logs(self, kept: FloatArray, powers: FloatArray) -> FloatArray:
-        """The same for rows of what is kept, of which one may be empty."""
-        made = self._log(kept, powers)
-        made[~kept.any(axis=1)] = 0.0
-        return made
+    def _reference_similar(self) -> FloatArray:
+        similar: FloatArray = self._own @ self._reference.vectors
+        return similar
 
     @cached_property
-    def _whole(self) -> tuple[Moments, Callable[[], FloatArray]]:
+    def _whole(self) -> tuple[Moments, FloatArray]:
         if not len(self._items):
             nothing = np.zeros((1, 1), dtype=np.float32)
-            return moments_of_few(nothing), lambda: nothing
-        return self._summary(self._log(self._scaled[None, :], self._reference_powers))
+            return moments_of_few(nothing), nothing
+        return self._summary(NOTHING)
 
-    def _summary(self, reference: FloatArray) -> tuple[Moments, Callable[[], FloatArray]]:
-        """Moments, and what an item scores that lacks the modality, of scores (r, ...) of the reference items."""
-
-        def middle() -> FloatArray:
-            return with_middle(reference, self._reference.present)[1]
-
-        whole = self._reference.whole
-        return moments_of_few(reference if whole else with_middle(reference, self._reference.present)[0]), middle
+    def _summary(self, past: IntArray) -> tuple[Moments, FloatArray]:
+        """Moments, and what an item scores that lacks the modality (1 + r, 1)."""
+        left = Without(self._items, past)
+        return reference_sums(self._reference_similar, self._shifts, left, LEVEL, self._reference.present)
 
 
 class FusionReference(NamedTuple):
     """Of the items that stand for the whole catalogue, what the learned fusion compares with."""
 
-    keys: FloatArray  # (q, D)
-    views: FloatArray  # (m, d, q) the keys by modality, without the fused view
+    views: FloatArray  # (m + 1, d, q) the keys by modality, the fused view last
     bias: FloatArray  # (q,)
+    everything: BoolArray  # (q,) ones: nothing lacks the fusion
 
 
 class FusionVoice:
@@ -282,31 +201,25 @@ class FusionVoice:
         queries: Queries,
     ):
         used = past.mask[0]
-        self._table, self._neighbours, self._level, self._reference = table, neighbours, np.float32(level), reference
+        self._table, self._neighbours, self._level, self._reference = table, neighbours, level, reference
         self._items, self._queries = past.items[0][used], queries.queries[0][used]
         self._logs = queries.log_weights[0][used]
 
-    def near(self) -> tuple[IntArray, FloatArray]:
+    def proposals(self) -> Proposals | None:
         """See :class:`Voice`."""
         if not len(self._items):
-            return NOTHING
-        columns, values = self._neighbours.rows(self._items)
-        return columns.ravel(), (values * np.exp(self._logs - self._logs.max())[:, None]).ravel()
-
-    def told(self, sums: Sums) -> FloatArray:
-        """See :class:`Voice`."""
-        made: FloatArray = np.log(sums.astype(np.float32) + np.float32(SMALLEST))
-        made += self._level + (self._logs.max() if len(self._logs) else np.float32(0.0))
-        return made
+            return None
+        top = self._logs.max()
+        rows, counts = self._neighbours.slots(self._items), np.exp(self._logs - top)
+        return Proposals(rows, counts, self._neighbours.table(), SMALLEST, self._level + float(top))
 
     def at(self, items: IntArray) -> FloatArray:
         """See :class:`Voice`."""
         if not len(self._items):
             return np.zeros(len(items), dtype=np.float32)
-        bias = self._table.bias[items]
-        every = np.ones(len(self._items), dtype=np.float32)
-        keys = np.take(self._table.keys, items, axis=0)
-        return self._log_sum(every @ _powers(self._similar(keys)), bias)
+        similar = products(self._queries, np.take(self._table.keys, items, axis=0))
+        made: FloatArray = log_sums(similar, self._shifts, Without(self._items, NOTHING), self._level_of(items))[0]
+        return made
 
     def moments(self) -> Moments:
         """See :class:`Voice`."""
@@ -316,82 +229,63 @@ class FusionVoice:
     def _whole(self) -> Moments:
         if not len(self._items):
             return moments_of_few(np.zeros((1, len(self._reference.bias)), dtype=np.float32))
-        sums = np.ones((1, len(self._items)), dtype=np.float32) @ self._reference_powers
-        return moments_of_few(self._log_sum(sums, self._reference.bias))
+        return self._moments(NOTHING)
 
     def left_out(self, items: IntArray, past: IntArray) -> Left:
         """See :class:`Voice`. How much each modality counts for the shopper stays as with the whole past."""
-        bias, reference = self._table.bias[items], self._reference
         if not len(self._items):
             rows = np.zeros((1 + len(past), len(items)), dtype=np.float32)
             return Left(rows, self._whole, *_no_views(len(items)))
-        keys = self._table.keys[items]
-        kept = kept_without(self._items, past)
-        gone = ~kept.any(axis=1)
-        similar = self._similar(keys)
-        rows = self._log_sum(kept @ _powers(similar.copy()), bias)
-        whole = self._log_sum(kept @ self._reference_powers, reference.bias)
-        rows[gone], whole[gone] = 0.0, 0.0  # without any past it says nothing
-        m, d = reference.views.shape[:2]
-        own = self._queries[:, : m * d].reshape(-1, m, d).transpose(1, 0, 2)  # (m, t, d)
-        views = keys[:, : m * d].reshape(-1, m, d).transpose(1, 2, 0)
-        without = self._log_sum(_powers(similar - own @ views).sum(axis=1), bias)
-        means = self._log_sum(_powers(self._reference_similar - own @ reference.views).sum(axis=1), reference.bias)
-        return Left(rows, moments_of_few(whole), without, means.mean(axis=1, keepdims=True))
+        level, (m, d, _) = self._level_of(items), self._reference.views.shape
+        views = self._by_view(self._table.keys[items].reshape(-1, m, d).transpose(1, 2, 0))
+        similar: FloatArray = np.add.reduce(views, axis=0)
+        similar += self._shifts[:, None]
+        rows = log_sums(similar, np.zeros_like(self._logs), Without(self._items, past), level)
+        without = log_sums_without(similar, views[:-1], level)
+        reference = self._from_reference
+        means = log_sums_without(reference.similar, reference.views[:-1], self._reference_level)
+        return Left(rows, self._moments(past), without, means.mean(axis=1, keepdims=True))
 
-    def _similar(self, keys: FloatArray) -> FloatArray:
-        """Products (t, c) with keys (c, D), less what is about the largest of them."""
-        made = products(self._queries, keys)
-        made += (self._logs - self._top)[:, None]
+    def _by_view(self, views: FloatArray) -> FloatArray:
+        """Products (m + 1, t, c) of the queries' views with views (m + 1, d, c)."""
+        m, d, _ = views.shape
+        made: FloatArray = self._queries.reshape(-1, m, d).transpose(1, 0, 2) @ views
         return made
 
-    @cached_property
-    def _top(self) -> np.float32:
-        return self._from_reference[0]
+    def _moments(self, past: IntArray) -> Moments:
+        nothing, left = np.zeros_like(self._logs), Without(self._items, past)
+        similar, present = self._from_reference.similar, self._reference.everything
+        return reference_sums(similar, nothing, left, self._reference_level, present)[0]
+
+    def _level_of(self, items: IntArray) -> Level:
+        return Level(SMALLEST, self._from_reference.top, self._table.bias[items])
+
+    @property
+    def _reference_level(self) -> Level:
+        return Level(SMALLEST, self._from_reference.top, self._reference.bias)
 
     @cached_property
-    def _reference_similar(self) -> FloatArray:
-        return self._from_reference[1]
+    def _shifts(self) -> FloatArray:
+        """All products are taken less about the largest of them, so that their exponentials stay finite."""
+        shifts: FloatArray = self._logs - self._from_reference.top
+        return shifts
 
     @cached_property
-    def _from_reference(self) -> tuple[np.float32, FloatArray]:
-        """The largest product with the reference's keys, and all of them (t, q) less that."""
-        made = products(self._queries, self._reference.keys)
-        made += self._logs[:, None]
-        top = np.float32(made.max())
-        made -= top
-        return top, made
-
-    @cached_property
-    def _reference_powers(self) -> FloatArray:
-        return _powers(self._reference_similar.copy())
-
-    def _log_sum(self, sums: FloatArray, bias: FloatArray) -> FloatArray:
-        """Scores (..., c) from sums of exponentials, and the bias (c,) of each item."""
-        made: FloatArray = np.log(sums + np.float32(SMALLEST))
-        made += self._top
-        made += bias
-        return made
+    def _from_reference(self) -> Compared:
+        views = self._by_view(self._reference.views)
+        similar: FloatArray = np.add.reduce(views, axis=0)
+        similar += self._logs[:, None]
+        top = np.float32(similar.max())
+        similar -= top
+        return Compared(views, similar, top)
 
 
-def _powers(similar: FloatArray) -> FloatArray:
-    """Exponentials, in place."""
-    np.minimum(similar, LARGEST_POWER, out=similar)
-    made: FloatArray = np.exp(similar, out=similar)
-    return made
+class Compared(NamedTuple):
+    """Products of a shopper's queries (t,) with the reference items (q,)."""
 
-
-def products(few: FloatArray, many: FloatArray) -> FloatArray:
-    """Products (t, c) of a few rows (t, d) with many (c, d): this way round takes a third of the time."""
-    made: FloatArray = (many @ few.T).T
-    return made
-
-
-def kept_without(own: IntArray, past: IntArray) -> FloatArray:
-    """Ones (1 + r, t) for past events (t,) of items ``own``; zero where a row leaves its item (r,) out."""
-    kept = np.ones((1 + len(past), len(own)), dtype=np.float32)
-    kept[1:] = own != past[:, None]
-    return kept
+    views: FloatArray  # (m + 1, t, q) view by view
+    similar: FloatArray  # (t, q) their sums and the logs of the queries, less the largest
+    top: np.float32  # the largest
 
 
 def _no_views(count: int) -> tuple[FloatArray, FloatArray]:

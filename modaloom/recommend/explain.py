@@ -8,6 +8,7 @@ catalogue.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -55,12 +56,16 @@ def reasons_of(
     drops = np.array(list(made.by_modality.values()), dtype=np.float32).reshape(len(names), len(picks)).T.tolist()
     past, nearest, most = _nearest(made, picks)
     demand, scores, new = made.demand.tolist(), made.scores.tolist(), fresh.tolist()
+    named = [str(ids[num]) for num in past]
     reasons = []
     for place, item in enumerate(picks.tolist()):
-        own = zip(names, drops[place], strict=True)
-        found = [Reason("modality", modality, drop) for modality, drop in own if drop > LEAST_CONTRIBUTION]
+        found = [
+            Reason("modality", modality, drop)
+            for modality, drop in zip(names, drops[place], strict=True)
+            if drop > LEAST_CONTRIBUTION
+        ]
         if most[place] > LEAST_CONTRIBUTION:
-            found.append(Reason("item", str(ids[past[nearest[place]]]), most[place]))
+            found.append(Reason("item", named[nearest[place]], most[place]))
         if item in had:
             weightiest = max((reason.contribution for reason in found), default=1.0)
             found.append(Reason("repurchase", str(ids[item]), weightiest))
@@ -68,13 +73,12 @@ def reasons_of(
             found.append(Reason("new" if new[place] else "popular", "", demand[place]))
         if not found and not past:  # nothing is known of the shopper: all of the score is for everybody
             found = [Reason("new" if new[place] else "popular", "", max(scores[place], 0.0))]
-        found.sort(key=_least_first)
+        found.sort(key=_contribution, reverse=True)
         reasons.append(tuple(found))
     return reasons
 
 
-def _least_first(reason: Reason) -> float:
-    return -reason.contribution
+_contribution = attrgetter("contribution")
 
 
 def _nearest(made: Contributions, picks: IntArray) -> tuple[list[int], list[int], list[float]]:
@@ -109,29 +113,33 @@ def in_words(reasons: Sequence[Reason], name_of: Callable[[str], str], language:
         most: how many.
     """
     say = messages(language)
-    past = next((reason for reason in reasons if reason.kind == "item"), None)
-    by_modality = any(reason.kind == "modality" for reason in reasons)
+    kinds = [reason.kind for reason in reasons]
+    past = reasons[kinds.index("item")] if "item" in kinds else None
+    by_modality = "modality" in kinds
     told = False  # which past item it comes from
     sentences: dict[str, Said] = {}
     for reason in reasons:
-        if reason.kind == "modality":
+        kind, subject, _ = reason
+        item_id = None
+        if kind == "modality":
             if past is not None and not told:
-                told = True
-                text = say["modality_item"][reason.subject].format(item=name_of(past.subject))
-                said = Said(text, reason, past.subject)
+                told, item_id = True, past.subject
+                text = say["modality_item"][subject].format(item=name_of(item_id))
             else:
-                said = Said(say["modality"][reason.subject], reason)
-        elif reason.kind == "item":
+                text = say["modality"][subject]
+        elif kind == "item":
             if by_modality:
                 continue
-            said = Said(say["reason"]["item"].format(item=name_of(reason.subject)), reason, reason.subject)
-        elif reason.kind == "words":
-            said = Said(say["reason"]["words"].format(words=reason.subject), reason)
+            item_id = subject
+            text = say["reason"]["item"].format(item=name_of(item_id))
+        elif kind == "words":
+            text = say["reason"]["words"].format(words=subject)
         else:
-            said = Said(say["reason"][reason.kind], reason)
-        sentences.setdefault(said.text, said)
-        if len(sentences) == most:
-            break
+            text = say["reason"][kind]
+        if text not in sentences:
+            sentences[text] = Said(text, reason, item_id)
+            if len(sentences) == most:
+                break
     return list(sentences.values()) or [Said(say["reason"]["popular"], Reason("popular", "", 0.0))]
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
+from modaloom.api.middleware.limits import Pool
 from modaloom.live.asks import Ask
 from tests.api.conftest import SHOP, Api, error_of
 from tests.api.tiny_shop import TinyShop
@@ -158,3 +162,19 @@ def test_reasons(api: Api) -> None:
     assert answer["item_id"] == "dress-red"
     assert answer["why"][0]["picture"] == "/v1/items/dress-red/picture/0"
     error_of(api.get("/v1/explanations"), 422, "invalid")
+
+
+def test_a_list_for_a_shopper_does_not_wait_for_what_takes_long(start: Callable[..., Api]) -> None:
+    """One thread that trending keeps busy, and another for home."""
+    api, going, free = start(threads=1), threading.Event(), threading.Event()
+    api.service.pool = pool = Pool("slow", threads=1, waiting=0)
+    busy = threading.Thread(target=lambda: asyncio.run(pool.run(lambda: (going.set(), free.wait(30)))))
+    busy.start()
+    try:
+        assert going.wait(30)
+        for place in ("home", "new"):
+            assert api.get(f"/v1/recommendations?place={place}").status_code == 200
+        error_of(api.get("/v1/recommendations?place=trending"), 503, "busy")
+    finally:
+        free.set()
+        busy.join(30)

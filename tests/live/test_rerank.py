@@ -14,12 +14,11 @@ from modaloom.numerics import unit_rows
 def shortlist(n: int = 40, **changes: object) -> Shortlist:
     rng = np.random.default_rng(0)
     fields = {
-        "nums": np.arange(n),
         "scores": np.linspace(3, 0, n).astype(np.float32),
         "groups": np.arange(n),
-        "categories": (np.arange(n) % 4).astype(np.int32),
+        "categories": lambda: (np.arange(n) % 4).astype(np.int32),
         "looks": unit_rows(rng.standard_normal((n, 8), dtype=np.float32)).__getitem__,
-        "fresh": np.zeros(n, dtype=bool),
+        "fresh": lambda: np.zeros(n, dtype=bool),
     }
     return Shortlist(**(fields | changes))  # type: ignore[arg-type]
 
@@ -40,13 +39,13 @@ def test_one_card_for_each_model() -> None:
 
 
 def test_no_more_of_a_category_than_wanted_unless_the_list_would_be_short() -> None:
-    listed = shortlist(categories=np.where(np.arange(40) < 30, 0, 1).astype(np.int32))
+    listed = shortlist(categories=lambda: np.where(np.arange(40) < 30, 0, 1).astype(np.int32))
     capped = ordered(listed, Taste(8, category_cap=3))
     assert capped[:3] == [0, 1, 2]
     assert capped == [0, 1, 2, 30, 31, 32, 3, 4]
-    only = shortlist(categories=np.zeros(40, dtype=np.int32))
+    only = shortlist(categories=lambda: np.zeros(40, dtype=np.int32))
     assert sorted(ordered(only, Taste(8, category_cap=3))) == list(range(8))
-    unknown = shortlist(categories=np.full(40, -1, dtype=np.int32))
+    unknown = shortlist(categories=lambda: np.full(40, -1, dtype=np.int32))
     assert ordered(unknown, Taste(8, category_cap=1)) == list(range(8))
 
 
@@ -74,7 +73,7 @@ def test_without_looks_diversity_changes_nothing() -> None:
 
 
 def test_exploring_takes_its_share_from_what_little_is_known_of() -> None:
-    listed = shortlist(fresh=np.arange(40) >= 20)
+    listed = shortlist(fresh=lambda: np.arange(40) >= 20)
     counts = []
     for seed in range(200):
         places, explored = rerank(listed, Taste(10, explore=0.15), np.random.default_rng(seed))

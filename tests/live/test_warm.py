@@ -11,6 +11,7 @@ from modaloom.config import Settings, load_settings
 from modaloom.live import warm as warming
 from modaloom.live.warm import take_warm, warm
 from modaloom.recommend.bundle import Bundle, load_bundle
+from tests.ranking.test_nearest import rows_of
 
 Told = list[tuple[str, int, int]]
 
@@ -40,7 +41,7 @@ def test_what_was_found_is_there_at_the_next_start(bundle: Bundle, sample_bundle
             raise AssertionError(f"{name} looks for neighbours that were kept")
 
         index._find = find  # type: ignore[assignment]
-        for one, other in zip(index.rows(past), bundle.ranker.neighbours()[name].rows(past), strict=True):
+        for one, other in zip(rows_of(index, past), rows_of(bundle.ranker.neighbours()[name], past), strict=True):
             np.testing.assert_array_equal(one, other)
     told.clear()
     warm(again, "b", settings, lambda *said: told.append(said))

@@ -6,14 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from modaloom.models.towers import ABSENT, ItemTable, Queries
+from modaloom.ranking import fast
 from modaloom.ranking.parts import Arrivals, ContentKernel
 from modaloom.ranking.personal import Personal
 from modaloom.ranking.ranker import FUSION, Ranker
 from modaloom.recommend.bundle import Bundle, load_bundle
 from modaloom.types import BoolArray, FloatArray, Histories, IntArray, Tokens
+from tests.ranking.test_retrieve import WEIGHTS, N, blend
 
+pytestmark = pytest.mark.usefixtures("either_way")
 NONE = np.zeros(0, dtype=np.int64)
 
 
@@ -95,3 +100,29 @@ def test_what_came_later_is_scored_and_what_changed_is_scored_anew() -> None:
     ranker.place(Arrivals(np.array([41]), {}, np.array([41])), None)  # it has no picture
     unknown = Personal(ranker, past).scores(np.arange(42))[41]
     assert scores.min() < unknown < scores.max()
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(0, N - 1), max_size=7), WEIGHTS, st.integers(0, 99), st.integers(1, 12))
+def test_candidates_are_the_best_of_each_part_whoever_looks_for_them(
+    either_way: str, past: list[int], weights: dict[str, float], seed: int, k: int
+) -> None:
+    histories, rng = Histories.from_lists([past], now=0), np.random.default_rng(seed)
+    allowed, extra = rng.random(N) < 0.7, rng.integers(0, N, rng.integers(0, 3))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("FEW_ITEMS", 0), ("CANDIDATES", k)):
+            patch.setattr(f"modaloom.ranking.personal.{name}", value)
+        made = Personal(blend(weights), histories)
+        items, scores = made.shortlist(k, allowed, extra)
+        patch.setattr(fast, "_loaded", [])
+        plain, exact = Personal(blend(weights), histories).shortlist(k, allowed, extra)
+    assert (np.diff(items) > 0).all()
+    assert allowed[items].all()
+    assert set(items) >= set(extra[allowed[extra]])
+    np.testing.assert_allclose(scores, made.scores(items), atol=1e-4)
+    if either_way == "numpy":
+        np.testing.assert_array_equal(items, plain)
+    else:  # of those that are equal but for rounding the one or the other
+        least = float(np.sort(exact)[-k:].min(initial=np.inf))
+        np.testing.assert_array_equal(items[scores > least + 1e-3], plain[exact > least + 1e-3])
+        assert abs(len(items) - len(plain)) <= len(weights)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from modaloom.numerics import (
     summed,
     unit_rows,
 )
+from modaloom.ranking.fast import Proposals, table_of
 from modaloom.ranking.learned import fusion_reference
 from modaloom.ranking.nearest import Neighbours, best_columns
 from modaloom.ranking.retrieve import normalised, reference_items
@@ -28,11 +30,12 @@ from modaloom.ranking.single import (
     KernelReference,
     KernelVoice,
     Left,
-    Rows,
     SparseVoice,
 )
+from modaloom.ranking.sums import entries
 from modaloom.types import FloatArray, IntArray
 
+pytestmark = pytest.mark.usefixtures("either_way")
 N, DIM = 12, 4
 RNG = np.random.default_rng(0)
 VECTORS = unit_rows(RNG.standard_normal((N, DIM)).astype(np.float32))
@@ -83,9 +86,10 @@ def check(voice: Any, items: IntArray, left: Left, row: int, raw: FloatArray) ->
 
 def told(voice: Any) -> tuple[IntArray, FloatArray]:
     """What a voice proposes, each item once, and roughly its raw scores."""
-    columns, values = voice.near()
+    made = voice.proposals()
+    columns, values, _ = entries(made.rows, made.counts, made.table)
     items, sums = summed(columns, values, N)
-    return items, voice.told(sums.astype(np.float64))
+    return items, np.log(sums + np.float32(made.floor)) + np.float32(made.shift) if made.floor else sums
 
 
 @settings(max_examples=80)
@@ -96,7 +100,9 @@ def test_sparse(past: list[int], items: IntArray, left_out: IntArray, seed: int)
     dense = np.where(rng.random((len(distinct), N)) < 0.4, rng.integers(-3, 4, (len(distinct), N)), 0.0)
     owners, columns = np.nonzero(dense)
     bounds = np.searchsorted(owners, np.arange(len(distinct) + 1))
-    voice = SparseVoice(distinct, Rows(bounds, columns, dense[owners, columns].astype(np.float32)), N)
+    table = table_of(bounds, columns, dense[owners, columns].astype(np.float32))
+    rows, counts = np.arange(len(distinct)), np.ones(len(distinct), dtype=np.float32)
+    voice = SparseVoice(distinct, Proposals(rows, counts, table), N)
     left = voice.left_out(items, left_out)
     for row, gone in enumerate([-1, *left_out.tolist()]):
         check(voice, items, left, row, dense[distinct != gone].sum(axis=0).astype(np.float32))
@@ -120,7 +126,7 @@ def test_kernel(past: list[int], items: IntArray, left_out: IntArray, weights: l
     padded = past_of(past)
     own = np.array([*weights[: len(past)], 0.0], dtype=np.float32) * PRESENT[padded.items[0]]
     everything = reference_items(N)
-    reference = KernelReference(VECTORS[everything], PRESENT[everything], SHARP)
+    reference = KernelReference(np.ascontiguousarray(VECTORS[everything].T), PRESENT[everything], SHARP)
     voice = KernelVoice(VECTORS, PRESENT, neighbours_of(ALIKE), padded, own, reference)
     left = voice.left_out(items, left_out)
     for row, gone in enumerate([-1, *left_out.tolist()]):
@@ -165,7 +171,7 @@ def test_what_is_said_to_everybody_misses_nothing() -> None:
     left = voice.left_out(np.array([2, 7]), np.array([0, 1]))
     for row in range(3):
         check(voice, np.array([2, 7]), left, row, scores)
-    assert not len(voice.near()[0])
+    assert voice.proposals() is None
 
 
 def test_where_there_is_no_order_nothing_is_said() -> None:

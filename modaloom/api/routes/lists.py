@@ -26,6 +26,8 @@ from modaloom.live.asks import Answer, Ask, Rules
 
 router = APIRouter(tags=["lists"], route_class=StrictRoute)
 LIST: dict[int | str, dict[str, Any]] = {200: {"model": ListOut}}
+QUICK = ("home", "new")
+"""Lists that are drawn up from candidates, in a few milliseconds."""
 Listed = Callable[[Ask], Answer]
 
 
@@ -67,13 +69,14 @@ def ask_of(service: Service, caller: Caller, query: FilterQuery) -> Ask:
 async def answered(
     request: Request, service: Service, caller: Caller, query: FilterQuery, place: str, listed: Listed
 ) -> Response:
-    """A list as JSON; what was shown is noted behind it."""
+    """A list as JSON; what was shown is noted behind it. What takes long does not hold up what is quick."""
+    pool = service.list_pool if place in QUICK else service.pool
     request_id = record_of(request.scope).request_id
 
     def work() -> Json:
         return noted(service, request_id, place, ask_of(service, caller, query), listed)
 
-    return await service.json(work)
+    return await service.json_in(pool, work)
 
 
 def noted(service: Service, request_id: str, place: str, ask: Ask, listed: Listed) -> Json:
