@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from modaloom.errors import TrainingError
+from modaloom.heap import give_back
 from modaloom.models.behaviour import CrossFit
 from modaloom.models.fusion import drop_modalities
 from modaloom.models.losses import contrastive_alignment, sampled_softmax
@@ -158,6 +159,7 @@ def _train_epoch(
         optimizer.step()
         size = len(batch.positives)
         total, count = total + float(loss.detach()) * size, count + size
+    give_back()
     return total / count
 
 

@@ -92,6 +92,16 @@ def test_the_best_columns_are_the_best(scores: FloatArray, k: int) -> None:
     for row, own in zip(scores, columns, strict=True):
         assert len(set(own.tolist())) == len(own)
         assert sorted(row[own]) == sorted(row)[len(row) - len(own) :]
+        first = np.argsort(-row, kind="stable")[: len(own)]
+        assert set(own.tolist()) == set(first.tolist()), "of equal ones those in front"
+
+
+def test_what_is_found_does_not_hold_on_to_what_was_compared() -> None:
+    """With equal scores at the end, too: the columns were a view of the order of everything."""
+    scores = np.zeros((50, 4_000), dtype=np.float32)
+    columns = best_columns(scores, K)
+    owner = columns if columns.base is None else columns.base
+    assert owner.nbytes <= 50 * 4_000 / 4
 
 
 asked = st.lists(
