@@ -106,6 +106,8 @@ def demand(n_items: int) -> Callable[[], object]:
 
 
 def epoch(n_items: int) -> Callable[[], object]:
+    import torch._dynamo  # noqa: F401 - three seconds, which the first optimizer of a process takes otherwise
+
     from modaloom.training.fitting import FusionConfig, fit_fusion
     from modaloom.training.loop import LoopConfig
 

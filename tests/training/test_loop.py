@@ -164,6 +164,23 @@ def test_each_fold_learns_from_vectors_that_never_saw_it(text_world: Snapshot) -
     assert math.isfinite(progress.losses[0])
 
 
+def test_a_batch_sees_the_behaviour_of_its_fold(text_world: Snapshot) -> None:
+    full = behaviour_tokens(text_world, 16)
+    folds = cross_fit(text_world, full, finish=lambda made: replace(made, vectors=2 * made.vectors))
+    model = FusionRecommender(RecommenderConfig(("text", "behaviour", "image"), 16))
+    tokens = {"text": text_world.tokens["text"], "behaviour": full}
+    content, items = Content(model, tokens, folds), torch.tensor([5, 0, 9])
+    for fold, made in enumerate(folds.tokens):
+        vectors, mask = content.rows(fold, items)
+        whole, everywhere = stack_tokens(model.config.modalities, {**tokens, "behaviour": made})
+        assert torch.equal(vectors, whole[items])
+        assert torch.equal(mask, everywhere[items])
+        assert not mask[:, 2].any(), "there are no pictures here"
+    assert not torch.equal(content.rows(0, items)[0], content.rows(1, items)[0])
+    alone, _ = Content(model, tokens, None).rows(3, items)
+    assert torch.equal(alone[:, 1], torch.from_numpy(full.vectors)[items])
+
+
 def test_the_full_correction_gives_the_loss_over_the_whole_catalogue(text_world: Snapshot) -> None:
     config = LoopConfig(popularity_correction=1.0, modality_dropout=0.0, alignment_weight=0.0, imputation_weight=0.0)
     model = new_model().eval()
