@@ -59,6 +59,13 @@ class FittedFusion:
             tokens["behaviour"] = whiten(turn_to(now, self.behaviour), self.behaviour_whitening)
         return tokens
 
+    def tokens_when_trained(self, snapshot: Snapshot) -> dict[str, Tokens]:
+        """The same for the very snapshot that it is trained on, whose behaviour is there already."""
+        tokens = {name: made for name, made in snapshot.tokens.items() if name in self.model.config.modalities}
+        if self.behaviour is not None and self.behaviour_whitening is not None:
+            tokens["behaviour"] = whiten(self.behaviour, self.behaviour_whitening)
+        return tokens
+
     def table(self, snapshot: Snapshot) -> ItemTable:
         """Keys of the whole catalogue as of the snapshot."""
         return item_table(self.model, self.tokens_at(snapshot))
@@ -129,9 +136,7 @@ def fit_fusion(
         )
     )
     fitted = FittedFusion(model, behaviour, whitening, Progress())
-    tokens = {name: made for name, made in snapshot.tokens.items() if name in names}
-    if behaviour is not None and whitening is not None:
-        tokens["behaviour"] = whiten(behaviour, whitening)
+    tokens = fitted.tokens_when_trained(snapshot)
     if not resume:
         _start(model, snapshot, tokens, crossfit)
     exams = [(split, fitted.tokens_at(split.snapshot)) for split in _some_users(validation)]
