@@ -182,7 +182,7 @@ class Window:
         self.validation = validation_splits(snapshot, seed=options.seed)
         self._exams = [split.take(VALIDATION_USERS) for split in self.validation]
         self._fit = partial(_fitted, options=options, memory=memory)
-        self._kept = [memory.scores_at(split, partial(self._said, split)) for split in self._exams]
+        self._kept = [self._said(split) for split in self._exams]
         self._parts = self._fit(self.asked)
         self._last = self._said(self.asked) if keep else None
 
@@ -242,7 +242,7 @@ class Window:
 
 def _fitted(split: Split, options: LearnOptions, memory: Memory) -> list[Part]:
     learner = Modaloom(options, memory=memory)
-    return [part.fit(split.snapshot) for part in learner._parts(split.snapshot)]
+    return [memory.fitted(part, split.snapshot) for part in learner._parts(split.snapshot)]
 
 
 def _fusion(fitted: FittedFusion, split: Split) -> Ranker:

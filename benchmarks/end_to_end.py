@@ -1,6 +1,6 @@
 """The whole way on real data by the commands that people type: seconds and memory of each, with cold and warm caches.
 
-    python benchmarks/end_to_end.py --root PATH [--map examples/shops/hm.toml] [--skip-evaluate]
+    python benchmarks/end_to_end.py --root PATH [--map examples/shops/hm.toml] [--threads 1] [--skip-evaluate]
 
 Every command runs in a process of its own, with a cache folder of its own that begins empty. ``check``, ``train`` and
 ``recommend`` (for a shopper, words, a photo) run once cold, so that pictures and texts are encoded and encoders
@@ -31,6 +31,7 @@ HERE = Path(__file__).parent
 MAPS = HERE.parent / "examples" / "shops"
 RESULT = HERE / "results" / "end_to_end.json"
 WORDS = "black summer dress"
+THREADS = "MODALOOM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,9 @@ def questions(bundle: Path) -> dict[str, list[str]]:
     return asked | ({"recommend --photo": modaloom("recommend", str(bundle), "--photo", str(photo))} if photo else {})
 
 
-def journey(shop: Sequence[str], folder: Path, evaluate: bool) -> list[dict[str, object]]:
+def journey(shop: Sequence[str], folder: Path, threads: int, evaluate: bool) -> list[dict[str, object]]:
     """Costs of every command in turn; ``shop`` is how the commands are told of it."""
-    environment = {"MODALOOM_CACHE_DIR": str(folder / "cache")}
+    environment = {"MODALOOM_CACHE_DIR": str(folder / "cache"), **dict.fromkeys(THREADS, str(threads))}
     bundle, rows = folder / "bundle", []
 
     def step(cache: str, name: str, command: Sequence[str]) -> None:
@@ -108,22 +109,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, required=True, help="folder with the shop's files")
     parser.add_argument("--map", type=Path, default=MAPS / "hm.toml", help="the shop.toml")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of each command")
     parser.add_argument("--skip-evaluate", action="store_true")
     parser.add_argument("--out", type=Path, default=RESULT)
     asked = parser.parse_args()
     shop = [str(asked.map), "--root", str(asked.root.resolve())]
     with TemporaryDirectory() as folder:
-        rows = journey(shop, Path(folder), not asked.skip_evaluate)
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    totals = {
-        cache: sum(
-            float(str(row["wall_s"]))
-            for row in rows
-            if row["cache"] == cache and row["what"] not in ("check", "evaluate")
-        )
-        for cache in ("cold", "warm")
-    }
-    write_json(asked.out, {"run": {"machine": machine, "train_and_recommend_s": totals}, "rows": rows})
+        rows = journey(shop, Path(folder), asked.threads, not asked.skip_evaluate)
+    machine = f"{platform.machine()}, {asked.threads} of {os.cpu_count()} cores, Python {platform.python_version()}"
+    totals = {f"train_and_recommend_{what}": total(rows, what) for what in ("wall_s", "cpu_s")}
+    write_json(asked.out, {"run": {"machine": machine, **totals}, "rows": rows})
+
+
+def total(rows: Sequence[Mapping[str, object]], what: str) -> dict[str, float]:
+    """Of learning and recommending, by the state of the cache."""
+    own = [row for row in rows if row["what"] not in ("check", "evaluate")]
+    caches = ("cold", "warm")
+    return {cache: round(sum(float(str(row[what])) for row in own if row["cache"] == cache), 1) for cache in caches}
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ PICTURE = HERE.parent / "docs" / "images" / "scaling.png"
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 DAY_S = 86_400
 DAYS = 400
-ASKED, SHOPPERS, DIM = 10_000, 1_000, 128
+ASKED, SHOPPERS, DIM, DRAWN_AT_ONCE = 10_000, 1_000, 128, 50_000
 Row = dict[str, Any]
 Step = Callable[[int], Callable[[], object]]
 """Prepares a step for so many items; what it gives is measured."""
@@ -54,7 +54,12 @@ def styled(n_items: int, dim: int) -> FloatArray:
     rng = np.random.default_rng(0)
     style = rng.integers(0, max(n_items // 200, 1), n_items)
     centres = rng.standard_normal((style.max() + 1, dim), dtype=np.float32)
-    return unit_rows(centres[style] + np.float32(0.5) * rng.standard_normal((n_items, dim), dtype=np.float32))
+    made = np.empty((n_items, dim), dtype=np.float32)
+    for start in range(0, n_items, DRAWN_AT_ONCE):  # the peak is to be the step's, not that of drawing its input
+        own = slice(start, start + DRAWN_AT_ONCE)
+        noise = rng.standard_normal((len(style[own]), dim), dtype=np.float32)
+        made[own] = unit_rows(centres[style[own]] + np.float32(0.5) * noise)
+    return made
 
 
 def dated(n_items: int) -> Snapshot:
@@ -78,7 +83,7 @@ def linear(n_items: int) -> Callable[[], object]:
 def neighbours(n_items: int) -> Callable[[], object]:
     from answering import made_up  # brings torch, which would be in the memory of every other step
 
-    ranker, _ = made_up(n_items, 1)
+    ranker, _ = made_up(n_items, 1, linear=1)
     index, items = ranker.neighbours()["fusion"], np.random.default_rng(2).permutation(n_items)[:ASKED]
     return lambda: index.prepare(items)
 
@@ -101,6 +106,8 @@ def demand(n_items: int) -> Callable[[], object]:
 
 
 def epoch(n_items: int) -> Callable[[], object]:
+    import torch._dynamo  # noqa: F401 - three seconds, which the first optimizer of a process takes otherwise
+
     from modaloom.training.fitting import FusionConfig, fit_fusion
     from modaloom.training.loop import LoopConfig
 

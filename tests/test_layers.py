@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "modaloom"
 LEVELS = (
     {"errors", "types"},
-    {"config", "messages", "metrics", "numerics", "files"},
+    {"config", "messages", "metrics", "numerics", "files", "heap"},
     {"data", "samples"},
     {"encoders", "forecasting", "models", "storage"},
     {"ranking"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -14,12 +14,14 @@ from modaloom.build.options import LearnOptions
 from modaloom.data.splits import Split, earlier_splits, held_out_split, leave_last_out
 from modaloom.errors import EvaluationError
 from modaloom.evaluation.protocol import Factory
+from modaloom.heap import give_back
 from modaloom.models.baselines import BASELINES
 from modaloom.numerics import Whitening
 from modaloom.ranking.blend import Exam, choose_weights, prepare_exam, shopper_values, validation_figures
 from modaloom.ranking.demand import Cut, Demand, Features, cut_of
-from modaloom.ranking.parts import ContentKernel, Linear, Part, Repurchase, Variants
+from modaloom.ranking.parts import ContentKernel, Linear, Part, Repurchase, State, Variants
 from modaloom.ranking.ranker import FUSION, Lists, Ranker
+from modaloom.ranking.retrieve import block_size
 from modaloom.training.fitting import FittedFusion, fit_fusion, whiten
 from modaloom.training.loop import AfterEpoch, Resume
 from modaloom.types import BoolArray, FloatArray, Histories, Snapshot, Tokens
@@ -42,6 +44,8 @@ PRIOR_WITHOUT_TIMES = {
 """The same where nothing is to be foreseen, so that what sells says little: a log without times, or ``last_out``."""
 PRIOR_WITHOUT_CONTENT = {"linear": 1.0, FUSION: 0.4, "demand": 0.2, "variants": 0.1, "repurchase": 0.05}
 """The same for a log of bare ids."""
+SHARED = ("demand", "linear")
+"""Parts that take a while to fit, and whose state is small."""
 Tell = Callable[[str], None]
 
 
@@ -55,17 +59,22 @@ class Memory:
 
     whitenings: dict[tuple[str, str, int, float], tuple[Whitening, Tokens]] = field(default_factory=dict)
     demand: dict[Cut, Features] = field(default_factory=dict)
+    shared: bool = True
+    """Whether several cuts of one log will be learned from. One alone has no use for what is kept of the parts."""
+    states: dict[tuple[Cut, str], State] = field(default_factory=dict)
+    """What :data:`SHARED` parts learned from each cut: small beside their scores, which are made anew."""
 
-    part_scores: dict[Cut, dict[str, FloatArray]] = field(default_factory=dict)
-
-    def scores_at(self, split: Split, fit: Callable[[], dict[str, FloatArray]]) -> dict[str, FloatArray]:
-        """Raw scores of the closed-form parts on a validation question, which consecutive cuts share."""
-        key = cut_of(split.snapshot)
-        if key not in self.part_scores:
-            while len(self.part_scores) >= VALIDATION_WINDOWS:
-                self.part_scores.pop(next(iter(self.part_scores)))
-            self.part_scores[key] = fit()
-        return self.part_scores[key]
+    def fitted(self, part: Part, snapshot: Snapshot) -> Part:
+        """The part, fitted to the snapshot; consecutive cuts take over what is costly from each other."""
+        if not self.shared or part.name not in SHARED:
+            return part.fit(snapshot)
+        key = cut_of(snapshot), part.name
+        if key in self.states:
+            return part.restore(self.states[key])
+        while len(self.states) >= len(SHARED) * (VALIDATION_WINDOWS + 1):
+            self.states.pop(next(iter(self.states)))
+        self.states[key] = part.fit(snapshot).state()
+        return part
 
     def whitened(self, tokens: Mapping[str, Tokens], dim: int) -> dict[str, Tokens]:
         """Content tokens after whitening; the map depends on the catalogue's content alone."""
@@ -95,7 +104,7 @@ class Modaloom:
         resume: Resume | None = None,
     ):
         self.options = options or LearnOptions()
-        self.memory = memory or Memory()
+        self.memory = memory or Memory(shared=False)
         self._tell = tell
         self._after_epoch = after_epoch
         self._resume = resume
@@ -113,7 +122,7 @@ class Modaloom:
         snapshot, weights = self._learn(snapshot)
         assert self.fusion is not None
         wanted = {*weights, *ANSWERING}
-        parts = tuple(part.fit(snapshot) for part in self._parts(snapshot) if part.name in wanted)
+        parts = tuple(self.memory.fitted(part, snapshot) for part in self._parts(snapshot) if part.name in wanted)
         table = self.fusion.table(snapshot) if FUSION in weights else None
         known = {part.name for part in parts} | ({FUSION} if table else set())
         self.ranker = Ranker(
@@ -200,21 +209,22 @@ class Modaloom:
             parts.append(Linear())
         return parts + [ContentKernel(modality) for modality in snapshot.tokens]
 
-    def _part_scores(self, split: Split, histories: Histories) -> dict[str, FloatArray]:
-        return {part.name: part.fit(split.snapshot).score(histories) for part in self._parts(split.snapshot)}
-
-    def _exam(self, split: Split, fusion: FittedFusion) -> Exam:
-        histories = split.snapshot.histories(split.user_nums)
-        fused = Ranker({FUSION: 1.0}, (), fusion.table(split.snapshot), fusion.tower)
-        scores = {
-            **self.memory.scores_at(split, lambda: self._part_scores(split, histories)),
-            **fused.raw(histories),
-        }
-        return prepare_exam(scores, split.snapshot.may_be_shown(histories), split.truth, prior_weights(split.snapshot))
+    def _exam(self, split: Split, fusion: FittedFusion) -> Iterator[Exam]:
+        """One question in blocks of shoppers: scores of all of them at once would be the largest thing in memory."""
+        snapshot = split.snapshot
+        parts = tuple(self.memory.fitted(part, snapshot) for part in self._parts(snapshot))
+        weights = {**{part.name: 1.0 for part in parts}, FUSION: 1.0}
+        everything, prior = Ranker(weights, parts, fusion.table(snapshot), fusion.tower), prior_weights(snapshot)
+        size = block_size(snapshot.n_items)
+        for start in range(0, len(split.user_nums), size):
+            span = slice(start, start + size)
+            histories = snapshot.histories(split.user_nums[span])
+            yield prepare_exam(everything.raw(histories), snapshot.may_be_shown(histories), split.truth[span], prior)
 
     def _choose(self, validation: Sequence[Split]) -> dict[str, float]:
         assert self.fusion is not None
-        self._exams = [self._exam(split.take(VALIDATION_USERS), self.fusion) for split in validation]
+        self._exams = [exam for split in validation for exam in self._exam(split.take(VALIDATION_USERS), self.fusion)]
+        give_back()
         weights = choose_weights(self._exams, prior_weights(validation[0].snapshot))
         self.validation = validation_figures(self._exams, weights, 20)
         return weights

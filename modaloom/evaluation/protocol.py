@@ -23,6 +23,7 @@ from modaloom.data.splits import (
     temporal_split,
 )
 from modaloom.errors import EvaluationError, MissingExtraError, TrainingError
+from modaloom.heap import give_back
 from modaloom.metrics import (
     Values,
     bootstrap_interval,
@@ -201,6 +202,7 @@ def _run(
     rounds = []
     for seed in seeds:
         model = factory(seed)
+        seeded = getattr(model, "seeded", True)
         started = time.perf_counter()
         model.fit(split.snapshot)
         fitted = time.perf_counter()
@@ -210,7 +212,9 @@ def _run(
         if getattr(model, "reads_histories", True):
             round_.new_users = ask_as_new(model, split, protocol.n, protocol.known_events)
         rounds.append(round_)
-        if not getattr(model, "seeded", True):
+        del model
+        give_back()
+        if not seeded:
             break
     return rounds
 

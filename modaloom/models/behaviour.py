@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -123,14 +124,21 @@ class CrossFit:
     tokens: tuple[Tokens, ...]  # one per fold
 
 
-def cross_fit(snapshot: Snapshot, full: Tokens, *, folds: int = 4, seed: int = 0) -> CrossFit:
-    """Behaviour tokens for each fold of shoppers, aligned with ``full``."""
+def cross_fit(
+    snapshot: Snapshot,
+    full: Tokens,
+    *,
+    folds: int = 4,
+    seed: int = 0,
+    finish: Callable[[Tokens], Tokens] = lambda tokens: tokens,
+) -> CrossFit:
+    """Behaviour tokens for each fold of shoppers, aligned with ``full``; ``finish`` is applied to each at once."""
     fold_of_user = np.random.default_rng(seed).integers(0, folds, snapshot.n_users)
     owner = fold_of_user[snapshot.interactions["user_num"].to_numpy()]
     made = []
     for fold in range(folds):
         others = replace(snapshot, interactions=snapshot.interactions.filter(pl.Series(owner != fold)))
-        made.append(turn_to(behaviour_tokens(others, full.dim), full))
+        made.append(finish(turn_to(behaviour_tokens(others, full.dim), full)))
     return CrossFit(fold_of_user, tuple(made))
 
 

@@ -20,7 +20,9 @@ from torch.nn import functional as F
 from modaloom.models.behaviour import event_weights
 from modaloom.models.fusion import make_fusion, make_stand_in
 from modaloom.models.sequence import N_EVENTS, make_sequence
-from modaloom.types import Tokens
+from modaloom.types import IntArray, Tokens
+
+EVERYTHING = slice(None)
 
 
 @dataclass(frozen=True)
@@ -157,11 +159,18 @@ def scores(queries: Tensor, log_weights: Tensor, keys: Tensor, bias: Tensor) -> 
     return torch.logsumexp(similar, dim=1) + bias
 
 
-def stack_tokens(modalities: Sequence[str], tokens: Mapping[str, Tokens]) -> tuple[Tensor, Tensor]:
-    """Whitened tokens (n, m, d) and mask (n, m) of a whole catalogue; a modality that is not there is all missing."""
-    some = next(iter(tokens.values())).vectors
-    nothing = np.zeros_like(some), np.zeros(len(some), dtype=bool)
-    pairs = [(tokens[name].vectors, tokens[name].mask) if name in tokens else nothing for name in modalities]
-    vectors = np.stack([vectors for vectors, _ in pairs], axis=1)
-    mask = np.stack([mask for _, mask in pairs], axis=1)
-    return torch.from_numpy(vectors * mask[..., None]), torch.from_numpy(mask)
+def stack_tokens(
+    modalities: Sequence[str], tokens: Mapping[str, Tokens], rows: slice | IntArray = EVERYTHING
+) -> tuple[Tensor, Tensor]:
+    """Whitened tokens (k, m, d) and mask (k, m) of some items of a catalogue, all of them by default.
+
+    A modality that is not there is missing everywhere.
+    """
+    some = next(iter(tokens.values())).vectors[rows]
+    vectors = np.zeros((len(some), len(modalities), some.shape[1]), dtype=np.float32)
+    mask = np.zeros((len(some), len(modalities)), dtype=bool)
+    for place, name in enumerate(modalities):
+        if name in tokens:
+            mask[:, place] = tokens[name].mask[rows]
+            np.multiply(tokens[name].vectors[rows], mask[:, place, None], out=vectors[:, place])
+    return torch.from_numpy(vectors), torch.from_numpy(mask)

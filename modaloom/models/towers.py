@@ -6,6 +6,7 @@ around it is here, once.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -19,6 +20,8 @@ ABSENT = -1e4
 SERVED_HISTORY = 50
 """Scores look at no more than this many of the newest events of a shopper."""
 SMALLEST = 1e-30
+CELLS_AT_ONCE = 4_000_000
+"""Products of past items with the catalogue that are held at once."""
 
 
 class Past(NamedTuple):
@@ -104,17 +107,34 @@ def score_queries(queries: Queries, table: ItemTable) -> FloatArray:
     what they leave unsaid, not what sells.
     """
     out = np.zeros((len(queries.queries), len(table.keys)), dtype=np.float32)
-    for row, (own, log_weights) in enumerate(zip(queries.queries, queries.log_weights, strict=True)):
-        there = log_weights > ABSENT / 2
-        if there.any():
-            similar = own[there] @ table.keys.T
-            similar += log_weights[there, None]
-            top = similar.max()
-            similar -= top
-            np.exp(similar, out=similar)
-            out[row] = top + np.log(similar.sum(axis=0) + SMALLEST)
-            out[row] += table.bias
+    there = queries.log_weights > ABSENT / 2
+    for group, bounds in groups_of(there.sum(axis=1), len(table.keys)):
+        own = there[group]
+        similar = queries.queries[group][own] @ table.keys.T
+        similar += queries.log_weights[group][own][:, None]
+        for row, part in enumerate(np.split(similar, bounds), start=group.start):
+            if len(part):
+                top = part.max()
+                part -= top
+                np.exp(part, out=part)
+                out[row] = top + np.log(part.sum(axis=0) + SMALLEST)
+                out[row] += table.bias
     return out
+
+
+def groups_of(lengths: IntArray, n_items: int) -> Iterator[tuple[slice, IntArray]]:
+    """Consecutive shoppers with so many past items (b,), whose products with the catalogue are computed at once.
+
+    One product of all of a group takes less than half the time of one for each shopper, who has too few past items to
+    be worth the catalogue's way through the caches. Beside each group where its shoppers but the first begin.
+    """
+    most, bounds = max(CELLS_AT_ONCE // max(n_items, 1), 1), np.cumsum(lengths)
+    start = 0
+    while start < len(lengths):
+        before = bounds[start] - lengths[start]
+        stop = max(int(np.searchsorted(bounds, before + most, side="right")), start + 1)
+        yield slice(start, stop), bounds[start : stop - 1] - before
+        start = stop
 
 
 def score_queries_at(queries: Queries, table: ItemTable, items: IntArray) -> FloatArray:

@@ -8,7 +8,8 @@ whitened unit vectors.
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -31,8 +32,16 @@ CONTENT_TEMPERATURE = 0.2
 MAX_DENSITY_ITEMS = 1_000
 SEEN_LIMIT = 16
 """Cuts whose features are kept; consecutive windows share all but one of theirs, and each takes megabytes."""
+SEEN_NUMBERS = 100_000_000
+"""Numbers that they may have in all: of a large catalogue fewer cuts are kept."""
+ROWS_AT_ONCE = 16_384
+"""Rows that are turned into double precision at once."""
 
-Features = npt.NDArray[np.float64]
+Features = npt.NDArray[np.float32]
+"""Single precision is what they are counted in; whatever is summed over them is summed in double."""
+Doubles = npt.NDArray[np.float64]
+Case = tuple[Features, Doubles]
+"""What items were like then (k, f), and how often each sold in the window that followed (k,)."""
 Cut = tuple[int, int, int, tuple[tuple[str, int, int], ...]]
 """What tells two cuts apart: the moment, the log, and the tokens."""
 
@@ -66,17 +75,14 @@ class Demand:
 
     def fit(self, snapshot: Snapshot) -> Self:
         """Fits the regression on earlier windows; without times, or too few sales, falls back to counts."""
-        cases = list(self._cases(snapshot))
-        sold = sum(float(counts.sum()) for _, counts in cases)
-        if sold < 50:
+        cases = self._cases(snapshot)
+        if sum(float(counts.sum()) for _, counts in cases) < 50:
             self._scores = np.log(decayed_counts(snapshot, 28.0) + 0.1).astype(np.float32)
             return self
-        rows = np.concatenate([features for features, _ in cases])
-        counts = np.concatenate([counts for _, counts in cases])
-        mean, spread = rows.mean(axis=0), rows.std(axis=0) + 1e-6
-        weights, bias = fit_poisson((rows - mean) / spread, counts, self.ridge)
-        logs = ((self._features(snapshot) - mean) / spread) @ weights + bias
-        self._scores = np.clip(logs, -14.0, 8.0).astype(np.float32)
+        scale = scale_of([features for features, _ in cases])
+        weights, bias = fit_poisson(cases, scale, self.ridge)
+        logs = [rows @ weights + bias for rows in blocks_of(self._features(snapshot), scale)]
+        self._scores = np.clip(np.concatenate(logs), -14.0, 8.0).astype(np.float32)
         return self
 
     def score(self, histories: Histories) -> FloatArray:
@@ -120,7 +126,7 @@ class Demand:
         self._scores = state["scores"].astype(np.float32)
         return self
 
-    def _cases(self, snapshot: Snapshot) -> list[tuple[Features, Features]]:
+    def _cases(self, snapshot: Snapshot) -> list[Case]:
         """Features and sales counts of the items on offer, for each earlier window with a past."""
         targets = snapshot.targets()
         times, items = targets["timestamp"].to_numpy(), targets["item_num"].to_numpy()
@@ -136,15 +142,17 @@ class Demand:
             stop = start + self.window_days * DAY_S
             inside = (times >= start) & (times < stop)
             counts = np.bincount(items[inside], weights[inside], minlength=snapshot.n_items).astype(np.float64)
-            cases.append((self._features(then)[then.catalogue], counts[then.catalogue]))
+            rows, offered = self._features(then), then.catalogue
+            cases.append((rows, counts) if offered.all() else (rows[offered], counts[offered]))
         return cases
 
     def _features(self, snapshot: Snapshot) -> Features:
         key = cut_of(snapshot)
         if key not in self._seen:
-            while len(self._seen) >= SEEN_LIMIT:
+            made = item_features(snapshot)
+            while self._seen and len(self._seen) >= min(SEEN_LIMIT, SEEN_NUMBERS // max(made.size, 1)):
                 self._seen.pop(next(iter(self._seen)))
-            self._seen[key] = item_features(snapshot)
+            self._seen[key] = made
         return self._seen[key]
 
 
@@ -166,7 +174,7 @@ def item_features(snapshot: Snapshot) -> Features:
         columns.append(np.log1p(3 * np.maximum(siblings, 0)))
     columns += _fashion(snapshot, counts)
     columns += _front(snapshot)
-    return np.stack(columns, axis=1).astype(np.float64)
+    return np.stack(columns, axis=1, dtype=np.float32, casting="same_kind")
 
 
 def _fashion(snapshot: Snapshot, counts: dict[float, FloatArray]) -> list[FloatArray]:
@@ -218,31 +226,66 @@ def release_places(snapshot: Snapshot) -> npt.NDArray[np.float64] | None:
     return None
 
 
-def fit_poisson(rows: Features, counts: Features, ridge: float, *, rounds: int = 25) -> tuple[Features, float]:
-    """Weights (f,) and bias of a Poisson regression with log link, by damped Newton steps.
+class Scale(NamedTuple):
+    """What makes features comparable."""
+
+    mean: Doubles  # (f,)
+    spread: Doubles  # (f,)
+
+
+def scale_of(tables: Sequence[Features]) -> Scale:
+    """Mean and spread of each feature over all rows of several tables."""
+    number = sum(len(rows) for rows in tables)
+    plain = Scale(np.zeros(tables[0].shape[1]), np.ones(tables[0].shape[1]))
+    mean = sum(block.sum(axis=0) for rows in tables for block in blocks_of(rows, plain)) / number
+    centred = Scale(mean, plain.spread)
+    square = sum((block**2).sum(axis=0) for rows in tables for block in blocks_of(rows, centred)) / number
+    return Scale(mean, np.sqrt(square) + 1e-6)
+
+
+def blocks_of(rows: Features, scale: Scale) -> Iterator[Doubles]:
+    """Portions of the rows, scaled, in double precision."""
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        yield (rows[start : start + ROWS_AT_ONCE] - scale.mean) / scale.spread
+
+
+def fit_poisson(cases: Sequence[Case], scale: Scale, ridge: float, *, rounds: int = 25) -> tuple[Doubles, float]:
+    """Weights (f,) and bias of a Poisson regression with log link on scaled features, by damped Newton steps.
+
+    Goes through the rows portion by portion: a large catalogue's, four windows of it, are not held twice.
 
     Source: McCullagh & Nelder, "Generalized Linear Models", 1989, section 2.5.
     """
-    design = np.hstack([rows, np.ones((len(rows), 1))])
-    penalty = np.full(design.shape[1], ridge)
+    size, number = cases[0][0].shape[1] + 1, sum(len(counts) for _, counts in cases)
+    penalty = np.full(size, ridge)
     penalty[-1] = 1e-6
-    weights = np.zeros(design.shape[1])
-    weights[-1] = np.log(counts.mean() + 1e-9)
+    weights = np.zeros(size)
+    weights[-1] = np.log(sum(float(counts.sum()) for _, counts in cases) / max(number, 1) + 1e-9)
 
-    def loss(candidate: Features) -> float:
-        eta = np.clip(design @ candidate, -30, 10)
-        return float((np.exp(eta) - counts * eta).sum() + 0.5 * (penalty * candidate**2).sum())
+    def portions() -> Iterator[tuple[Doubles, Doubles]]:
+        for features, counts in cases:
+            for place, rows in enumerate(blocks_of(features, scale)):
+                own = counts[place * ROWS_AT_ONCE : place * ROWS_AT_ONCE + len(rows)]
+                yield np.hstack([rows, np.ones((len(rows), 1))]), own
+
+    def loss(candidate: Doubles) -> float:
+        total = 0.5 * float((penalty * candidate**2).sum())
+        for design, counts in portions():
+            eta = np.clip(design @ candidate, -30, 10)
+            total += float((np.exp(eta) - counts * eta).sum())
+        return total
 
     current = loss(weights)
     for _ in range(rounds):
-        rate = np.exp(np.clip(design @ weights, -30, 10))
-        gradient = design.T @ (rate - counts) + penalty * weights
-        hessian = (design.T * rate) @ design + np.diag(penalty)
-        step = np.linalg.solve(hessian, gradient)
-        size = 1.0
-        while size > 1e-4 and (reached := loss(weights - size * step)) > current:
-            size /= 2
-        if size <= 1e-4 or current - reached < 1e-6 * abs(current):
+        gradient, hessian = penalty * weights, np.diag(penalty)
+        for design, counts in portions():
+            rate = np.exp(np.clip(design @ weights, -30, 10))
+            gradient += design.T @ (rate - counts)
+            hessian += (design.T * rate) @ design
+        step, fraction = np.linalg.solve(hessian, gradient), 1.0
+        while fraction > 1e-4 and (reached := loss(weights - fraction * step)) > current:
+            fraction /= 2
+        if fraction <= 1e-4 or current - reached < 1e-6 * abs(current):
             break
-        weights, current = weights - size * step, reached
+        weights, current = weights - fraction * step, reached
     return weights[:-1], float(weights[-1])

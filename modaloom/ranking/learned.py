@@ -92,15 +92,11 @@ class FusionIndex:
     def _nearest(self, items: IntArray) -> tuple[IntArray, FloatArray]:
         """The best items (s, k) after each item (s,), and exponentials of their scores."""
         if pays(items, len(self._table.keys)):
-            keys = np.concatenate([self._table.keys, self._table.bias[:, None]], axis=1)
-            columns, values = nearest_many(keys, self._alone_and_one, items, NEIGHBOURS, self._compared)
+            table = self._table
+            columns, values = nearest_many(table.keys, self._alone, items, NEIGHBOURS, self._compared, bias=table.bias)
         else:
             columns, values = self._compared(items)
         return columns, np.exp(np.clip(values - self.level, -LARGEST_LOG, LARGEST_LOG)).astype(np.float32)
-
-    def _alone_and_one(self, items: IntArray) -> FloatArray:
-        """Queries (s, D + 1) whose product with keys and bias is the score."""
-        return np.concatenate([self._alone(items), np.ones((len(items), 1), dtype=np.float32)], axis=1)
 
     def _compared(self, items: IntArray) -> tuple[IntArray, FloatArray]:
         """The best items (s, k) after each item (s,), and their scores."""

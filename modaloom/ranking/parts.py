@@ -17,7 +17,7 @@ import scipy.sparse as sp
 
 from modaloom.models.behaviour import event_weights, history_matrix, history_weights
 from modaloom.models.sparse_linear import SparseEase
-from modaloom.models.towers import Past, pad_histories
+from modaloom.models.towers import Past, groups_of, pad_histories
 from modaloom.numerics import GrowingRows, Moments, moments_of, summed
 from modaloom.ranking.fast import Proposals, Reach, Table, fast_for, table_of
 from modaloom.ranking.nearest import NEIGHBOURS, Neighbours, best_columns, nearest_many, pays
@@ -112,20 +112,20 @@ class ContentKernel:
     def score(self, histories: Histories) -> FloatArray:
         """Raw scores (b, n); zero for shoppers and items without the modality."""
         out = np.zeros((len(histories), len(self._vectors)), dtype=np.float32)
-        present = self._present
-        by_event = history_weights(histories)
-        age_days = np.where(histories.timestamps > 0, np.maximum(histories.now - histories.timestamps, 0) / 86_400, 0.0)
-        weights = by_event / (1.0 + age_days / self.AGE_SCALE_DAYS) ** 0.7
-        for row in range(len(histories)):
-            span = slice(
-                max(histories.offsets[row], histories.offsets[row + 1] - MAX_HISTORY), histories.offsets[row + 1]
-            )
-            items, own = histories.item_nums[span], weights[span]
-            used = present[items] & (own > 0)
-            if used.any():
-                similar = np.exp((self._vectors[items[used]] @ self._vectors.T - 1.0) / self.TEMPERATURE)
-                out[row] = np.log(own[used].astype(np.float32) @ similar + 1e-12)
-        return with_middle(out, present)[0].astype(np.float32)
+        past = pad_histories(histories, MAX_HISTORY)
+        weights = self._weights(past)
+        used = weights > 0
+        for group, bounds in groups_of(used.sum(axis=1), len(self._vectors)):
+            own = used[group]
+            similar = self._vectors[past.items[group][own]] @ self._vectors.T
+            similar -= np.float32(1.0)
+            similar /= np.float32(self.TEMPERATURE)
+            np.exp(similar, out=similar)
+            parts = zip(np.split(weights[group][own], bounds), np.split(similar, bounds), strict=True)
+            for row, (counts, part) in enumerate(parts, start=group.start):
+                if len(part):
+                    out[row] = np.log(counts @ part + 1e-12)
+        return with_middle(out, self._present)[0].astype(np.float32)
 
     def ask(self, histories: Histories) -> Answer:
         """See :class:`~modaloom.ranking.retrieve.Answer`."""

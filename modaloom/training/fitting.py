@@ -16,6 +16,7 @@ from modaloom.models.behaviour import CrossFit, behaviour_tokens, cross_fit, tur
 from modaloom.models.recommender import FusionRecommender, RecommenderConfig, stack_tokens
 from modaloom.models.towers import ItemTable, Queries, pad_histories, past_queries, score_queries
 from modaloom.numerics import Whitening
+from modaloom.ranking.retrieve import block_size
 from modaloom.training.loop import AfterEpoch, LoopConfig, Progress, Resume, learn
 from modaloom.types import BoolArray, FloatArray, IntArray, Snapshot, Tokens
 
@@ -23,6 +24,8 @@ VALIDATION_USERS = 200
 LEAST_BEHAVIOUR_ITEMS = 32
 USUAL_USERS = 1_000
 """So many shoppers tell what is usual."""
+ITEMS_AT_ONCE = 8_192
+"""Items that go through the item tower at once."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,13 @@ class FittedFusion:
             tokens["behaviour"] = whiten(turn_to(now, self.behaviour), self.behaviour_whitening)
         return tokens
 
+    def tokens_when_trained(self, snapshot: Snapshot) -> dict[str, Tokens]:
+        """The same for the very snapshot that it is trained on, whose behaviour is there already."""
+        tokens = {name: made for name, made in snapshot.tokens.items() if name in self.model.config.modalities}
+        if self.behaviour is not None and self.behaviour_whitening is not None:
+            tokens["behaviour"] = whiten(self.behaviour, self.behaviour_whitening)
+        return tokens
+
     def table(self, snapshot: Snapshot) -> ItemTable:
         """Keys of the whole catalogue as of the snapshot."""
         return item_table(self.model, self.tokens_at(snapshot))
@@ -72,14 +82,15 @@ def whiten(tokens: Tokens, whitening: Whitening) -> Tokens:
 
 def item_table(model: FusionRecommender, tokens: Mapping[str, Tokens]) -> ItemTable:
     """Runs the item tower over whole catalogues, in blocks."""
-    reduced, mask = stack_tokens(model.config.modalities, tokens)
-    parts = []
+    names = model.config.modalities
+    n_items, width = len(next(iter(tokens.values())).mask), (len(names) + 1) * model.config.dim
+    keys, weights, bias = (np.empty((n_items, *rest), np.float32) for rest in ((width,), (len(names),), ()))
     with torch.no_grad():
-        for start in range(0, len(reduced), 8192):
-            made = model.items(reduced[start : start + 8192], mask[start : start + 8192])
-            parts.append([made.keys.numpy(), made.weights.numpy(), made.bias.numpy()])
-    keys, weights, bias = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return ItemTable(model.config.modalities, keys, weights, bias)
+        for start in range(0, n_items, ITEMS_AT_ONCE):
+            block = slice(start, start + ITEMS_AT_ONCE)
+            made = model.items(*stack_tokens(names, tokens, block))
+            keys[block], weights[block], bias[block] = made.keys.numpy(), made.weights.numpy(), made.bias.numpy()
+    return ItemTable(names, keys, weights, bias)
 
 
 def run_tower(
@@ -125,7 +136,7 @@ def fit_fusion(
         )
     )
     fitted = FittedFusion(model, behaviour, whitening, Progress())
-    tokens = {name: made for name, made in fitted.tokens_at(snapshot).items() if name in names}
+    tokens = fitted.tokens_when_trained(snapshot)
     if not resume:
         _start(model, snapshot, tokens, crossfit)
     exams = [(split, fitted.tokens_at(split.snapshot)) for split in _some_users(validation)]
@@ -177,8 +188,8 @@ def _behaviour(snapshot: Snapshot, config: FusionConfig) -> tuple[Tokens | None,
     if int(full.mask.sum()) < LEAST_BEHAVIOUR_ITEMS:
         return None, None, None
     whitening = Whitening.fit(full.vectors, full.mask, config.dim)
-    folds = cross_fit(snapshot, full, seed=config.loop.seed)
-    return full, whitening, CrossFit(folds.fold_of_user, tuple(whiten(made, whitening) for made in folds.tokens))
+    folds = cross_fit(snapshot, full, seed=config.loop.seed, finish=lambda tokens: whiten(tokens, whitening))
+    return full, whitening, folds
 
 
 def _some_users(validation: Sequence[Split]) -> list[Split]:
@@ -203,8 +214,13 @@ def _validate(model: FusionRecommender, exams: Sequence[tuple[Split, dict[str, T
         def tower(keys: FloatArray, mask: BoolArray, event: IntArray, age_days: FloatArray) -> Queries:
             return run_tower(model, keys, mask, event, age_days)
 
-        scores = score_queries(past_queries(tower, table, histories), table)
-        found = ranking_metrics(top_n(scores, 20, split.snapshot.may_be_shown(histories)), split.truth)
+        size = block_size(split.snapshot.n_items)
+        blocks = [histories.take(start, min(start + size, len(histories))) for start in range(0, len(histories), size)]
+        lists = [
+            top_n(score_queries(past_queries(tower, table, some), table), 20, split.snapshot.may_be_shown(some))
+            for some in blocks
+        ]
+        found = ranking_metrics(np.concatenate(lists), split.truth)
         total += float((found["recall"] + found["ndcg"]).sum())
         number += len(split.truth)
     return total / max(number, 1)

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from modaloom.errors import TrainingError
+from modaloom.heap import give_back
 from modaloom.models.behaviour import CrossFit
 from modaloom.models.fusion import drop_modalities
 from modaloom.models.losses import contrastive_alignment, sampled_softmax
@@ -151,29 +152,33 @@ def _train_epoch(
     model.train()
     total, count = 0.0, 0
     for batch in batches:
-        loss = batch_loss(model, content.of_fold(batch.fold), batch, config)
+        loss = batch_loss(model, content, batch, config)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimizer.step()
         size = len(batch.positives)
         total, count = total + float(loss.detach()) * size, count + size
+    give_back()
     return total / count
 
 
 class Content:
-    """Whitened tokens (n, m, d) and mask (n, m) of the catalogue, as each fold of shoppers may see them."""
+    """Whitened tokens of the catalogue's n items, as each fold of shoppers may see them.
+
+    They are put side by side for the items of a batch only: for whole catalogues that would take the memory of all
+    modalities once more for every fold.
+    """
 
     def __init__(self, model: FusionRecommender, tokens: Mapping[str, Tokens], crossfit: CrossFit | None):
-        names = model.config.modalities
-        self._base = stack_tokens(names, tokens)
-        self._folds: list[tuple[Tensor, Tensor]] = []
-        if crossfit and "behaviour" in names:
-            self._folds = [stack_tokens(names, {**tokens, "behaviour": made}) for made in crossfit.tokens]
+        self._names = model.config.modalities
+        folds = crossfit.tokens if crossfit and "behaviour" in self._names else ()
+        self._folds = [{**tokens, "behaviour": made} for made in folds] or [dict(tokens)]
+        self.n_items = len(next(iter(tokens.values())).mask)
 
-    def of_fold(self, fold: int) -> tuple[Tensor, Tensor]:
-        """Tokens and mask for one fold."""
-        return self._folds[fold] if self._folds else self._base
+    def rows(self, fold: int, items: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens (k, m, d) and mask (k, m) of items (k,) for one fold."""
+        return stack_tokens(self._names, self._folds[fold if len(self._folds) > 1 else 0], items.numpy())
 
 
 def _validate(model: FusionRecommender, progress: Progress, validate: Validate | None) -> None:
@@ -187,16 +192,16 @@ def _validate(model: FusionRecommender, progress: Progress, validate: Validate |
         progress.best = {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
-def batch_loss(model: FusionRecommender, catalogue: tuple[Tensor, Tensor], batch: Batch, config: LoopConfig) -> Tensor:
+def batch_loss(model: FusionRecommender, content: Content, batch: Batch, config: LoopConfig) -> Tensor:
     """Sampled softmax of the next item, plus alignment of pictures and words, plus imputation."""
-    reduced, mask = catalogue
     past = batch.past
     targets, others = torch.from_numpy(batch.positives), torch.from_numpy(batch.negatives)
     needed = torch.unique(torch.cat([past.items.flatten(), targets, others]))
-    place = torch.empty(len(reduced), dtype=torch.long)
+    place = torch.empty(content.n_items, dtype=torch.long)
     place[needed] = torch.arange(len(needed))
-    shown = drop_modalities(mask[needed], config.modality_dropout)
-    items = model.items(reduced[needed] * shown[..., None], shown)
+    reduced, mask = content.rows(batch.fold, needed)
+    shown = drop_modalities(mask, config.modality_dropout)
+    items = model.items(reduced * shown[..., None], shown)
     queries, log_weights, _ = model.queries(_rows(items.keys, place[past.items]), past.mask, past.event, past.age_days)
     (keys, bias), (other_keys, other_bias) = (
         (_rows(items.keys, rows), _rows(items.bias[:, None], rows)[:, 0]) for rows in (place[targets], place[others])
@@ -208,7 +213,7 @@ def batch_loss(model: FusionRecommender, catalogue: tuple[Tensor, Tensor], batch
         log_q_negatives=(torch.from_numpy(batch.log_q) + math.log(len(others))) * config.popularity_correction,
         excluded=targets[:, None] == others[None, :],
     )
-    return loss + _side_losses(model, (reduced[needed], mask[needed]), shown, config)
+    return loss + _side_losses(model, (reduced, mask), shown, config)
 
 
 def _rows(matrix: Tensor, rows: Tensor) -> Tensor:

@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from modaloom.build import PRIOR_WEIGHTS, LearnOptions, Memory, Modaloom, model_factories, validation_splits
-from modaloom.build.learner import prior_weights
+from modaloom.build.learner import VALIDATION_WINDOWS, prior_weights
 from modaloom.data.splits import DAY_S
 from modaloom.errors import EvaluationError, TrainingError
 from modaloom.metrics import ranking_metrics, top_n
+from modaloom.models.sparse_linear import SparseEase
 from modaloom.testing import ScorerSuite, checkerboard_world, taste_world
 from modaloom.testing.worlds import Truth
 from modaloom.types import Event, FloatArray, Snapshot
@@ -155,6 +156,34 @@ def test_a_shared_memory_changes_nothing() -> None:
     )
     assert (first == second).all()
     assert (first == alone).all()
+
+
+def test_consecutive_cuts_take_over_what_is_costly(monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshot, _ = checkerboard_world()
+    fitted: list[int] = []
+    fit = SparseEase.fit
+    monkeypatch.setattr(SparseEase, "fit", lambda part, cut: fitted.append(cut.now) or fit(part, cut))
+    earlier = validation_splits(snapshot)[-1].snapshot
+    memory = Memory()
+    for cut in (earlier, snapshot):
+        Modaloom(OPTIONS, memory=memory).fit(cut)
+    assert len(fitted) == len(set(fitted)), "one cut was fitted twice"
+    assert {earlier.now, snapshot.now} <= set(fitted)
+    assert len(memory.states) <= 2 * (VALIDATION_WINDOWS + 1)
+    alone = Modaloom(OPTIONS)
+    alone.fit(snapshot)
+    assert not alone.memory.states, "kept for nobody"
+
+
+def test_blocks_of_shoppers_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshot, _ = checkerboard_world()
+    monkeypatch.setattr("modaloom.build.learner.block_size", lambda n_items: 3)
+    learner = Modaloom(OPTIONS).fit(snapshot)
+    whole = Modaloom(OPTIONS)
+    monkeypatch.undo()
+    whole.fit(snapshot)
+    assert learner.metrics()["blend"] == pytest.approx(whole.metrics()["blend"], abs=1e-3)
+    assert learner.validation == pytest.approx(whole.validation, abs=1e-3)
 
 
 def test_the_seed_matters_and_repeats() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from modaloom.models.towers import (
     ItemTable,
     Queries,
     gather_past,
+    groups_of,
     pad_histories,
     past_queries,
     score_queries,
@@ -70,6 +72,18 @@ def aged(items: list[list[int]]) -> Histories:
     made = Histories.from_lists(items, now=NOW)
     ages = np.random.default_rng(len(made.item_nums)).integers(0, 90, len(made.item_nums))
     return replace(made, timestamps=NOW - ages * DAY_S)
+
+
+@settings(max_examples=50)
+@given(st.lists(st.integers(0, 9), max_size=12), st.integers(1, 40))
+def test_groups_hold_everybody_once_and_no_more_than_fits(lengths: list[int], most: int) -> None:
+    with patch("modaloom.models.towers.CELLS_AT_ONCE", most * 10):
+        groups = list(groups_of(np.array(lengths, dtype=np.int64), 10))
+    assert [row for group, _ in groups for row in range(group.start, group.stop)] == list(range(len(lengths)))
+    for group, bounds in groups:
+        own = lengths[group]
+        assert sum(own) <= most or len(own) == 1
+        assert bounds.tolist() == np.cumsum(own)[:-1].tolist()
 
 
 def test_scores_are_those_of_torch(towers: Towers) -> None:

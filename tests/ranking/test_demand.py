@@ -14,7 +14,18 @@ from hypothesis import strategies as st
 from modaloom.data.splits import as_of
 from modaloom.models.behaviour import decayed_counts
 from modaloom.numerics import unit_rows
-from modaloom.ranking.demand import Demand, Features, fit_poisson, item_features, release_places
+from modaloom.ranking.demand import (
+    Cut,
+    Demand,
+    Doubles,
+    Features,
+    Scale,
+    blocks_of,
+    fit_poisson,
+    item_features,
+    release_places,
+    scale_of,
+)
 from modaloom.testing import checkerboard_world
 from modaloom.types import INTERACTION_COLUMNS, ITEM_COLUMNS, BoolArray, Event, Histories, IntArray, Snapshot, Tokens
 
@@ -154,12 +165,51 @@ def test_release_places_go_from_old_to_new_and_take_ranks_for_want_of_dates() ->
     assert 0 < places.min() < places.max() <= 1
 
 
+def fitted(rows: Doubles, counts: Doubles, ridge: float) -> tuple[Doubles, float]:
+    """On features as they are."""
+    width = rows.shape[1]
+    return fit_poisson([(rows.astype(np.float32), counts)], Scale(np.zeros(width), np.ones(width)), ridge)
+
+
+def test_features_are_scaled_over_all_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modaloom.ranking.demand.ROWS_AT_ONCE", 7)
+    rng = np.random.default_rng(0)
+    tables = [rng.normal(3.0, 2.0, (size, 4)).astype(np.float32) for size in (20, 1, 9)]
+    whole = np.concatenate(tables).astype(np.float64)
+    scale = scale_of(tables)
+    assert scale.mean == pytest.approx(whole.mean(axis=0))
+    assert scale.spread == pytest.approx(whole.std(axis=0), abs=1e-5)
+    made = np.concatenate([block for rows in tables for block in blocks_of(rows, scale)])
+    assert made == pytest.approx((whole - scale.mean) / scale.spread)
+
+
+def test_portions_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(1)
+    rows = rng.standard_normal((100, 3)).astype(np.float32)
+    counts = rng.poisson(np.exp(0.5 * rows[:, 0])).astype(float)
+    plain = Scale(np.zeros(3), np.ones(3))
+    whole = fit_poisson([(rows, counts)], plain, 1.0)
+    monkeypatch.setattr("modaloom.ranking.demand.ROWS_AT_ONCE", 13)
+    parted = fit_poisson([(rows[:40], counts[:40]), (rows[40:], counts[40:])], plain, 1.0)
+    assert parted[0] == pytest.approx(whole[0])
+    assert parted[1] == pytest.approx(whole[1])
+
+
+def test_of_a_large_catalogue_fewer_cuts_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: dict[Cut, Features] = {}
+    usual = Demand().fit(SHOP).state()["scores"]
+    monkeypatch.setattr("modaloom.ranking.demand.SEEN_NUMBERS", 1)
+    made = Demand(seen=kept).fit(SHOP).state()["scores"]
+    assert len(kept) == 1
+    assert (made == usual).all()
+
+
 def test_fit_poisson_recovers_known_weights() -> None:
     rng = np.random.default_rng(0)
     rows = rng.standard_normal((6_000, 3))
     known, bias = np.array([0.8, -0.5, 0.0]), -1.0
     counts = rng.poisson(np.exp(rows @ known + bias)).astype(float)
-    weights, offset = fit_poisson(rows, counts, ridge=1e-3)
+    weights, offset = fitted(rows, counts, 1e-3)
     assert weights == pytest.approx(known, abs=0.05)
     assert offset == pytest.approx(bias, abs=0.05)
 
@@ -170,15 +220,15 @@ def test_fit_poisson_keeps_the_total_and_shrinks_with_the_ridge(seed: int) -> No
     rng = np.random.default_rng(seed)
     rows = rng.standard_normal((200, 4))
     counts = rng.poisson(np.exp(0.5 * rows[:, 0])).astype(float)
-    loose, bias = fit_poisson(rows, counts, ridge=0.1)
-    tight, _ = fit_poisson(rows, counts, ridge=1e4)
+    loose, bias = fitted(rows, counts, 0.1)
+    tight, _ = fitted(rows, counts, 1e4)
     assert np.exp(rows @ loose + bias).sum() == pytest.approx(counts.sum(), rel=1e-3)
     assert np.linalg.norm(tight) < 0.2 * np.linalg.norm(loose) + 1e-6
 
 
 @pytest.mark.parametrize("counts", [np.zeros(50), np.full(50, 1000.0), np.eye(50)[0] * 1e4])
-def test_fit_poisson_survives_hard_counts(counts: Features) -> None:
+def test_fit_poisson_survives_hard_counts(counts: Doubles) -> None:
     rows = np.random.default_rng(0).standard_normal((50, 2)) * 30
-    weights, bias = fit_poisson(rows, counts, ridge=3.0)
+    weights, bias = fitted(rows, counts, 3.0)
     assert np.isfinite(weights).all()
     assert np.isfinite(bias)

@@ -64,6 +64,18 @@ def test_an_inverted_file_finds_what_an_exact_search_finds() -> None:
     np.testing.assert_allclose(values, own, atol=1e-5)
 
 
+def test_a_bias_counts_in_the_inverted_file() -> None:
+    pytest.importorskip("faiss")
+    keys, bias = clustered(4_000), RNG.normal(0.0, 0.3, 4_000).astype(np.float32)
+    items, asked = np.arange(0, 4_000, 10), []
+    columns, values = nearest_many(keys, lambda some: keys[some], items, 20, lambda some: asked.append(some), bias=bias)
+    scores = keys[items] @ keys.T + bias
+    found = np.mean([len(a & b) / 20 for a, b in zip(sets(columns), sets(best_columns(scores, 20)), strict=True)])
+    assert not asked, "it went through the inverted file"
+    assert found >= 0.85
+    np.testing.assert_allclose(values, np.take_along_axis(scores, columns, axis=1), atol=1e-5)
+
+
 def test_without_faiss_everything_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "faiss", None)
     keys = clustered(300)
@@ -92,6 +104,16 @@ def test_the_best_columns_are_the_best(scores: FloatArray, k: int) -> None:
     for row, own in zip(scores, columns, strict=True):
         assert len(set(own.tolist())) == len(own)
         assert sorted(row[own]) == sorted(row)[len(row) - len(own) :]
+        first = np.argsort(-row, kind="stable")[: len(own)]
+        assert set(own.tolist()) == set(first.tolist()), "of equal ones those in front"
+
+
+def test_what_is_found_does_not_hold_on_to_what_was_compared() -> None:
+    """With equal scores at the end, too: the columns were a view of the order of everything."""
+    scores = np.zeros((50, 4_000), dtype=np.float32)
+    columns = best_columns(scores, K)
+    owner = columns if columns.base is None else columns.base
+    assert owner.nbytes <= 50 * 4_000 / 4
 
 
 asked = st.lists(

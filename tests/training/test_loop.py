@@ -16,7 +16,7 @@ from modaloom.errors import TrainingError
 from modaloom.models.behaviour import behaviour_tokens, cross_fit
 from modaloom.models.recommender import FusionRecommender, RecommenderConfig, scores, stack_tokens
 from modaloom.training.batches import Examples
-from modaloom.training.loop import AfterEpoch, LoopConfig, Progress, Resume, batch_loss, learn
+from modaloom.training.loop import AfterEpoch, Content, LoopConfig, Progress, Resume, batch_loss, learn
 from modaloom.types import Event, Snapshot
 
 SHORT = LoopConfig(epochs=4, batch_size=64, examples_per_epoch=300, negatives=64, learning_rate=3e-3)
@@ -164,16 +164,33 @@ def test_each_fold_learns_from_vectors_that_never_saw_it(text_world: Snapshot) -
     assert math.isfinite(progress.losses[0])
 
 
+def test_a_batch_sees_the_behaviour_of_its_fold(text_world: Snapshot) -> None:
+    full = behaviour_tokens(text_world, 16)
+    folds = cross_fit(text_world, full, finish=lambda made: replace(made, vectors=2 * made.vectors))
+    model = FusionRecommender(RecommenderConfig(("text", "behaviour", "image"), 16))
+    tokens = {"text": text_world.tokens["text"], "behaviour": full}
+    content, items = Content(model, tokens, folds), torch.tensor([5, 0, 9])
+    for fold, made in enumerate(folds.tokens):
+        vectors, mask = content.rows(fold, items)
+        whole, everywhere = stack_tokens(model.config.modalities, {**tokens, "behaviour": made})
+        assert torch.equal(vectors, whole[items])
+        assert torch.equal(mask, everywhere[items])
+        assert not mask[:, 2].any(), "there are no pictures here"
+    assert not torch.equal(content.rows(0, items)[0], content.rows(1, items)[0])
+    alone, _ = Content(model, tokens, None).rows(3, items)
+    assert torch.equal(alone[:, 1], torch.from_numpy(full.vectors)[items])
+
+
 def test_the_full_correction_gives_the_loss_over_the_whole_catalogue(text_world: Snapshot) -> None:
     config = LoopConfig(popularity_correction=1.0, modality_dropout=0.0, alignment_weight=0.0, imputation_weight=0.0)
     model = new_model().eval()
-    content = stack_tokens(("image", "text"), text_world.tokens)
+    content = Content(model, text_world.tokens, None)
     examples = Examples(text_world, history_length=20, half_life_days=1e6, max_gap_days=0)
     rng = np.random.default_rng(0)
     batch = next(iter(examples.epoch(rng, batch_size=32, negatives=60_000, limit=1000)))
     with torch.no_grad():
         sampled = float(batch_loss(model, content, batch, config))
-        items = model.items(*content)
+        items = model.items(*stack_tokens(("image", "text"), text_world.tokens))
         past = batch.past
         queries, weights, _ = model.queries(items.keys[past.items], past.mask, past.event, past.age_days)
         every = scores(queries, weights, items.keys, items.bias)
