@@ -35,7 +35,7 @@ class RecommenderConfig:
     attention: str = "scaled_dot"
     sequence: str = "kernel"
     num_heads: int = 4
-    missing: str = "impute"
+    missing: str = "mask"
     """What stands where a modality is missing, of :data:`~modaloom.models.fusion.MISSING_KINDS`."""
 
 
@@ -81,12 +81,13 @@ class FusionRecommender(nn.Module):
         """Keys of items with whitened tokens (n, m, d) of which mask (n, m) says which are there."""
         tokens = F.normalize(torch.einsum("nmd,mde->nme", reduced, self.adapt), dim=-1) * mask[..., None]
         fused, weights = self.fusion(tokens, mask)
-        views, strength = tokens, weights
+        # Attention is shared among what is there; that an item lacks a modality must not make the others louder.
+        views, strength = tokens, weights * mask.to(weights.dtype).mean(dim=1, keepdim=True)
         if self.imputer is not None:
             guessed = F.normalize(self.imputer.guess(tokens, mask), dim=-1)
             views = torch.where(mask[..., None], tokens, guessed)
             stand_in = torch.sigmoid(self.trust) / len(self.config.modalities) * mask.any(dim=1, keepdim=True)
-            strength = torch.where(mask, weights, stand_in.expand_as(weights))
+            strength = torch.where(mask, strength, stand_in.expand_as(weights))
         per_modality = views * (strength + 1e-9).sqrt()[..., None]
         unit = F.normalize(fused, dim=-1) * mask.any(dim=1, keepdim=True)  # nothing in, nothing out, no gradient
         keys = torch.cat([per_modality.flatten(1), unit * torch.sigmoid(self.fused_weight)], dim=1)
@@ -127,9 +128,10 @@ class FusionRecommender(nn.Module):
         most = length[..., :, None] * length[..., None, :]
         same = (similar >= SAME * most).all(dim=1)
         both = weight[:, :, None] * weight[:, None, :] * ~same
-        pairs = both.sum(dim=(1, 2))[:, None]
+        there = (length > 0).to(keys.dtype)
+        pairs = torch.einsum("bij,bmi,bmj->bm", both, there, there)
         agreement = (similar * both[:, None]).sum(dim=(2, 3)) / ((most * both[:, None]).sum(dim=(2, 3)) + 1e-6)
-        return agreement, (pairs / (pairs + 2.0)).expand_as(agreement)
+        return agreement, pairs / (pairs + 2.0)
 
     def calibrate(self, keys: Tensor, mask: Tensor, event: Tensor) -> None:
         """Takes what is usual from the pasts of some shoppers, as they are served; arguments as of :meth:`queries`."""

@@ -37,7 +37,7 @@ class FusionConfig:
     fusion: str = "attention"
     attention: str = "scaled_dot"
     sequence: str = "kernel"
-    missing: str = "impute"
+    missing: str = "mask"
     loop: LoopConfig = field(default_factory=LoopConfig)
 
 

@@ -22,6 +22,10 @@ from modaloom.training.batches import Batch, Examples
 from modaloom.types import Snapshot, Tokens
 
 
+IMPUTER_HIDES = 0.3
+"""Share of what is known that the imputer has to guess while it learns, whatever the fusion is shown."""
+
+
 @dataclass(frozen=True)
 class LoopConfig:
     """How to learn. ``half_life_days`` and ``max_gap_days`` are about the examples, see :class:`Examples`."""
@@ -213,7 +217,7 @@ def batch_loss(model: FusionRecommender, content: Content, batch: Batch, config:
         log_q_negatives=(torch.from_numpy(batch.log_q) + math.log(len(others))) * config.popularity_correction,
         excluded=targets[:, None] == others[None, :],
     )
-    return loss + _side_losses(model, (reduced, mask), shown, config)
+    return loss + _side_losses(model, (reduced, mask), config)
 
 
 def _rows(matrix: Tensor, rows: Tensor) -> Tensor:
@@ -221,7 +225,7 @@ def _rows(matrix: Tensor, rows: Tensor) -> Tensor:
     return F.embedding(rows, matrix)
 
 
-def _side_losses(model: FusionRecommender, content: tuple[Tensor, Tensor], shown: Tensor, config: LoopConfig) -> Tensor:
+def _side_losses(model: FusionRecommender, content: tuple[Tensor, Tensor], config: LoopConfig) -> Tensor:
     reduced, mask = content
     loss = reduced.new_zeros(())
     names = model.config.modalities
@@ -236,5 +240,6 @@ def _side_losses(model: FusionRecommender, content: tuple[Tensor, Tensor], shown
         loss = loss + config.alignment_weight * contrastive_alignment(sides[0], sides[1], both)
     if config.imputation_weight and model.imputer is not None:
         tokens = model.items(reduced, mask).tokens.detach()
-        loss = loss + config.imputation_weight * model.imputer.loss(tokens, mask, shown)
+        visible = drop_modalities(mask, IMPUTER_HIDES)
+        loss = loss + config.imputation_weight * model.imputer.loss(tokens, mask, visible)
     return loss
