@@ -5,8 +5,8 @@
 The built-in shop is drawn with more shoppers than usual, so that standard errors are small. That share of the (item,
 modality) values of pictures, words and attributes is hidden at random, in learning and in answering alike.
 
-- *mask*: the mask says what is absent, and nothing stands there (the default). *token*: a learned token. *imputer*: a guess
-  from the modalities that are there. Each without modality dropout in training (the default) and with 0.2 of it.
+- *mask*: the mask says what is absent, and nothing stands there (the default). *token*: a learned token. *imputer*: a
+  guess from the modalities that are there. Each without modality dropout in training (the default) and with 0.2 of it.
 - *zeros* and *means*: the encoder's vector is zero, or the mean of those that are there, and the mask says that all is
   well. Everything else is the same: the same whitening, training, dropout, blend.
 

@@ -21,7 +21,6 @@ from modaloom.models.recommender import FusionRecommender, scores, stack_tokens
 from modaloom.training.batches import Batch, Examples
 from modaloom.types import Snapshot, Tokens
 
-
 IMPUTER_HIDES = 0.3
 """Share of what is known that the imputer has to guess while it learns, whatever the fusion is shown."""
 
