@@ -150,7 +150,7 @@ def fit_fusion(
         validate=(lambda learner: _validate(learner, exams)) if exams else None,
         after_epoch=after_epoch,
     )
-    _calibrate(model, fitted.table(snapshot), snapshot)
+    _calibrate(model, item_table(model, tokens), snapshot)
     return fitted
 
 
