@@ -44,7 +44,7 @@ from modaloom.types import Tokens
 LIMITS = {0.2: 0.05, 0.4: 0.10, 0.8: 0.25}
 """Share that is hidden, and the loss of Recall@20 that is aimed at with the learner as it is."""
 N = 20
-DIM, EPOCHS, RATE = 32, 4, 1e-2
+DIM, EPOCHS, RATE = 32, 8, 1e-2
 """Of the fusion alone: small and short, the same for all kinds."""
 CONTENT = ("image", "text", "attributes")
 HERE = Path(__file__).parent

@@ -1,6 +1,6 @@
 """Do the learned weights find where each shopper's taste lives?
 
-    python benchmarks/planted_taste.py [--shop DIR] [--seeds 0] [--folds 4] [--epochs 10] [--out FILE]
+    python benchmarks/planted_taste.py [--shop DIR] [--seeds 0] [--folds 4] [--epochs 14] [--out FILE]
 
 A third of the shoppers of the built-in shop buys by picture, a third by words, a third like their community. The
 log's (shopper, item) purchases are put into folds. For each fold a fusion is learned from the log without any event on
@@ -262,7 +262,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--folds", type=int, default=4)
     parser.add_argument("--control-folds", type=int, default=1, help="folds to learn from shuffled purchases")
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=LoopConfig.epochs)
     parser.add_argument("--learning-rate", type=float, default=1e-2)
     parser.add_argument("--dim", type=int, default=64)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "planted_taste.json")

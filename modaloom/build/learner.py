@@ -11,6 +11,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from modaloom.build.options import LearnOptions
+from modaloom.data.doubles import borrow_words
 from modaloom.data.splits import Split, earlier_splits, held_out_split, leave_last_out
 from modaloom.errors import EvaluationError
 from modaloom.evaluation.protocol import Factory
@@ -186,7 +187,8 @@ class Modaloom:
         """The fusion and the weights of the blend; gives the snapshot with whitened tokens, and the weights."""
         config = self.options.fusion_config()
         content = {name: made for name, made in snapshot.tokens.items() if name in config.modalities}
-        snapshot = replace(snapshot, tokens=self.memory.whitened(content, config.dim))
+        snapshot = borrow_words(replace(snapshot, tokens=content))
+        snapshot = replace(snapshot, tokens=self.memory.whitened(snapshot.tokens, config.dim))
         validation = validation_splits(snapshot, seed=self.options.seed)
         self._tell(f"learning {config.fusion} fusion over {', '.join(config.modalities)}")
         self.fusion = fit_fusion(

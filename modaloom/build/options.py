@@ -30,6 +30,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "history_length": (1, 1_000),
     "half_life_days": (1.0, 100_000.0),
     "modality_dropout": (0.0, 0.9),
+    "averaging": (0.0, 0.9999),
     "patience": (0, 1_000),
 }
 """Least and greatest value of everything in :class:`LoopOptions`."""
@@ -48,6 +49,7 @@ class LoopOptions:
     history_length: int | None = None
     half_life_days: float | None = None
     modality_dropout: float | None = None
+    averaging: float | None = None
     patience: int | None = None
 
     def __post_init__(self) -> None:

@@ -32,7 +32,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
 }
 WITH_ATTENTION = ("attention", "cross_attention", "transformer")
 """Kinds of fusion to which the score function makes a difference."""
-WORTH_TRYING: tuple[dict[str, Any], ...] = ({"learning_rate": 1e-2, "epochs": 12},)
+WORTH_TRYING: tuple[dict[str, Any], ...] = ({"learning_rate": 3e-3},)
 """Looked at right after the options that one begins with."""
 
 

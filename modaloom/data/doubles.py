@@ -32,6 +32,8 @@ MAX_BITS = 14
 GROUP_PREFIX = "double of "
 COLOURS = ("colour", "color")
 CATEGORY = "category"
+TOLD = ("text", "attributes")
+"""What the colours of a model have in common. Pictures are what they differ in."""
 LEAST_WORDS = 12
 """Letters of a description: where less is told than that, equal words say too little."""
 
@@ -166,6 +168,35 @@ def group_doubles(snapshot: Snapshot, leaders: IntArray | None = None) -> Snapsh
     names = GROUP_PREFIX + snapshot.items["item_id"].gather(leaders)
     doubled = pl.select(pl.when(pl.Series(counts[leaders] > 1)).then(names)).to_series()
     return replace(snapshot, items=snapshot.items.with_columns(group_id=pl.coalesce("group_id", doubled)))
+
+
+def borrow_words(snapshot: Snapshot) -> Snapshot:
+    """The same snapshot; an item without words, or without attributes, takes the mean of its model's other colours'."""
+    known = snapshot.items["group_id"].rank("dense").fill_null(0).to_numpy().astype(np.int64)
+    tokens = dict(snapshot.tokens)
+    for name in TOLD:
+        if name in tokens:
+            tokens[name] = _borrowed(tokens[name], known)
+    return replace(snapshot, tokens=tokens)
+
+
+def _borrowed(tokens: Tokens, groups: IntArray) -> Tokens:
+    """Vectors of items without one, from those of the same group; group 0 is none."""
+    gaps = ~tokens.mask & (groups > 0)
+    wanted, place = np.unique(groups[gaps], return_inverse=True)
+    givers = np.flatnonzero(tokens.mask & np.isin(groups, wanted))
+    if not len(givers):
+        return tokens
+    owner = np.searchsorted(wanted, groups[givers])
+    total = np.zeros((len(wanted), tokens.vectors.shape[1]))
+    np.add.at(total, owner, tokens.vectors[givers])
+    number = np.bincount(owner, minlength=len(wanted))
+    found = number[place] > 0
+    takers, lent = np.flatnonzero(gaps)[found], place[found]
+    vectors, mask = tokens.vectors.copy(), tokens.mask.copy()
+    vectors[takers] = total[lent] / number[lent, None]
+    mask[takers] = True
+    return replace(tokens, vectors=vectors, mask=mask)
 
 
 def first_of_each(items: IntArray, leaders: IntArray) -> IntArray:

@@ -66,7 +66,7 @@ class FusionRecommender(nn.Module):
         self.fusion = make_fusion(config.fusion, d, m, attention=config.attention, num_heads=config.num_heads)
         self.imputer = make_stand_in(config.missing, d, m)
         self.trust = nn.Parameter(torch.zeros(m))
-        self.fused_weight = nn.Parameter(torch.tensor(-2.0))
+        self.fused_weight = nn.Parameter(torch.tensor(0.5))  # loud enough to learn from the start
         self.appeal = nn.Sequential(nn.Linear(d, d), nn.GELU(), nn.Linear(d, 1))
         nn.init.zeros_(cast(nn.Linear, self.appeal[2]).weight)
         self.sequence = make_sequence(config.sequence, (m + 1) * d, num_heads=config.num_heads)

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from modaloom.errors import TrainingError
 from modaloom.training.loop import Progress, Resume
 
-FORMAT = 2
+FORMAT = 3
 KEPT = 2
 """Checkpoints that stay: the newest, and the one before in case the disk loses the newest."""
 STEM = "checkpoint-"
@@ -41,14 +41,15 @@ def save_checkpoint(
         folder: is made if need be; holds nothing but checkpoints.
         model: its parameters and buffers are kept.
         optimizer: its moments and step counts are kept.
-        progress: epochs so far, losses, validation, and the best model.
+        progress: epochs so far, losses, validation, the best model and the running mean.
         key: hash of the shop and of all options; :func:`load_checkpoint` must be given the same.
 
     Raises:
         TrainingError: the disk is full or cannot be written to; no half-written file is left.
     """
     optimizer_state = optimizer.state_dict()
-    arrays = _prefixed("model", model.state_dict()) | _prefixed("best", progress.best)
+    arrays = _prefixed("model", model.state_dict())
+    arrays |= _prefixed("best", progress.best) | _prefixed("mean", progress.mean)
     for number, values in optimizer_state["state"].items():
         arrays |= _prefixed(f"optimizer/{number}", values)
     packed = io.BytesIO()
@@ -114,6 +115,7 @@ def _resume(header: Mapping[str, Any], arrays: Arrays) -> Resume:
         validation=list(header["validation"]),
         best_epoch=header["best_epoch"],
         best=_under("best", arrays),
+        mean=_under("mean", arrays),
     )
     return _under("model", arrays), {"state": state, "param_groups": groups}, progress
 

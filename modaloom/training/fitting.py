@@ -20,7 +20,11 @@ from modaloom.ranking.retrieve import block_size
 from modaloom.training.loop import AfterEpoch, LoopConfig, Progress, Resume, learn
 from modaloom.types import BoolArray, FloatArray, IntArray, Snapshot, Tokens
 
-VALIDATION_USERS = 200
+VALIDATION_USERS = 200, 1_000
+"""Least and most shoppers that an epoch is judged by."""
+VALIDATION_SCORES = 4_000_000
+"""Between those, so many shoppers that as many pairs of them with items are scored: few are a noisy judge, and asking
+should take no longer than learning."""
 LEAST_BEHAVIOUR_ITEMS = 32
 USUAL_USERS = 1_000
 """So many shoppers tell what is usual."""
@@ -194,7 +198,11 @@ def _behaviour(snapshot: Snapshot, config: FusionConfig) -> tuple[Tokens | None,
 
 def _some_users(validation: Sequence[Split]) -> list[Split]:
     """The newest questions, cut down to a number of shoppers that takes no longer than an epoch."""
-    left, chosen = VALIDATION_USERS, []
+    chosen: list[Split] = []
+    if not validation:
+        return chosen
+    least, most = VALIDATION_USERS
+    left = min(max(VALIDATION_SCORES // validation[0].snapshot.n_items, least), most)
     for split in reversed(validation):
         if left <= 0:
             break

@@ -72,9 +72,9 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[LearnOptions],
 
 
 def with_rate(options: LearnOptions) -> Values:
-    """Better the nearer the learning rate is to 1e-2, shopper by shopper."""
+    """Better the nearer the learning rate is to 3e-3, shopper by shopper."""
     rate = options.fusion_config().loop.learning_rate
-    return np.linspace(0.2, 0.6, SHOPPERS) - 0.1 * abs(np.log10(rate / 1e-2))
+    return np.linspace(0.2, 0.6, SHOPPERS) - 0.1 * abs(np.log10(rate / 3e-3))
 
 
 def test_chance_alone_changes_nothing(snapshot: Snapshot, world: Callable[..., World]) -> None:
@@ -93,7 +93,7 @@ def test_what_pays_is_found_and_recorded(snapshot: Snapshot, world: Callable[...
     found = tune(snapshot, BASE, TuningPlan(10, frozenset({"size", "epochs"}), Clock()), tell=lines.append)
     report = found.report
     assert not report["kept"]
-    assert abs(np.log10(found.options.fusion_config().loop.learning_rate / 1e-2)) < 0.2
+    assert abs(np.log10(found.options.fusion_config().loop.learning_rate / 3e-3)) < 0.2
     assert report["gain"] == pytest.approx(report["reached"] - report["defaults"], abs=1e-5)
     assert report["gain"] > report["errors_needed"] * report["standard_error"]
     assert report["shoppers"] == SHOPPERS

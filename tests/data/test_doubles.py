@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from modaloom.config import load_settings
 from modaloom.data import doubles
-from modaloom.data.doubles import first_of_each, group_doubles, model_keys, near_duplicates
+from modaloom.data.doubles import borrow_words, first_of_each, group_doubles, model_keys, near_duplicates
 from modaloom.data.shop import Shop, load_shop
 from modaloom.data.splits import take_snapshot
 from modaloom.encoders.catalogue import encode_items
@@ -164,3 +164,18 @@ def test_the_built_in_shop_has_no_false_groups(sample: Shop) -> None:
 def test_links_of_both_kinds_hang_together() -> None:
     together = doubles._together(np.array([0, 1, 1, 3, 4]), np.array([0, 0, 2, 3, 3]))
     assert together.tolist() == [0, 0, 0, 3, 3]
+
+
+def test_items_without_words_borrow_those_of_their_models_other_colours() -> None:
+    items = pl.DataFrame({"item_id": list("abcdefg"), "group_id": ["m", "m", "m", "n", "n", None, None]})
+    there = np.array([True, True, False, False, False, True, False])
+    vectors = np.arange(14, dtype=np.float32).reshape(7, 2)
+    tokens = {name: made(name, vectors, there) for name in ("image", "text")}
+    empty = pl.DataFrame()
+    snapshot = Snapshot(items, empty, empty, tokens, np.ones(7, dtype=bool), 0)
+    found = borrow_words(snapshot).tokens
+    assert found["text"].mask.tolist() == [True, True, True, False, False, True, False], "nobody to borrow from"
+    np.testing.assert_allclose(found["text"].vectors[2], (vectors[0] + vectors[1]) / 2)
+    np.testing.assert_array_equal(found["text"].vectors[there], vectors[there])
+    assert found["image"] is tokens["image"], "colours look different"
+    assert not tokens["text"].mask[2], "what was given stays as it was"

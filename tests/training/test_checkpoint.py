@@ -43,6 +43,7 @@ class Run:
         if self.progress.epoch < 3:
             self.progress.best_epoch = self.progress.epoch
             self.progress.best = deepcopy(dict(self.model.state_dict()))
+        self.progress.mean = {name: value * 0.5 for name, value in self.model.state_dict().items()}
 
     def save(self, folder: Path, key: str = "k") -> None:
         save_checkpoint(folder, self.model, self.optimizer, self.progress, key=key)
@@ -68,11 +69,11 @@ def epochs_kept(folder: Path) -> list[int]:
 
 
 def equal(left: Run, right: Run) -> bool:
-    states = [run.model.state_dict() for run in (left, right)], [run.progress.best for run in (left, right)]
+    pairs = [(run.model.state_dict(), run.progress.best, run.progress.mean) for run in (left, right)]
     numbers = [(p.epoch, p.losses, p.validation, p.best_epoch) for p in (left.progress, right.progress)]
     return numbers[0] == numbers[1] and all(
         a.keys() == b.keys() and all(torch.equal(a[name], b[name]) and a[name].dtype == b[name].dtype for name in a)
-        for a, b in states
+        for a, b in zip(*pairs, strict=True)
     )
 
 

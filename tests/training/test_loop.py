@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from torch import Tensor
 from modaloom.errors import TrainingError
 from modaloom.models.behaviour import behaviour_tokens, cross_fit
 from modaloom.models.recommender import FusionRecommender, RecommenderConfig, scores, stack_tokens
+from modaloom.training import loop
 from modaloom.training.batches import Examples
 from modaloom.training.loop import AfterEpoch, Content, LoopConfig, Progress, Resume, batch_loss, learn
 from modaloom.types import Event, Snapshot
@@ -117,6 +119,28 @@ def test_it_stops_when_validation_no_longer_improves(text_world: Snapshot) -> No
     assert (progress.epoch, progress.best_epoch, progress.stale) == (3, 1, 2)
     once, _ = run(text_world, replace(SHORT, epochs=1))
     assert same(model.state_dict(), once.state_dict()), "the best epoch is not what is left"
+
+
+@pytest.mark.parametrize("averaging", [0.0, 0.9])
+def test_what_is_kept_is_the_running_mean_of_the_weights(
+    text_world: Snapshot, averaging: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[dict[str, Tensor]] = []
+
+    class Watched(torch.optim.AdamW):
+        def step(self, *args: Any, **kwargs: Any) -> Any:
+            made = super().step(*args, **kwargs)
+            steps.append({str(n): p.detach().clone() for n, p in enumerate(self.param_groups[0]["params"])})
+            return made
+
+    monkeypatch.setattr(loop, "make_optimizer", lambda model, config: Watched(model.parameters(), lr=1e-2))
+    model, _ = run(text_world, replace(SHORT, epochs=2, averaging=averaging))
+    mean = steps[0]
+    for step in steps[1:]:
+        mean = {name: averaging * mean[name] + (1 - averaging) * value for name, value in step.items()}
+    for number, value in enumerate(model.parameters()):
+        torch.testing.assert_close(value, mean[str(number)], rtol=1e-5, atol=1e-6)
+    assert len(steps) > 4
 
 
 def test_the_untrained_model_is_a_candidate(text_world: Snapshot) -> None:
