@@ -35,7 +35,7 @@ from modaloom.metrics import ranking_metrics, top_n
 from modaloom.models.towers import ABSENT, ItemTable, Queries
 from modaloom.numerics import unit_rows
 from modaloom.ranking.demand import Demand
-from modaloom.ranking.parts import Linear
+from modaloom.ranking.linear import Linear
 from modaloom.ranking.ranker import BATCH, FUSION, Ranker
 from modaloom.ranking.retrieve import available_threads, reordered
 from modaloom.types import BoolArray, Event, FloatArray, Histories, IntArray

@@ -22,7 +22,7 @@ LARGER_ROOMS = {
     "live": (11, "a list goes through numbering, rules, scores, variety and words, each of which is tested alone"),
     "models": (12, "the architecture, its losses and the models it is compared with are read side by side"),
     "ranking": (
-        15,
+        16,
         "every part of the blend, the ways to ask for candidates, and the compiled loops are read separately",
     ),
     "storage": (9, "two backends share their statements; records, connections and vectors are read separately"),

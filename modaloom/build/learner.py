@@ -19,8 +19,9 @@ from modaloom.heap import give_back
 from modaloom.models.baselines import BASELINES
 from modaloom.numerics import Whitening
 from modaloom.ranking.blend import Exam, choose_weights, prepare_exam, shopper_values, validation_figures
-from modaloom.ranking.demand import Cut, Demand, Features, cut_of
-from modaloom.ranking.parts import ContentKernel, Linear, Part, Repurchase, State, Variants
+from modaloom.ranking.demand import Cut, Demand, Features, Newness, cut_of
+from modaloom.ranking.linear import Alike, Linear
+from modaloom.ranking.parts import ContentKernel, Part, Repurchase, State, Variants
 from modaloom.ranking.ranker import FUSION, Lists, Ranker
 from modaloom.ranking.retrieve import block_size
 from modaloom.training.fitting import FittedFusion, fit_fusion, whiten
@@ -35,7 +36,7 @@ ANSWERING = ("image", "text")
 """Parts that are kept even if the blend does without: they answer photos and words."""
 PRIOR_WEIGHTS = {
     "demand": 1.0, FUSION: 0.4, "text": 0.3, "attributes": 0.3, "image": 0.2,
-    "linear": 0.1, "variants": 0.1, "repurchase": 0.05,
+    "linear": 0.1, "variants": 0.1, "newness": 0.1, "repurchase": 0.05,
 }  # fmt: skip
 """Where the blend begins, and what it is drawn to."""
 PRIOR_WITHOUT_TIMES = {
@@ -60,6 +61,7 @@ class Memory:
 
     whitenings: dict[tuple[str, str, int, float], tuple[Whitening, Tokens]] = field(default_factory=dict)
     demand: dict[Cut, Features] = field(default_factory=dict)
+    alike: Alike = field(default_factory=dict)
     shared: bool = True
     """Whether several cuts of one log will be learned from. One alone has no use for what is kept of the parts."""
     states: dict[tuple[Cut, str], State] = field(default_factory=dict)
@@ -203,12 +205,14 @@ class Modaloom:
 
     def _parts(self, snapshot: Snapshot) -> list[Part]:
         parts: list[Part] = [Demand(seen=self.memory.demand)]
+        if foresees(snapshot) and snapshot.items["released_at"].null_count() < snapshot.n_items:
+            parts.append(Newness())
         if not snapshot.exclude_seen:
             parts.append(Repurchase())
         if snapshot.items["group_id"].null_count() < snapshot.n_items:
             parts.append(Variants())
         if "behaviour" in self.options.modalities:
-            parts.append(Linear())
+            parts.append(Linear(seen=self.memory.alike))
         return parts + [ContentKernel(modality) for modality in snapshot.tokens]
 
     def _exam(self, split: Split, fusion: FittedFusion) -> Iterator[Exam]:
@@ -236,8 +240,12 @@ def prior_weights(snapshot: Snapshot) -> dict[str, float]:
     """The blend that experience suggests for such a shop."""
     if not snapshot.tokens:
         return PRIOR_WITHOUT_CONTENT
-    foresight = snapshot.interactions["timestamp"].max() and not snapshot.last_out
-    return PRIOR_WEIGHTS if foresight else PRIOR_WITHOUT_TIMES
+    return PRIOR_WEIGHTS if foresees(snapshot) else PRIOR_WITHOUT_TIMES
+
+
+def foresees(snapshot: Snapshot) -> bool:
+    """Whether what is asked for comes after the log, so that it matters what will sell and what is new."""
+    return bool(snapshot.interactions["timestamp"].max()) and not snapshot.last_out
 
 
 def model_factories(names: Sequence[str], options: LearnOptions) -> dict[str, Factory]:

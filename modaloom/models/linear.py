@@ -187,3 +187,23 @@ def largest_in_columns(block: FloatArray, keep: int) -> sp.csc_matrix:
     rows = np.concatenate([rows for rows, _ in columns])
     values = np.concatenate([values for _, values in columns])
     return sp.csc_matrix((values, rows, counts), shape=block.shape)
+
+
+def largest_per_column(block: sp.csc_matrix, keep: int) -> sp.csc_matrix:
+    """The ``keep`` entries of largest size in each column; of equal ones those of the first rows."""
+    block.sort_indices()
+    lengths = np.diff(block.indptr)
+    if lengths.max(initial=0) <= keep:
+        return block
+    size = np.abs(block.data)
+    kept = np.ones(len(size), dtype=bool)
+    for column in np.flatnonzero(lengths > keep):
+        span = slice(block.indptr[column], block.indptr[column + 1])
+        own = size[span]
+        threshold = np.partition(own, -keep)[-keep]
+        chosen = own > threshold
+        level = np.flatnonzero(own == threshold)
+        chosen[level[: keep - int(chosen.sum())]] = True
+        kept[span] = chosen
+    before = np.concatenate([[0], np.cumsum(kept)])
+    return sp.csc_matrix((block.data[kept], block.indices[kept], before[block.indptr]), shape=block.shape)

@@ -11,8 +11,8 @@ import polars as pl
 import scipy.linalg
 import scipy.sparse as sp
 
-from modaloom.models.behaviour import event_weights, history_matrix, interaction_matrix
-from modaloom.models.linear import largest_in_columns, solved_for_all
+from modaloom.models.behaviour import decayed_counts, event_weights, history_matrix, interaction_matrix
+from modaloom.models.linear import largest_in_columns, largest_per_column, solved_for_all
 from modaloom.numerics import EPSILON, unit_rows
 from modaloom.types import FloatArray, Histories, IntArray, Snapshot, Tokens
 
@@ -27,7 +27,7 @@ WALK_SHARE = 1.0
 two steps from everything, they would drown it in what is popular."""
 DENSE_CELLS = 16_000_000
 """Numbers in one block of cosines: 64 MB."""
-EXACT_ITEMS = 100_000
+EXACT_ITEMS = 20_000
 """Up to here every item is compared with every other; beyond, cells are compared."""
 NEAR_CELLS = 12
 """Cells that an item's neighbours are looked for in."""
@@ -45,8 +45,9 @@ class SparseEase:
     counts co-purchases and ``c_j`` holds the cosines of what looks or reads most like it. The prior is thus in pseudo
     co-purchases; it gives way to real ones, and an item that was never sold lives by it. Walks of two steps over the
     co-purchases are added beside the regression, which would take them for explained. They reach what a sparse log
-    never shows together, and say no more about a candidate than the regression does. With ``user_power``, ``walk`` and
-    ``content`` zero it is EASE.
+    never shows together, and say no more about a candidate than the regression does. In the end a candidate with few
+    sales is lent the weights of what looks and reads most like it: of its own, which the ridge holds near zero, hardly
+    anything can be told. With ``user_power``, ``walk``, ``content`` and ``lend`` zero it is EASE.
 
     Memory grows with items x ``keep``; columns are made in blocks, and no result depends on how many at once.
 
@@ -73,6 +74,8 @@ class SparseEase:
     seeded = False
     columns_at_once = 1024
     """Size of a block."""
+    lend = 0.0
+    """Sales of a candidate with which its own weights count as much as its look-alikes'; zero lends nothing."""
 
     def __init__(
         self,
@@ -111,8 +114,13 @@ class SparseEase:
         together = _stacked(self._co_purchases(halves), snapshot.n_items)
         everybody = halves if self.rounds else None
         del halves
-        content = self._content(snapshot) if self.content else None
-        self._weights = _as_rows(self._columns(together, diagonal, content, everybody), snapshot.n_items)
+        content = self.alike(snapshot) if self.content or self.lend else None
+        blocks = self._columns(together, diagonal, content if self.content else None, everybody)
+        if self.lend and content is not None:
+            own = _stacked(blocks, snapshot.n_items)
+            del together, everybody, blocks
+            blocks = self._lent(own, content, decayed_counts(snapshot, np.inf))
+        self._weights = _as_rows(blocks, snapshot.n_items)
         return self
 
     def score(self, histories: Histories) -> FloatArray:
@@ -172,7 +180,24 @@ class SparseEase:
                 block = block + _quieter(walks, block)
             yield largest_per_column(block.tocsc(), self.keep)
 
-    def _content(self, snapshot: Snapshot) -> sp.csc_matrix | None:
+    def _lent(self, own: sp.csc_matrix, content: sp.csc_matrix, sold: FloatArray) -> Iterator[sp.csc_matrix]:
+        """Blocks of columns of the weights: a candidate's ``own``, and the mean of its look-alikes' the fewer it sold.
+
+        Its own count ``sold / (sold + lend)``, the mean of a normal prior with the worth of ``lend`` sales. Look-alikes
+        count by their cosines and by how much their own count. Where none of them ever sold, nothing is lent.
+
+        Source: Efron & Morris, "Stein's estimation rule and its competitors", 1973 (the shares).
+        """
+        trust = (sold / (sold + np.float32(self.lend))).astype(np.float32)
+        lenders = (sp.diags(trust) @ content).tocsc()
+        total = np.asarray(lenders.sum(axis=0), dtype=np.float32).ravel()
+        borrowed = np.where(total > 0, 1.0 - trust, 0.0).astype(np.float32)
+        shares = (lenders @ sp.diags(borrowed / np.maximum(total, EPSILON))).tocsc()
+        for span in self._spans(own.shape[1]):
+            lent = _without_self((own @ shares[:, span]).tocsc(), span.start)
+            yield largest_per_column((own[:, span] @ sp.diags(1.0 - borrowed[span]) + lent).tocsc(), self.keep)
+
+    def alike(self, snapshot: Snapshot) -> sp.csc_matrix | None:
         """Mean over the modalities of the cosines of each item's nearest, (n, n)."""
         made = [nearest_by_cosine(tokens, NEIGHBOURS) for tokens in snapshot.tokens.values() if tokens.mask.any()]
         return (sum(made[1:], start=made[0]) / len(made)).tocsc() if made else None
@@ -234,26 +259,6 @@ def _portions(rows: IntArray, width: int) -> list[IntArray]:
     """The rows in portions, so that a dense block of ``width`` columns stays small; none for no rows."""
     at_once = max(1, DENSE_CELLS // max(width, 1))
     return [rows[start : start + at_once] for start in range(0, len(rows), at_once)]
-
-
-def largest_per_column(block: sp.csc_matrix, keep: int) -> sp.csc_matrix:
-    """The ``keep`` entries of largest size in each column; of equal ones those of the first rows."""
-    block.sort_indices()
-    lengths = np.diff(block.indptr)
-    if lengths.max(initial=0) <= keep:
-        return block
-    size = np.abs(block.data)
-    kept = np.ones(len(size), dtype=bool)
-    for column in np.flatnonzero(lengths > keep):
-        span = slice(block.indptr[column], block.indptr[column + 1])
-        own = size[span]
-        threshold = np.partition(own, -keep)[-keep]
-        chosen = own > threshold
-        level = np.flatnonzero(own == threshold)
-        chosen[level[: keep - int(chosen.sum())]] = True
-        kept[span] = chosen
-    before = np.concatenate([[0], np.cumsum(kept)])
-    return sp.csc_matrix((block.data[kept], block.indices[kept], before[block.indptr]), shape=block.shape)
 
 
 def _without_self(block: sp.csc_matrix, start: int) -> sp.csc_matrix:

@@ -1,4 +1,4 @@
-"""What will sell in the coming weeks, new items included: a Poisson regression on the shop's own past.
+"""What will sell in the coming weeks, new items included: a Poisson regression on the shop's own past; what is new.
 
 The model is fitted on earlier cuts through the log: what an item looked like then (its sales, its model's
 sales, its age, how much its content is in fashion) against how often it sold in the window that followed.
@@ -30,6 +30,8 @@ FRONT_KNOTS = np.linspace(-0.3, 0.3, 31)
 KNOT_WIDTH = 0.02
 CONTENT_TEMPERATURE = 0.2
 MAX_DENSITY_ITEMS = 1_000
+A_WHILE_DAYS = 14.0
+"""Added to the days since an item's release: how many of them it was out is of little account in its first weeks."""
 SEEN_LIMIT = 16
 """Cuts whose features are kept; consecutive windows share all but one of theirs, and each takes megabytes."""
 SEEN_NUMBERS = 100_000_000
@@ -46,44 +48,14 @@ Cut = tuple[int, int, int, tuple[tuple[str, int, int], ...]]
 """What tells two cuts apart: the moment, the log, and the tokens."""
 
 
-class Demand:
-    """Expected sales of each item in the coming window, in logarithms; the same for everybody.
+class ForEverybody:
+    """A part that says the same to everybody: one number of each item, which learning has made."""
 
-    ``seen`` keeps features by cut, so that fitting several cuts of one log repeats no work.
-
-    Source: the idea of fitting demand on earlier cuts of the same log follows standard forecasting practice
-    (rolling origin: Tashman, "Out-of-sample tests of forecasting accuracy", 2000).
-    """
-
-    name = "demand"
     modality: str | None = None
 
-    def __init__(
-        self,
-        *,
-        windows: int = 4,
-        window_days: int = 28,
-        ridge: float = 3.0,
-        seen: dict[Cut, Features] | None = None,
-    ):
-        self.windows = windows
-        self.window_days = window_days
-        self.ridge = ridge
-        self._seen = seen if seen is not None else {}
+    def __init__(self) -> None:
         self._scores: FloatArray = np.zeros(0, dtype=np.float32)
         self._summary: tuple[FloatArray, Moments] | None = None
-
-    def fit(self, snapshot: Snapshot) -> Self:
-        """Fits the regression on earlier windows; without times, or too few sales, falls back to counts."""
-        cases = self._cases(snapshot)
-        if sum(float(counts.sum()) for _, counts in cases) < 50:
-            self._scores = np.log(decayed_counts(snapshot, 28.0) + 0.1).astype(np.float32)
-            return self
-        scale = scale_of([features for features, _ in cases])
-        weights, bias = fit_poisson(cases, scale, self.ridge)
-        logs = [rows @ weights + bias for rows in blocks_of(self._features(snapshot), scale)]
-        self._scores = np.clip(np.concatenate(logs), -14.0, 8.0).astype(np.float32)
-        return self
 
     def score(self, histories: Histories) -> FloatArray:
         """Raw scores (b, n), equal in every row."""
@@ -98,6 +70,81 @@ class Demand:
         if self._summary is None or self._summary[0] is not self._scores:
             self._summary = self._scores, moments_of(self._scores[None, :])  # once, and not for every shopper
         return ConstantVoice(*self._summary)
+
+    def state(self) -> State:
+        """Everything learned, as plain arrays."""
+        return {"scores": self._scores}
+
+    def restore(self, state: State) -> Self:
+        """Takes over what :meth:`state` gave."""
+        self._scores = state["scores"].astype(np.float32)
+        return self
+
+
+class Newness(ForEverybody):
+    """How new each item is, where release dates are known; the same for everybody.
+
+    Minus the logarithm of the days since its release, :data:`A_WHILE_DAYS` added. Demand counts in it what becomes of
+    new items, but the fusion and co-purchases know of an item what was done with it so far: of a new one that is
+    little, and they hold it back. By how much is for the blend to find out. What came later is newest.
+    """
+
+    name = "newness"
+
+    def fit(self, snapshot: Snapshot) -> Self:
+        """Reads the release dates; an item without one, or not out yet, is as new as the mean of the others."""
+        released = snapshot.items["released_at"].cast(pl.Float64).to_numpy()
+        age_days = np.maximum((snapshot.now - released) / DAY_S, 0.0)
+        known = np.isfinite(age_days) & snapshot.catalogue
+        made = -np.log(age_days + A_WHILE_DAYS)
+        middle = float(made[known].mean()) if known.any() else 0.0
+        self._scores = np.where(known, made, middle).astype(np.float32)
+        return self
+
+    def place(self, arrivals: Arrivals) -> None:
+        """Items that only changed are as new as they were."""
+        new = arrivals.places[arrivals.places >= len(self._scores)]
+        if len(new):
+            newest = np.full(len(new), -np.log(A_WHILE_DAYS), dtype=np.float32)
+            self._scores = GrowingRows(self._scores).put(new, newest)
+
+
+class Demand(ForEverybody):
+    """Expected sales of each item in the coming window, in logarithms; the same for everybody.
+
+    ``seen`` keeps features by cut, so that fitting several cuts of one log repeats no work.
+
+    Source: the idea of fitting demand on earlier cuts of the same log follows standard forecasting practice
+    (rolling origin: Tashman, "Out-of-sample tests of forecasting accuracy", 2000).
+    """
+
+    name = "demand"
+
+    def __init__(
+        self,
+        *,
+        windows: int = 4,
+        window_days: int = 28,
+        ridge: float = 3.0,
+        seen: dict[Cut, Features] | None = None,
+    ):
+        super().__init__()
+        self.windows = windows
+        self.window_days = window_days
+        self.ridge = ridge
+        self._seen = seen if seen is not None else {}
+
+    def fit(self, snapshot: Snapshot) -> Self:
+        """Fits the regression on earlier windows; without times, or too few sales, falls back to counts."""
+        cases = self._cases(snapshot)
+        if sum(float(counts.sum()) for _, counts in cases) < 50:
+            self._scores = np.log(decayed_counts(snapshot, 28.0) + 0.1).astype(np.float32)
+            return self
+        scale = scale_of([features for features, _ in cases])
+        weights, bias = fit_poisson(cases, scale, self.ridge)
+        logs = [rows @ weights + bias for rows in blocks_of(self._features(snapshot), scale)]
+        self._scores = np.clip(np.concatenate(logs), -14.0, 8.0).astype(np.float32)
+        return self
 
     def place(self, arrivals: Arrivals) -> None:
         """Takes in items that came after learning: each is expected to sell like the items that are most like it.
@@ -116,15 +163,6 @@ class Demand:
             counts = usable.sum(axis=1)
             expected = np.where(counts > 0, sums / np.maximum(counts, 1), expected).astype(np.float32)
         self._scores = GrowingRows(self._scores).put(arrivals.places[new], expected)
-
-    def state(self) -> State:
-        """Everything learned, as plain arrays."""
-        return {"scores": self._scores}
-
-    def restore(self, state: State) -> Self:
-        """Takes over what :meth:`state` gave."""
-        self._scores = state["scores"].astype(np.float32)
-        return self
 
     def _cases(self, snapshot: Snapshot) -> list[Case]:
         """Features and sales counts of the items on offer, for each earlier window with a past."""

@@ -16,10 +16,9 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from modaloom.models.behaviour import event_weights, history_matrix, history_weights
-from modaloom.models.sparse_linear import SparseEase
 from modaloom.models.towers import Past, groups_of, pad_histories
 from modaloom.numerics import GrowingRows, Moments, moments_of, summed
-from modaloom.ranking.fast import Proposals, Reach, Table, fast_for, table_of
+from modaloom.ranking.fast import Proposals, Reach, fast_for, table_of
 from modaloom.ranking.nearest import NEIGHBOURS, Neighbours, best_columns, nearest_many, pays
 from modaloom.ranking.retrieve import Answer, SparseAnswer, reference_items, with_middle
 from modaloom.ranking.single import KernelReference, KernelVoice, SparseVoice, Voice
@@ -265,9 +264,11 @@ class Repurchase:
 
     def voice(self, histories: Histories, past: Past) -> Voice:
         """See :class:`Part`."""
-        items, had = _had(histories, self._n_items, self.half_life_days)
+        items, counts = had(histories, self._n_items, self.half_life_days)
         rows = np.arange(len(items) + 1)
-        return SparseVoice(items, Proposals(rows[:-1], had, table_of(rows, items, np.ones_like(had))), self._n_items)
+        return SparseVoice(
+            items, Proposals(rows[:-1], counts, table_of(rows, items, np.ones_like(counts))), self._n_items
+        )
 
     def place(self, arrivals: Arrivals) -> None:
         """See :class:`Part`."""
@@ -308,7 +309,7 @@ class Variants:
     def voice(self, histories: Histories, past: Past) -> Voice:
         """See :class:`Part`."""
         n = len(self._groups)
-        items, had = _had(histories, n, self.half_life_days)
+        items, counts = had(histories, n, self.half_life_days)
         members, starts = self._members
         groups = self._groups[items]
         picks, bounds = packed(starts[groups], starts[groups + 1])
@@ -317,7 +318,7 @@ class Variants:
         columns, owner = columns[others], owner[others]
         rows = np.arange(len(items) + 1)
         table = table_of(np.searchsorted(owner, rows), columns, np.ones(len(columns), dtype=np.float32))
-        return SparseVoice(items, Proposals(rows[:-1], had, table), n)
+        return SparseVoice(items, Proposals(rows[:-1], counts, table), n)
 
     @cached_property
     def _members(self) -> tuple[IntArray, IntArray]:
@@ -363,36 +364,6 @@ def group_numbers(snapshot: Snapshot) -> IntArray:
     return nums
 
 
-def _had(histories: Histories, n_items: int, half_life_days: float | None) -> tuple[IntArray, FloatArray]:
+def had(histories: Histories, n_items: int, half_life_days: float | None) -> tuple[IntArray, FloatArray]:
     """The different items (t,) of a single shopper's past, and what each of them counts."""
     return summed(histories.item_nums, history_weights(histories, half_life_days), n_items)
-
-
-class Linear(SparseEase):
-    """What others with the same past had, in closed form; what items look like is for the kernels to say."""
-
-    name = "linear"
-    modality: str | None = "behaviour"
-
-    def __init__(self) -> None:
-        super().__init__(content=0.0)
-
-    def ask(self, histories: Histories) -> Answer:
-        """See :class:`~modaloom.ranking.retrieve.Answer`."""
-        return SparseAnswer(history_matrix(histories, self.weights.shape[0]), self.weights)
-
-    def voice(self, histories: Histories, past: Past) -> Voice:
-        """See :class:`Part`."""
-        n = self.weights.shape[1]
-        items, counts = _had(histories, n, None)
-        return SparseVoice(items, Proposals(items, np.minimum(counts, np.float32(1.0)), self._table), n)
-
-    @cached_property
-    def _table(self) -> Table:
-        return table_of(self.weights.indptr, self.weights.indices, self.weights.data)
-
-    def place(self, arrivals: Arrivals) -> None:
-        """See :class:`Part`; nobody had an arrival yet, so nothing speaks for it here."""
-        n = max(self.weights.shape[0], int(arrivals.places.max(initial=-1)) + 1)
-        self.weights.resize(n, n)
-        self.__dict__.pop("_table", None)

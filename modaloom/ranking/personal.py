@@ -34,6 +34,7 @@ class Contributions(NamedTuple):
     by_modality: Mapping[str, FloatArray]  # drop (c,) when a modality is left out
     by_item: Mapping[int, FloatArray]  # drop (c,) when a past item is left out, by item number
     demand: FloatArray  # (c,) what sells, above the catalogue's mean
+    newness: FloatArray  # (c,) what is new, above the catalogue's mean
 
 
 class Personal:
@@ -157,7 +158,8 @@ class Personal:
         """Leaves out one thing after the other; ``picks`` are item numbers (c,)."""
         past, ranker = self._newest[:MAX_LEFT_OUT], self.ranker
         by_modality = {name: np.zeros(len(picks), dtype=np.float32) for name in ranker.modalities}
-        total, demand = np.zeros((1 + len(past), len(picks)), dtype=np.float32), np.zeros(len(picks), dtype=np.float32)
+        total = np.zeros((1 + len(past), len(picks)), dtype=np.float32)
+        to_all = {name: np.zeros(len(picks), dtype=np.float32) for name in ("demand", "newness")}
         for name, voice in self.voices.items():
             part, weight, left = ranker.part(name), ranker.weights[name], voice.left_out(picks, past)
             given = weighted(left.rows, left.moments, weight)
@@ -169,10 +171,10 @@ class Personal:
                     by_modality[modality] += own
             if part is not None and part.modality is not None:
                 by_modality[part.modality] += given[0]
-            elif name == "demand":
-                demand += given[0]
+            elif name in to_all:
+                to_all[name] += given[0]
         by_item = dict(zip(past.tolist(), total[0] - total[1:], strict=True))
-        return Contributions(total[0], by_modality, by_item, demand)
+        return Contributions(total[0], by_modality, by_item, **to_all)
 
     @cached_property
     def _newest(self) -> IntArray:

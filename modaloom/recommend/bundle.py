@@ -33,8 +33,9 @@ import polars as pl
 from modaloom.errors import BundleError, ChecksumError
 from modaloom.models.towers import SERVED_HISTORY, ItemTable, Queries
 from modaloom.numerics import Whitening
-from modaloom.ranking.demand import Demand
-from modaloom.ranking.parts import ContentKernel, Linear, Part, Repurchase, Variants
+from modaloom.ranking.demand import Demand, Newness
+from modaloom.ranking.linear import Linear
+from modaloom.ranking.parts import ContentKernel, Part, Repurchase, Variants
 from modaloom.ranking.ranker import FUSION, Ranker
 from modaloom.types import MODALITIES, BoolArray, Event, FloatArray, IntArray, Snapshot
 
@@ -324,6 +325,7 @@ def read_arrays(file: Path) -> dict[str, npt.NDArray[Any]]:
 def _part(name: str) -> Part:
     simple: dict[str, Callable[[], Part]] = {
         "demand": Demand,
+        "newness": Newness,
         "linear": Linear,
         "repurchase": Repurchase,
         "variants": Variants,

@@ -55,7 +55,8 @@ def reasons_of(
     names = list(made.by_modality)
     drops = np.array(list(made.by_modality.values()), dtype=np.float32).reshape(len(names), len(picks)).T.tolist()
     past, nearest, most = _nearest(made, picks)
-    demand, scores, new = made.demand.tolist(), made.scores.tolist(), fresh.tolist()
+    scores, new = made.scores.tolist(), fresh.tolist()
+    to_all = np.where(fresh, made.demand + made.newness, made.demand).tolist()  # to be new is not to sell well
     named = [str(ids[num]) for num in past]
     reasons = []
     for place, item in enumerate(picks.tolist()):
@@ -69,8 +70,8 @@ def reasons_of(
         if item in had:
             weightiest = max((reason.contribution for reason in found), default=1.0)
             found.append(Reason("repurchase", str(ids[item]), weightiest))
-        if demand[place] > LEAST_CONTRIBUTION:
-            found.append(Reason("new" if new[place] else "popular", "", demand[place]))
+        if to_all[place] > LEAST_CONTRIBUTION:
+            found.append(Reason("new" if new[place] else "popular", "", to_all[place]))
         if not found and not past:  # nothing is known of the shopper: all of the score is for everybody
             found = [Reason("new" if new[place] else "popular", "", max(scores[place], 0.0))]
         found.sort(key=_contribution, reverse=True)

@@ -240,6 +240,17 @@ def test_demand_leads_only_where_something_is_to_be_foreseen() -> None:
     assert first == {"later": "demand", "last": "linear", "any day": "linear", "ids": "linear"}
 
 
+def test_newness_speaks_only_where_dates_are_known_and_something_is_to_be_foreseen() -> None:
+    snapshot, _ = taste_world("text")
+    undated = replace(snapshot, items=snapshot.items.with_columns(released_at=pl.lit(None, dtype=pl.Int64)))
+    asked = {
+        "later": snapshot, "undated": undated, "any day": timeless(snapshot), "last": replace(snapshot, last_out=True),
+    }  # fmt: skip
+    learner = Modaloom(OPTIONS)
+    speaks = {name for name, one in asked.items() if "newness" in {part.name for part in learner._parts(one)}}
+    assert speaks == {"later"}
+
+
 def test_every_part_has_a_place_in_the_prior() -> None:
     snapshot, _ = taste_world("behaviour")
     groups = snapshot.items.with_columns(group_id=pl.lit("a"))

@@ -19,6 +19,7 @@ from modaloom.ranking.demand import (
     Demand,
     Doubles,
     Features,
+    Newness,
     Scale,
     blocks_of,
     fit_poisson,
@@ -26,6 +27,7 @@ from modaloom.ranking.demand import (
     release_places,
     scale_of,
 )
+from modaloom.ranking.parts import Arrivals
 from modaloom.testing import checkerboard_world
 from modaloom.types import INTERACTION_COLUMNS, ITEM_COLUMNS, BoolArray, Event, Histories, IntArray, Snapshot, Tokens
 
@@ -232,3 +234,28 @@ def test_fit_poisson_survives_hard_counts(counts: Doubles) -> None:
     weights, bias = fitted(rows, counts, 3.0)
     assert np.isfinite(weights).all()
     assert np.isfinite(bias)
+
+
+class TestNewness:
+    def test_the_newer_the_more_and_what_is_not_out_yet_is_in_the_middle(self) -> None:
+        dates = pl.Series([SHOP.now - int(days * DAY_S) for days in range(SHOP.n_items)], dtype=pl.Int64)
+        dates[4], dates[5] = None, SHOP.now + DAY_S
+        offered = np.arange(SHOP.n_items) != 5
+        shop = replace(SHOP, items=SHOP.items.with_columns(released_at=dates), catalogue=offered)
+        scores = Newness().fit(shop).score(NOBODY)[0]
+        known = np.delete(scores, [4, 5])
+        assert (np.diff(known) < 0).all()
+        assert scores[[4, 5]] == pytest.approx(known.mean())
+        assert scores[0] - scores[1] > scores[20] - scores[21], "a day more is the less the older it is"
+
+    def test_without_dates_nothing_is_new(self) -> None:
+        bare = replace(SHOP, items=SHOP.items.with_columns(released_at=pl.lit(None, dtype=pl.Int64)))
+        assert np.ptp(Newness().fit(bare).score(NOBODY)) == 0
+
+    def test_what_came_later_is_the_newest_and_what_changed_stays(self) -> None:
+        part, n = Newness().fit(SHOP), SHOP.n_items
+        before = part.score(NOBODY)[0]
+        part.place(Arrivals(np.array([2, n]), {}, np.arange(2)))
+        after = part.score(NOBODY)[0]
+        np.testing.assert_array_equal(after[:n], before)
+        assert after[n] >= before.max()

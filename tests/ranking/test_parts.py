@@ -13,23 +13,22 @@ from hypothesis import strategies as st
 
 from modaloom.metrics import ranking_metrics, top_n
 from modaloom.numerics import unit_rows
-from modaloom.ranking.demand import Demand
+from modaloom.ranking.demand import Demand, Newness
+from modaloom.ranking.linear import Linear
 from modaloom.ranking.parts import (
     MAX_HISTORY,
     ContentKernel,
-    Linear,
     Part,
     Repurchase,
     Variants,
     group_numbers,
 )
-from modaloom.testing import checkerboard_world, taste_world
+from modaloom.testing import taste_world
 from modaloom.types import Event, FloatArray, Histories, Snapshot, Tokens
 
 NOW = 1_700_000_000
 DAY_S = 86_400
 WORLD, TRUTH = taste_world("image")
-BOARD, BOARD_TRUTH = checkerboard_world()
 
 
 def past(*items: int, ages_days: tuple[float, ...] = (), event: Event = Event.PURCHASE) -> Histories:
@@ -134,19 +133,13 @@ class TestVariants:
         assert len(np.unique(group_numbers(WORLD))) == WORLD.n_items
 
 
-def test_linear_reads_the_board() -> None:
-    histories = BOARD.histories(np.arange(BOARD.n_users))
-    scores = Linear().fit(BOARD).score(histories)
-    reached = ranking_metrics(top_n(scores, 5, BOARD.may_be_shown(histories)), BOARD_TRUTH)
-    assert reached["precision"].mean() == 1.0
-
-
 MAKERS: dict[str, Callable[[], Part]] = {
     "image": lambda: ContentKernel("image"),
     "repurchase": Repurchase,
     "variants": Variants,
     "linear": Linear,
     "demand": Demand,
+    "newness": Newness,
 }
 FITTED = {name: make().fit(TestVariants.SHOP) for name, make in MAKERS.items()}
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from modaloom.models.towers import ItemTable, Queries
 from modaloom.numerics import squashed_zscore, unit_rows
 from modaloom.ranking.fast import MANY_SHOPPERS
-from modaloom.ranking.parts import ContentKernel, Linear, State
+from modaloom.ranking.linear import Linear
+from modaloom.ranking.parts import ContentKernel, State
 from modaloom.ranking.ranker import BATCH, FAST_PLACES, FUSION, Ranker, blocks_of, normalise_like
 from modaloom.testing import taste_world
 from modaloom.types import BoolArray, FloatArray, Histories, IntArray, Snapshot

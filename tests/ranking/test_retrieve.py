@@ -17,9 +17,10 @@ from modaloom.models.towers import ItemTable, Queries, UserTower
 from modaloom.numerics import squashed_zscore, unit_rows
 from modaloom.ranking import fast, retrieve
 from modaloom.ranking import ranker as ranking
-from modaloom.ranking.demand import Demand
+from modaloom.ranking.demand import Demand, Newness
+from modaloom.ranking.linear import Linear
 from modaloom.ranking.nearest import Neighbours, best_columns, in_threads
-from modaloom.ranking.parts import ContentKernel, Linear, Part, Repurchase, Variants
+from modaloom.ranking.parts import ContentKernel, Part, Repurchase, Variants
 from modaloom.ranking.ranker import FUSION, Lists, Ranker
 from modaloom.ranking.retrieve import (
     Offer,
@@ -55,7 +56,15 @@ TABLE = ItemTable(
 )
 PARTS: tuple[Part, ...] = tuple(
     part.fit(SHOP)
-    for part in (ContentKernel("image"), ContentKernel("text"), Linear(), Repurchase(), Variants(), Demand())
+    for part in (
+        ContentKernel("image"),
+        ContentKernel("text"),
+        Linear(),
+        Repurchase(),
+        Variants(),
+        Demand(),
+        Newness(),
+    )
 )
 NAMES = [part.name for part in PARTS] + [FUSION]
 PASTS = st.lists(st.lists(st.integers(0, N - 1), max_size=7), min_size=1, max_size=5)
