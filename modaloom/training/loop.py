@@ -29,7 +29,7 @@ A_FEW = 16
 """Numbers in a parameter that weighs modalities, kinds of events or views, or is a scale."""
 FASTER = 10.0
 """How much faster those learn. Adam moves every number by about the rate, and theirs are of the order of one: at the
-matrices' pace they would take twenty epochs to where they belong, and until then the matrices learn for wrong weights."""
+matrices' pace they would take twenty epochs to where they belong, and till then matrices learn for wrong weights."""
 
 
 @dataclass(frozen=True)
