@@ -191,9 +191,9 @@ def largest_in_columns(block: FloatArray, keep: int) -> sp.csc_matrix:
 
 def largest_per_column(block: sp.csc_matrix, keep: int) -> sp.csc_matrix:
     """The ``keep`` entries of largest size in each column; of equal ones those of the first rows."""
-    block.sort_indices()
     lengths = np.diff(block.indptr)
     if lengths.max(initial=0) <= keep:
+        block.sort_indices()
         return block
     size = np.abs(block.data)
     kept = np.ones(len(size), dtype=bool)
@@ -203,7 +203,9 @@ def largest_per_column(block: sp.csc_matrix, keep: int) -> sp.csc_matrix:
         threshold = np.partition(own, -keep)[-keep]
         chosen = own > threshold
         level = np.flatnonzero(own == threshold)
-        chosen[level[: keep - int(chosen.sum())]] = True
+        chosen[level[np.argsort(block.indices[span][level])][: keep - int(chosen.sum())]] = True
         kept[span] = chosen
     before = np.concatenate([[0], np.cumsum(kept)])
-    return sp.csc_matrix((block.data[kept], block.indices[kept], before[block.indptr]), shape=block.shape)
+    largest = sp.csc_matrix((block.data[kept], block.indices[kept], before[block.indptr]), shape=block.shape)
+    largest.sort_indices()  # what is kept, not the whole block, whose columns may be many times longer
+    return largest
