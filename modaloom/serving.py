@@ -66,8 +66,9 @@ def _serve_settings(bundle: Bundle, folder: Path, serving: Mapping[str, object])
         "currency": shop.get("currency", ""),
         "media_dir": folder.resolve().with_name(folder.resolve().name + ".media"),
     }
-    own = {name: value for name, value in own.items() if f"MODALOOM_SERVE_{name.upper()}" not in os.environ}
-    return load_serve_settings(**(own | {name: value for name, value in serving.items() if value is not None}))
+    asked = {name: value for name, value in serving.items() if value is not None}
+    said = load_serve_settings(**asked).model_fields_set
+    return load_serve_settings(**asked, **{name: value for name, value in own.items() if name not in said})
 
 
 def print_ready(address: str, keys: Mapping[str, str]) -> None:

@@ -39,6 +39,10 @@ def test_arguments_before_the_environment_before_the_shop(
     assert (made.shop_name, made.port) == ("By the environment", 1234)
     made = _serve_settings(bundle, sample_bundle, {"port": 4321, "shop_name": "By hand"})
     assert (made.shop_name, made.port) == ("By hand", 4321)
+    monkeypatch.setenv("MODALOOM_SERVE_SHOP_NAME", "")
+    monkeypatch.setenv("MODALOOM_SERVE_PORT", "")
+    made = _serve_settings(bundle, sample_bundle, {})
+    assert (made.shop_name, made.port) == (bundle.config["shop"]["name"], 8000), "empty is unset"
     monkeypatch.setenv("MODALOOM_SERVE_PORT", "no number")
     with pytest.raises(SettingsError, match="port"):
         _serve_settings(bundle, sample_bundle, {})
