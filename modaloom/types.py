@@ -297,6 +297,15 @@ class Encoder(Protocol):
 
 
 @runtime_checkable
+class QueryEncoder(Encoder, Protocol):
+    """An encoder of texts that reads what a shopper types otherwise than what a shop writes, as the E5 models do."""
+
+    def encode_queries(self, inputs: Sequence[Any]) -> FloatArray:
+        """Vectors (len(inputs), dim) of searches, in the space of :meth:`Encoder.encode`."""
+        ...
+
+
+@runtime_checkable
 class Scorer(Protocol):
     """A model that ranks the catalogue for shoppers: baselines and learned models alike."""
 
