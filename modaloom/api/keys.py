@@ -82,11 +82,13 @@ def renew_key(store: Store, scope: str) -> str:
     """Makes a new key in the place of a lost one and gives it; workers that run must be started again.
 
     Raises:
-        ServeError: there is no such scope.
+        ServeError: there is no such scope, or nobody ever served this store.
     """
     if scope not in SCOPES:
         raise ServeError(f"unknown scope {scope!r}", hint=f"Choose {', '.join(SCOPES)}")
     kept: dict[str, str] = orjson.loads(store.state(KEYS_STATE) or "{}")
+    if not kept:
+        raise ServeError("this store has no keys yet", hint="Check --store; the first 'modaloom serve' makes them")
     key = new_key(scope)
     kept[scope] = key if scope == "page" else digest(key).hex()
     store.set_state(KEYS_STATE, orjson.dumps(kept).decode())

@@ -38,7 +38,6 @@ from modaloom.types import FloatArray, Histories, IntArray, Scorer, Tokens
 
 PROTOCOLS = ("temporal", "rolling", "last-out", "random", "file", "new-users")
 RANKING = ("recall", "precision", "f1", "ndcg", "hit_rate", "map", "mrr")
-BEYOND = ("novelty", "diversity")
 GROUPS = ("all", "warm", "cold")
 USERS_AT_ONCE = 256
 KNOWN_EVENTS = (0, 1, 2, 5)
