@@ -20,6 +20,7 @@ import orjson
 from modaloom.api.settings import ServeSettings
 from modaloom.errors import ServeError
 from modaloom.storage.contract import Store
+from modaloom.types import DAY_S
 
 SCOPES = ("page", "shop", "admin")
 """Each may do what those before it may."""
@@ -123,7 +124,7 @@ class Tokens:
 
     def __init__(self, secret: bytes, *, days: int):
         self._secret = hmac.digest(secret, b"tokens", "sha256")
-        self._valid_s = days * 86_400
+        self._valid_s = days * DAY_S
 
     def issue(self, user_id: str) -> tuple[str, int]:
         """A token, and when it ends (seconds since 1970 UTC)."""

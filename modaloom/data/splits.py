@@ -13,9 +13,8 @@ import polars as pl
 
 from modaloom.data.shop import Shop, read_interactions
 from modaloom.errors import EvaluationError
-from modaloom.types import BoolArray, Histories, IntArray, Snapshot, Tokens
+from modaloom.types import DAY_S, BoolArray, Histories, IntArray, Snapshot, Tokens
 
-DAY_S = 86_400
 NEW_USERS_SHARE = 0.2
 """Share of the shoppers that the protocol ``new-users`` keeps out of the log that is learned from."""
 MOSTLY = 0.9

@@ -16,7 +16,6 @@ from modaloom.build import validation_splits
 from modaloom.config import Settings
 from modaloom.data.shop import Shop, load_shop
 from modaloom.data.splits import (
-    DAY_S,
     Split,
     ask,
     earlier_splits,
@@ -32,7 +31,7 @@ from modaloom.data.splits import (
     window_split,
 )
 from modaloom.errors import EvaluationError
-from modaloom.types import Event, Histories
+from modaloom.types import DAY_S, Event, Histories
 
 Load = Callable[..., Shop]
 START = int(datetime(2020, 1, 1, tzinfo=UTC).timestamp())
