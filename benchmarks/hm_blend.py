@@ -21,13 +21,13 @@ import numpy as np
 
 from modaloom.config import load_settings
 from modaloom.data.shop import load_shop
-from modaloom.data.splits import DAY_S, Split, rolling_splits
+from modaloom.data.splits import Split, rolling_splits
 from modaloom.encoders.catalogue import encode_items
 from modaloom.metrics import ranking_metrics, top_n
 from modaloom.models.baselines import ContentKnn
 from modaloom.ranking.demand import release_places
 from modaloom.ranking.parts import Repurchase, Variants
-from modaloom.types import FloatArray, Histories, Snapshot
+from modaloom.types import DAY_S, FloatArray, Histories, Snapshot
 
 HERE = Path(__file__).parent
 RECENT_DAYS = 28

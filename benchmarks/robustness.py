@@ -35,13 +35,12 @@ from modaloom.data.splits import Split
 from modaloom.encoders.attributes import AttributeEncoder
 from modaloom.evaluation.protocol import recommend_lists
 from modaloom.metrics import ranking_metrics
-from modaloom.types import Event, IntArray, Snapshot, Tokens
+from modaloom.types import DAY_S, Event, IntArray, Snapshot, Tokens
 
 N = 20
 MODELS = ("modaloom", "ease", "ials", "item-knn", "content-knn")
 NOISE = (0.05, 0.1, 0.2, 0.4)
 BULK_BUYERS, BULK_EVENTS, BULK_DAYS = 5, 2_000, 60
-DAY_S = 86_400
 HERE = Path(__file__).parent
 Key = tuple[str, str]
 """Model and dirt."""

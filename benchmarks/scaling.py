@@ -36,12 +36,11 @@ from modaloom.models.sparse_linear import SparseEase
 from modaloom.numerics import unit_rows
 from modaloom.ranking.demand import Demand
 from modaloom.storage.vectors import VectorIndex
-from modaloom.types import FloatArray, Snapshot, Tokens
+from modaloom.types import DAY_S, FloatArray, Snapshot, Tokens
 
 HERE = Path(__file__).parent
 PICTURE = HERE.parent / "docs" / "images" / "scaling.png"
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
-DAY_S = 86_400
 DAYS = 400
 ASKED, SHOPPERS, DIM, DRAWN_AT_ONCE = 10_000, 1_000, 128, 50_000
 Row = dict[str, Any]

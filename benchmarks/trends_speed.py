@@ -25,12 +25,11 @@ from scipy import sparse
 
 from modaloom.counting.catalogue import Dimension
 from modaloom.counting.ledger import read_ledger
-from modaloom.data.splits import DAY_S
 from modaloom.files import write_json
 from modaloom.trends.baseline import make_baseline
 from modaloom.trends.movers import judge_all
 from modaloom.trends.people import People, read_groupings
-from modaloom.types import Event
+from modaloom.types import DAY_S, Event
 
 RESULTS = Path(__file__).parent / "results" / "trends_speed.json"
 ITEMS, USERS, DAYS, START_S = 20_000, 500_000, 728, 1_704_067_200

@@ -255,6 +255,21 @@ def migrate(store: Annotated[str, typer.Option("--store", help="sqlite:///FILE o
 
 
 @app.command()
+def renew_key(
+    scope: Annotated[str, typer.Argument(metavar="SCOPE", help="page, shop or admin.")],
+    store: Annotated[str, typer.Option("--store", help="sqlite:///FILE or postgresql://...")],
+) -> None:
+    """Make a new key of a store's service in the place of a lost one."""
+    from modaloom.api.keys import renew_key as renew
+    from modaloom.storage.open import open_store
+    from modaloom.terminal import say
+
+    with open_store(store) as opened:
+        key = renew(opened, scope)
+    say(f"{scope} key: {key} (shown this once). It holds once 'modaloom serve' is started again")
+
+
+@app.command()
 def retrain(
     store: Annotated[str, typer.Option("--store", help="sqlite:///FILE or postgresql://...")],
     out: Annotated[Path, typer.Option("--out", metavar="BUNDLE", help="Folder of the new bundle, if it wins.")],

@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from modaloom.errors import SettingsError
@@ -18,14 +18,29 @@ def _default_cache_dir() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "modaloom"
 
 
+def _not_empty(value: object) -> object:
+    if value == "":
+        raise ValueError("an empty path; say . for the working folder")
+    return value
+
+
+Folder = Annotated[Path, BeforeValidator(_not_empty)]
+"""A folder that is named: an empty name would silently mean the working folder."""
+
+
 class Settings(BaseSettings):
     """Everything about a run that is not about the shop itself. Unknown fields are refused."""
 
     model_config = SettingsConfigDict(
-        env_prefix="MODALOOM_", toml_file="modaloom.toml", extra="forbid", frozen=True, validate_default=True
+        env_prefix="MODALOOM_",
+        env_ignore_empty=True,  # MODALOOM_CACHE_DIR= unsets it, as it does elsewhere
+        toml_file="modaloom.toml",
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
     )
 
-    cache_dir: Path = Field(default_factory=_default_cache_dir)
+    cache_dir: Folder = Field(default_factory=_default_cache_dir)
     """Where vectors and exported encoders are kept, by content hash. Safe to delete."""
     image_encoder: str = "efficientnet-lite0"
     text_encoder: str = "use-multilingual"

@@ -33,9 +33,9 @@ from modaloom.recommend.pipeline import Query, Recommendation, Recommender
 from modaloom.samples.write import write_sample
 from modaloom.serving import print_ready, run_service
 from modaloom.storage.open import open_store
-from modaloom.terminal import Tell, bars, console, open_shop, print_recommendations, print_trained
+from modaloom.terminal import bars, console, open_shop, print_recommendations, print_trained
 from modaloom.trends.read import TrendOptions
-from modaloom.types import LANGUAGES
+from modaloom.types import LANGUAGES, Tell
 
 THUMBNAIL_PX = (240, 300)
 LISTED = 8

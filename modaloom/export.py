@@ -19,10 +19,15 @@ from modaloom.models.recommender import FusionRecommender
 from modaloom.models.towers import SERVED_HISTORY
 
 TOLERANCE = 1e-3
+LONGEST_HISTORY = 4_096
+SHORT_HISTORY = 7
+"""Of a past that the exported tower is tried on."""
+STEP_BY_STEP = ("gru",)
+"""Sequence models that are written out step by step, and so for pasts of one length."""
 
 
 class _UserTower(nn.Module):
-    """The user tower with a past of fixed length, as every runtime wants it."""
+    """The user tower."""
 
     def __init__(self, model: FusionRecommender):
         super().__init__()
@@ -50,8 +55,8 @@ def export_towers(model: FusionRecommender, folder: Path) -> None:
     """Writes ``item_tower.onnx`` and ``user_tower.onnx`` and checks that they answer like the model.
 
     Item tower: tokens (b, m, d) float32 and mask (b, m) bool to keys (b, D), weights (b, m), bias (b,).
-    User tower: keys (b, t, D), mask (b, t) bool, event (b, t) int64 and age_days (b, t) float32 with
-    t = 50 to queries (b, q, D), log_weights (b, q), view_weights (b, m + 1).
+    User tower: keys (b, t, D), mask (b, t) bool, event (b, t) int64 and age_days (b, t) float32 to queries
+    (b, q, D), log_weights (b, q), view_weights (b, m + 1); t is 50 where the sequence is a GRU, and free otherwise.
 
     Raises:
         BundleError: the exported towers give other numbers.
@@ -79,13 +84,23 @@ def export_towers(model: FusionRecommender, folder: Path) -> None:
         folder / "user_tower.onnx",
         ("keys", "mask", "event", "age_days"),
         ("queries", "log_weights", "view_weights"),
+        any_length=model.config.sequence not in STEP_BY_STEP,
     )
 
 
 def _export(
-    module: nn.Module, inputs: tuple[Tensor, ...], file: Path, names: tuple[str, ...], outputs: tuple[str, ...]
+    module: nn.Module,
+    inputs: tuple[Tensor, ...],
+    file: Path,
+    names: tuple[str, ...],
+    outputs: tuple[str, ...],
+    *,
+    any_length: bool = False,
 ) -> None:
-    batch = torch.export.Dim("b", min=1, max=65_536)
+    """Writes a module whose inputs have any number of rows; and any number of columns, if they are a history."""
+    free = {0: torch.export.Dim("b", min=1, max=65_536)}
+    if any_length:
+        free[1] = torch.export.Dim("t", min=1, max=LONGEST_HISTORY)
     module.eval()
     with _quiet():
         torch.onnx.export(
@@ -94,14 +109,14 @@ def _export(
             str(file),
             input_names=list(names),
             output_names=list(outputs),
-            dynamic_shapes=tuple({0: batch} for _ in inputs),
+            dynamic_shapes=tuple(free for _ in inputs),
             dynamo=True,
             external_data=False,
             verbose=False,
         )
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-    for rows in (slice(0, 3), slice(0, 1)):
-        some = tuple(part[rows] for part in inputs)
+    for rows, length in ((3, None), (1, SHORT_HISTORY if any_length else None)):
+        some = tuple(part[:rows, :length] if length else part[:rows] for part in inputs)
         with torch.no_grad():
             wanted = module(*some)
         got = session.run(None, {name: part.numpy() for name, part in zip(names, some, strict=True)})

@@ -6,7 +6,7 @@ item numbers per shopper.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -127,37 +127,3 @@ def bootstrap_interval(
         means[start : start + len(picks)] = there[picks].mean(axis=1)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
-
-
-def area_under_curve(labels: BoolArray, scores: Values) -> float:
-    """Chance that a positive scores higher than a negative, ties counting half; NaN with one class only."""
-    positives, negatives = int(labels.sum()), int((~labels).sum())
-    if not positives or not negatives:
-        return float("nan")
-    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    ranks = (last - (counts - 1) / 2)[inverse]
-    return float((ranks[labels].sum() - positives * (positives + 1) / 2) / (positives * negatives))
-
-
-def label_metrics(
-    labels: BoolArray, probabilities: Values, *, threshold: float = 0.5, bins: int = 10
-) -> Mapping[str, float]:
-    """Accuracy, precision, recall, F1, AUC, log loss and expected calibration error of predicted probabilities."""
-    said = probabilities >= threshold
-    true_positives = float((said & labels).sum())
-    precision = true_positives / max(float(said.sum()), 1.0)
-    recall = true_positives / max(float(labels.sum()), 1.0)
-    safe = np.clip(probabilities, 1e-7, 1 - 1e-7)
-    place = np.minimum((probabilities * bins).astype(int), bins - 1)
-    weight = np.bincount(place, minlength=bins)
-    gap = np.abs(np.bincount(place, probabilities, bins) - np.bincount(place, labels.astype(float), bins))
-    return {
-        "accuracy": float((said == labels).mean()),
-        "precision": precision,
-        "recall": recall,
-        "f1": 2 * precision * recall / (precision + recall) if true_positives else 0.0,
-        "auc": area_under_curve(labels, probabilities),
-        "log_loss": float(-np.where(labels, np.log(safe), np.log(1 - safe)).mean()),
-        "calibration_error": float(gap.sum() / weight.sum()),
-    }

@@ -10,6 +10,7 @@ from modaloom.api.server import Factory, bind, serve
 from modaloom.api.settings import ServeSettings, load_serve_settings
 from modaloom.build.live import fill_store
 from modaloom.config import Settings
+from modaloom.ranking.nearest import OneCoreEach
 from modaloom.recommend.bundle import Bundle, load_bundle
 from modaloom.storage.open import open_store
 from modaloom.terminal import bars, console
@@ -54,7 +55,8 @@ def run_service(
         fill_store(store, bundle, settings, today=today, tell=tell)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread a worker: the cores are shared by requests
     arguments = {"store_url": url, "settings": settings.model_dump(mode="json", exclude_unset=True)}
-    serve(Factory(WORKER, arguments), chosen, on_ready=on_ready or print_ready)
+    with OneCoreEach():  # one worker is this very process, whose libraries were loaded before that could be said
+        serve(Factory(WORKER, arguments), chosen, on_ready=on_ready or print_ready)
 
 
 def _serve_settings(bundle: Bundle, folder: Path, serving: Mapping[str, object]) -> ServeSettings:
@@ -66,8 +68,9 @@ def _serve_settings(bundle: Bundle, folder: Path, serving: Mapping[str, object])
         "currency": shop.get("currency", ""),
         "media_dir": folder.resolve().with_name(folder.resolve().name + ".media"),
     }
-    own = {name: value for name, value in own.items() if f"MODALOOM_SERVE_{name.upper()}" not in os.environ}
-    return load_serve_settings(**(own | {name: value for name, value in serving.items() if value is not None}))
+    asked = {name: value for name, value in serving.items() if value is not None}
+    said = load_serve_settings(**asked).model_fields_set
+    return load_serve_settings(**asked, **{name: value for name, value in own.items() if name not in said})
 
 
 def print_ready(address: str, keys: Mapping[str, str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,13 +17,13 @@ from rich.table import Table
 
 from modaloom.config import Settings, load_settings
 from modaloom.data.shop import Shop, load_shop
+from modaloom.types import Tell
 
 if TYPE_CHECKING:
     from modaloom.recommend.pipeline import Recommendation, Recommender
 
 console = Console()
 PLAIN_LINE_EVERY_S = 5.0
-Tell = Callable[[str, int, int], None]
 
 
 def read_settings() -> Settings:

@@ -10,7 +10,7 @@ be indexed with these numbers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
@@ -23,6 +23,13 @@ import polars as pl
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
+Tell = Callable[[str, int, int], None]
+"""Called as work goes on, with what is being done, how much of it is done, and of how much."""
+DAY_S = 86_400
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """A :data:`Tell` that nobody hears."""
 
 
 class Event(IntEnum):
@@ -293,6 +300,15 @@ class Encoder(Protocol):
 
     def encode(self, inputs: Sequence[Any]) -> FloatArray:
         """Vectors (len(inputs), dim), one per input: image paths or pictures, texts, or attribute dicts."""
+        ...
+
+
+@runtime_checkable
+class QueryEncoder(Encoder, Protocol):
+    """An encoder of texts that reads what a shopper types otherwise than what a shop writes, as the E5 models do."""
+
+    def encode_queries(self, inputs: Sequence[Any]) -> FloatArray:
+        """Vectors (len(inputs), dim) of searches, in the space of :meth:`Encoder.encode`."""
         ...
 
 

@@ -43,6 +43,22 @@ def test_environment_before_file_before_default(monkeypatch: pytest.MonkeyPatch)
     assert load_settings(batch_size=4).batch_size == 4
 
 
+def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    default = load_settings()
+    for name in Settings.model_fields:
+        monkeypatch.setenv(f"MODALOOM_{name.upper()}", "")
+    assert load_settings() == default
+    Path("modaloom.toml").write_text('cache_dir = "kept"\n', encoding="utf-8")
+    assert load_settings().cache_dir == Path("kept")
+
+
+def test_an_empty_cache_folder_is_refused_and_this_folder_is_not() -> None:
+    Path("modaloom.toml").write_text('cache_dir = ""\n', encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"cache_dir.*say \. for the working folder"):
+        load_settings()
+    assert load_settings(cache_dir=".").cache_dir == Path()
+
+
 def test_an_unknown_field_is_refused() -> None:
     Path("modaloom.toml").write_text("bach_size = 8\n", encoding="utf-8")
     with pytest.raises(SettingsError, match=r"bach_size.*See docs/settings\.md"):

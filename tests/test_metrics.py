@@ -10,12 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modaloom.metrics import (
-    area_under_curve,
     bootstrap_interval,
     coverage,
     hits,
     intra_list_diversity,
-    label_metrics,
     novelty,
     ranking_metrics,
     top_n,
@@ -193,36 +191,3 @@ def test_bootstrap_interval_covers_as_often_as_it_says() -> None:
         low, high = bootstrap_interval(rng.random(60), rounds=200, seed=trial, level=0.9)
         covered += low <= 0.5 <= high
     assert 0.82 <= covered / 200 <= 0.96
-
-
-@given(st.lists(st.tuples(st.booleans(), st.integers(0, 4)), min_size=1, max_size=20))
-@settings(max_examples=150, deadline=None)
-def test_area_under_curve_equals_the_share_of_ordered_pairs(pairs: list[tuple[bool, int]]) -> None:
-    labels, scores = np.array([label for label, _ in pairs]), np.array([float(score) for _, score in pairs])
-    wins = [
-        (positive > negative) + 0.5 * (positive == negative)
-        for positive in scores[labels]
-        for negative in scores[~labels]
-    ]
-    value = area_under_curve(labels, scores)
-    assert (math.isnan(value) and not wins) or value == pytest.approx(np.mean(wins))
-
-
-def test_label_metrics_by_hand() -> None:
-    labels = np.array([True, True, False, False])
-    values = label_metrics(labels, np.array([0.9, 0.4, 0.6, 0.1]))
-    assert values["accuracy"] == values["precision"] == values["recall"] == values["f1"] == 0.5
-    assert values["auc"] == 0.75
-    assert values["log_loss"] == pytest.approx(-(math.log(0.9) * 2 + math.log(0.4) * 2) / 4)
-    assert values["calibration_error"] == pytest.approx((0.1 + 0.6 + 0.6 + 0.1) / 4)
-
-
-def test_label_metrics_at_the_edges() -> None:
-    sure = label_metrics(np.array([True, False]), np.array([1.0, 0.0]))
-    assert sure["f1"] == sure["auc"] == sure["accuracy"] == 1.0
-    assert sure["calibration_error"] == 0.0
-    assert sure["log_loss"] < 1e-6
-    wrong = label_metrics(np.array([False, False]), np.array([0.2, 0.1]))
-    assert wrong["f1"] == wrong["recall"] == 0.0
-    assert math.isnan(wrong["auc"])
-    assert math.isfinite(label_metrics(np.array([True]), np.array([0.0]))["log_loss"])

@@ -94,11 +94,16 @@ def test_a_bundle_of_another_format(own_bundle: Path, command: Command) -> None:
         ("sqlite:///no/such/folder/x.db", "does not exist"),
     ],
 )
-@pytest.mark.parametrize("verb", ["serve", "migrate", "retrain"])
+@pytest.mark.parametrize("verb", ["serve", "migrate", "retrain", "renew-key"])
 def test_a_store_with_a_typo(
     verb: str, url: str, said: str, sample_bundle: Path, tmp_path: Path, command: Command
 ) -> None:
-    arguments = {"serve": (sample_bundle, "--port", 0), "migrate": (), "retrain": ("--out", tmp_path / "new")}[verb]
+    arguments = {
+        "serve": (sample_bundle, "--port", 0),
+        "migrate": (),
+        "retrain": ("--out", tmp_path / "new"),
+        "renew-key": ("admin",),
+    }[verb]
     assert said in refused(command(verb, *arguments, "--store", url))
 
 

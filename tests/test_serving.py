@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
+from modaloom import serving
+from modaloom.config import load_settings
 from modaloom.errors import SettingsError
 from modaloom.recommend.bundle import Bundle, load_bundle
-from modaloom.serving import _serve_settings, default_store, print_ready
+from modaloom.serving import _serve_settings, default_store, print_ready, run_service
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +42,30 @@ def test_arguments_before_the_environment_before_the_shop(
     assert (made.shop_name, made.port) == ("By the environment", 1234)
     made = _serve_settings(bundle, sample_bundle, {"port": 4321, "shop_name": "By hand"})
     assert (made.shop_name, made.port) == ("By hand", 4321)
+    monkeypatch.setenv("MODALOOM_SERVE_SHOP_NAME", "")
+    monkeypatch.setenv("MODALOOM_SERVE_PORT", "")
+    made = _serve_settings(bundle, sample_bundle, {})
+    assert (made.shop_name, made.port) == (bundle.config["shop"]["name"], 8000), "empty is unset"
     monkeypatch.setenv("MODALOOM_SERVE_PORT", "no number")
     with pytest.raises(SettingsError, match="port"):
         _serve_settings(bundle, sample_bundle, {})
+
+
+def test_matrix_products_have_one_thread_while_one_worker_serves(
+    own_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one worker is this process, in which NumPy was loaded long before anybody said how many threads."""
+
+    def threads() -> set[int]:
+        return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+    seen: list[set[int]] = []
+    monkeypatch.setattr(serving, "serve", lambda *given, **named: seen.append(threads()))
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    with threadpool_limits(2, user_api="blas"):
+        run_service(own_bundle, f"sqlite:///{tmp_path / 'shop.db'}", load_settings(), port=0)
+        assert seen == [{1}]
+        assert threads() == {2}, "as before"
 
 
 def test_keys_are_told_but_the_one_that_every_page_shows(capsys: pytest.CaptureFixture[str]) -> None:

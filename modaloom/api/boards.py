@@ -21,10 +21,10 @@ from typing import Any
 from modaloom.api.middleware.errors import Refused
 from modaloom.config import Settings, load_settings
 from modaloom.errors import ModaloomError, StoreError
-from modaloom.models.towers import DAY_S
 from modaloom.storage.contract import Store
 from modaloom.trends.board import Board
 from modaloom.trends.kept import board_stamp, load_board
+from modaloom.types import DAY_S
 
 MAKER = "modaloom.api.boards:read_and_keep"
 """Makes the board of the store at an address, and keeps it there."""

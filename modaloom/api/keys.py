@@ -20,6 +20,7 @@ import orjson
 from modaloom.api.settings import ServeSettings
 from modaloom.errors import ServeError
 from modaloom.storage.contract import Store
+from modaloom.types import DAY_S
 
 SCOPES = ("page", "shop", "admin")
 """Each may do what those before it may."""
@@ -82,11 +83,13 @@ def renew_key(store: Store, scope: str) -> str:
     """Makes a new key in the place of a lost one and gives it; workers that run must be started again.
 
     Raises:
-        ServeError: there is no such scope.
+        ServeError: there is no such scope, or nobody ever served this store.
     """
     if scope not in SCOPES:
         raise ServeError(f"unknown scope {scope!r}", hint=f"Choose {', '.join(SCOPES)}")
     kept: dict[str, str] = orjson.loads(store.state(KEYS_STATE) or "{}")
+    if not kept:
+        raise ServeError("this store has no keys yet", hint="Check --store; the first 'modaloom serve' makes them")
     key = new_key(scope)
     kept[scope] = key if scope == "page" else digest(key).hex()
     store.set_state(KEYS_STATE, orjson.dumps(kept).decode())
@@ -121,7 +124,7 @@ class Tokens:
 
     def __init__(self, secret: bytes, *, days: int):
         self._secret = hmac.digest(secret, b"tokens", "sha256")
-        self._valid_s = days * 86_400
+        self._valid_s = days * DAY_S
 
     def issue(self, user_id: str) -> tuple[str, int]:
         """A token, and when it ends (seconds since 1970 UTC)."""

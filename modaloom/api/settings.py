@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from modaloom.config import Folder
 from modaloom.errors import SettingsError
 from modaloom.live.asks import MAX_N
 
@@ -20,7 +21,12 @@ class ServeSettings(BaseSettings):
     """Everything about the service that is not about what it recommends. Unknown fields are refused."""
 
     model_config = SettingsConfigDict(
-        env_prefix="MODALOOM_SERVE_", extra="forbid", frozen=True, validate_default=True, hide_input_in_errors=True
+        env_prefix="MODALOOM_SERVE_",
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
+        hide_input_in_errors=True,
     )
 
     host: str = "127.0.0.1"
@@ -83,9 +89,9 @@ class ServeSettings(BaseSettings):
     """Pictures that one worker decodes at once; each may take some 200 MB for a moment."""
     picture_waiting: Annotated[int, Field(ge=0, le=10_000)] = 64
 
-    media_dir: Path = Path("modaloom-media")
+    media_dir: Folder = Path("modaloom-media")
     """Where pictures that were sent in are kept, re-encoded."""
-    picture_cache_dir: Path | None = None
+    picture_cache_dir: Folder | None = None
     """Where resized copies are kept; by default under the cache folder. Safe to delete."""
     picture_cache_mb: Annotated[int, Field(ge=1)] = 2_000
 

@@ -1,6 +1,6 @@
 """ASSEMBLE: from a shop's past to a ready recommender; the only room that knows every other."""
 
-from modaloom.build.bundle import model_card, no_progress, train_bundle
+from modaloom.build.bundle import model_card, train_bundle
 from modaloom.build.learner import PRIOR_WEIGHTS, Memory, Modaloom, model_factories, validation_splits
 from modaloom.build.options import SIZES, LearnOptions, LoopOptions, load_options
 from modaloom.build.tuning import Tuned, TuningPlan, tune
@@ -17,7 +17,6 @@ __all__ = [
     "load_options",
     "model_card",
     "model_factories",
-    "no_progress",
     "train_bundle",
     "tune",
     "validation_splits",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,18 +23,12 @@ from modaloom.files import write_json
 from modaloom.recommend.bundle import FORMAT, ranker_arrays, refuse_foreign, save_arrays, write_bundle
 from modaloom.training.checkpoint import clear_checkpoints, load_checkpoint, save_checkpoint
 from modaloom.training.curves import write_curves
-from modaloom.types import Snapshot, Tokens
+from modaloom.types import Snapshot, Tell, Tokens, silent
 
 if TYPE_CHECKING:
     from modaloom.models.recommender import FusionRecommender
     from modaloom.training.loop import Optimizer
     from modaloom.training.loop import Progress as TrainingProgress
-
-Progress = Callable[[str, int, int], None]
-
-
-def no_progress(what: str, done: int, total: int) -> None:
-    """Says nothing."""
 
 
 def train_bundle(
@@ -45,7 +39,7 @@ def train_bundle(
     settings: Settings,
     resume: bool = False,
     tuning: TuningPlan | None = None,
-    tell: Progress = no_progress,
+    tell: Tell = silent,
 ) -> dict[str, object]:
     """Learns from the whole shop and writes a bundle; gives what ``metrics.json`` holds.
 
@@ -98,7 +92,7 @@ def _clear(checkpoints: Path) -> None:
 
 
 def _learn(
-    snapshot: Snapshot, options: LearnOptions, checkpoints: Path, key: str, resume: bool, tell: Progress
+    snapshot: Snapshot, options: LearnOptions, checkpoints: Path, key: str, resume: bool, tell: Tell
 ) -> Modaloom:
     """The learner, with every epoch kept on the way."""
 

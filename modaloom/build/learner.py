@@ -26,7 +26,7 @@ from modaloom.ranking.ranker import FUSION, Lists, Ranker
 from modaloom.ranking.retrieve import block_size
 from modaloom.training.fitting import FittedFusion, fit_fusion, whiten
 from modaloom.training.loop import AfterEpoch, Resume
-from modaloom.types import BoolArray, FloatArray, Histories, Snapshot, Tokens
+from modaloom.types import DAY_S, BoolArray, FloatArray, Histories, Snapshot, Tokens
 
 VALIDATION_WINDOWS = 4
 MAX_WINDOW_DAYS = 28
@@ -48,7 +48,8 @@ PRIOR_WITHOUT_CONTENT = {"linear": 1.0, FUSION: 0.4, "demand": 0.2, "variants": 
 """The same for a log of bare ids."""
 SHARED = ("demand", "linear")
 """Parts that take a while to fit, and whose state is small."""
-Tell = Callable[[str], None]
+Say = Callable[[str], None]
+"""Called with a sentence about what begins."""
 
 
 def _silent(message: str) -> None:
@@ -102,7 +103,7 @@ class Modaloom:
         options: LearnOptions | None = None,
         *,
         memory: Memory | None = None,
-        tell: Tell = _silent,
+        tell: Say = _silent,
         after_epoch: AfterEpoch | None = None,
         resume: Resume | None = None,
     ):
@@ -278,6 +279,6 @@ def validation_splits(snapshot: Snapshot, *, seed: int = 0) -> list[Split]:
     if snapshot.last_out or last == 0:
         split = leave_last_out(snapshot) if snapshot.last_out else held_out_split(snapshot, seed=seed)
         return [split] if len(split.user_nums) else []
-    days = max((last - first) // 86_400, 1)
+    days = max((last - first) // DAY_S, 1)
     window_days = int(min(MAX_WINDOW_DAYS, max(days // 10, 1)))
     return earlier_splits(snapshot, windows=VALIDATION_WINDOWS, window_days=window_days)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -18,23 +18,17 @@ from modaloom.errors import StoreError
 from modaloom.live.fleet import BUNDLES, TRAFFIC, bundle_name, change, keep, recalled, same_contents
 from modaloom.live.shop import LiveShop
 from modaloom.live.warm import warm
-from modaloom.models.towers import DAY_S
 from modaloom.recommend.bundle import Bundle, load_bundle
 from modaloom.storage.contract import ShopUser, Store
 from modaloom.storage.open import open_store
-from modaloom.types import ATTRIBUTE_PREFIX, LANGUAGES, Event, Interaction, Item
+from modaloom.types import ATTRIBUTE_PREFIX, DAY_S, LANGUAGES, Event, Interaction, Item, Tell, silent
 
 SEEDED = "seeded"
 """Key in the store's state: the bundle that the store began with, once all of it is there."""
 SEEDING = "seeding"
 """Key in the store's state: what a store is being filled with, and how, until all of it is there."""
 PAGE = 5_000
-Progress = Callable[[str, int, int], None]
 Thing = TypeVar("Thing")
-
-
-def _silent(what: str, done: int, total: int) -> None:
-    """Says nothing."""
 
 
 def open_live_shop(
@@ -43,7 +37,7 @@ def open_live_shop(
     settings: Settings,
     *,
     today: bool = False,
-    tell: Progress = _silent,
+    tell: Tell = silent,
 ) -> LiveShop:
     """A live shop that is ready to answer.
 
@@ -76,7 +70,7 @@ def worker_shop(store_url: str, settings: dict[str, object] | None = None) -> Li
 
 
 def prepare_store(
-    store: Store, bundle_folder: Path, settings: Settings, *, today: bool = False, tell: Progress = _silent
+    store: Store, bundle_folder: Path, settings: Settings, *, today: bool = False, tell: Tell = silent
 ) -> str:
     """Fills a new store from a bundle, and names the bundle as the one that answers; gives its name.
 
@@ -90,9 +84,7 @@ def prepare_store(
     return fill_store(store, load_bundle(bundle_folder), settings, today=today, tell=tell)
 
 
-def fill_store(
-    store: Store, bundle: Bundle, settings: Settings, *, today: bool = False, tell: Progress = _silent
-) -> str:
+def fill_store(store: Store, bundle: Bundle, settings: Settings, *, today: bool = False, tell: Tell = silent) -> str:
     """The same as :func:`prepare_store` with a bundle that is loaded already."""
     name = bundle_name(bundle.folder)
     if store.state(SEEDED) is None:
@@ -118,7 +110,7 @@ def _name(store: Store, name: str, folder: Path) -> None:
     keep(store, TRAFFIC, shares if shares.get(name) else {name: 1.0})
 
 
-def _seed(store: Store, bundle: Bundle, name: str, *, today: bool, tell: Progress) -> None:
+def _seed(store: Store, bundle: Bundle, name: str, *, today: bool, tell: Tell) -> None:
     """Fills a store. Killed in the middle, it goes on with the same event ids and calendar: nothing is there twice."""
     snapshot, begun = bundle.snapshot, json.loads(store.state(SEEDING) or "null")
     if begun is None:

@@ -27,17 +27,9 @@ from modaloom.errors import TrainingError
 from modaloom.live.fleet import BUNDLES, TRAFFIC, Fleet, bundle_name, keep, recalled, same_contents
 from modaloom.live.guide import Guide
 from modaloom.metrics import ranking_metrics, top_n
-from modaloom.models.towers import DAY_S
 from modaloom.recommend.bundle import refuse_foreign
 from modaloom.storage.contract import ItemChange, Store
-from modaloom.types import (
-    INTERACTION_COLUMNS,
-    Event,
-    FloatArray,
-    Histories,
-    Interaction,
-    Tokens,
-)
+from modaloom.types import DAY_S, INTERACTION_COLUMNS, Event, FloatArray, Histories, Interaction, Tell, Tokens, silent
 
 LEAST_SHOPPERS = 50
 """With fewer shoppers to ask, a difference says nothing."""
@@ -48,7 +40,6 @@ SURE = 1.0
 """The challenger's lead must be so many times its standard error."""
 PAGE = 20_000
 BLOCK = 256
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -83,7 +74,7 @@ def retrain(
     *,
     settings: Settings,
     share: float = 1.0,
-    tell: Progress = lambda what, done, total: None,
+    tell: Tell = silent,
 ) -> tuple[Verdict, str | None]:
     """Lets a challenger compete; where it wins, it learns from everything, is written to ``out`` and gets traffic.
 
@@ -155,7 +146,7 @@ def _question(shop: Shop, tokens: Mapping[str, Tokens], learned_at: int) -> Spli
     return split.take(MAX_SHOPPERS)
 
 
-def _compete(champion: Guide, split: Split, options: LearnOptions, days: float, tell: Progress) -> Verdict:
+def _compete(champion: Guide, split: Split, options: LearnOptions, days: float, tell: Tell) -> Verdict:
     challenger = Modaloom(options, tell=lambda message: tell(message, 0, 0)).fit(split.snapshot)
     ids = split.snapshot.items["item_id"].to_list()
     columns = np.array([champion.catalogue.nums[item_id] for item_id in ids], dtype=np.int64)
@@ -196,7 +187,7 @@ def _values(split: Split, score: Callable[[Histories], FloatArray]) -> FloatArra
     return np.concatenate(found).astype(np.float32)
 
 
-def shop_of(store: Store, champion: Guide, tell: Progress) -> tuple[Shop, int]:
+def shop_of(store: Store, champion: Guide, tell: Tell) -> tuple[Shop, int]:
     """Everything that a store knows, as a shop to learn from, and up to when the champion knows it.
 
     Likes and dislikes are events too. Events on items that are not there are left out.

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from modaloom.build.learner import Memory, Modaloom, validation_splits
+from modaloom.build.learner import Memory, Modaloom, Say, validation_splits
 from modaloom.build.options import LearnOptions
 from modaloom.build.space import CHOICES, RANGES, WORTH_TRYING, differences, plain_values, suggested
 from modaloom.errors import MissingExtraError, TrainingError
@@ -36,7 +36,6 @@ JOURNAL = "tuning.log"
 """What the trials found, kept beside the checkpoints until the bundle is complete."""
 BY_LOT = 6
 """Trials before the search starts to learn from them, and before any is cut short."""
-Tell = Callable[[str], None]
 Values = npt.NDArray[np.float64]
 
 
@@ -88,7 +87,7 @@ def tune(
     *,
     journal: Path | None = None,
     key: str = "",
-    tell: Tell = lambda message: None,
+    tell: Say = lambda message: None,
 ) -> Tuned:
     """Searches learning options on the snapshot's own past.
 
@@ -151,7 +150,7 @@ def _study(journal: Path | None, key: str, seed: int) -> optuna.Study:
 class _Search:
     """One search: asks Optuna for options, learns with them, tells it what came out."""
 
-    def __init__(self, snapshot: Snapshot, options: LearnOptions, plan: TuningPlan, study: optuna.Study, tell: Tell):
+    def __init__(self, snapshot: Snapshot, options: LearnOptions, plan: TuningPlan, study: optuna.Study, tell: Say):
         self._snapshot, self._base, self._plan, self._study, self._tell = snapshot, options, plan, study, tell
         timed = bool(snapshot.interactions["timestamp"].to_numpy().any())
         self._fixed = plan.fixed | (frozenset() if timed else {"half_life_days"})

@@ -14,7 +14,6 @@ from modaloom.config import Settings
 from modaloom.counting.source import Facts, shop_source, store_source
 from modaloom.data.shop import load_shop
 from modaloom.errors import BundleError
-from modaloom.forecasting.contract import Tell
 from modaloom.live.fleet import BUNDLES
 from modaloom.messages import trend_messages
 from modaloom.recommend.bundle import load_bundle
@@ -23,6 +22,7 @@ from modaloom.storage.open import open_store
 from modaloom.trends.board import Board
 from modaloom.trends.kept import save_board
 from modaloom.trends.read import TrendOptions, read_trends
+from modaloom.types import Tell
 
 
 @dataclass(frozen=True)

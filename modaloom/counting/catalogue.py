@@ -22,10 +22,9 @@ from modaloom.counting.looks import fill_in, find_looks, telling_attribute
 from modaloom.counting.spelling import as_written
 from modaloom.data.shop import Shop
 from modaloom.encoders.catalogue import encode_items
-from modaloom.forecasting.contract import Tell
 from modaloom.messages import Names, trend_messages
 from modaloom.recommend.words import TEXT_COLUMNS, longest, terms
-from modaloom.types import ATTRIBUTE_PREFIX, LANGUAGES, SIZE_ATTRIBUTES, BoolArray, FloatArray, IntArray, Tokens
+from modaloom.types import ATTRIBUTE_PREFIX, LANGUAGES, SIZE_ATTRIBUTES, BoolArray, FloatArray, IntArray, Tell, Tokens
 
 MOST_VALUES = 300
 """Of one attribute; what is rarer is left out."""

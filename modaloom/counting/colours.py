@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from modaloom.config import Settings
 from modaloom.data.pictures import open_picture, pad_to_square
 from modaloom.encoders.cache import VectorCache, file_key, text_key
 from modaloom.errors import PictureError
-from modaloom.types import BoolArray, FloatArray
+from modaloom.types import BoolArray, FloatArray, Tell
 
 PALETTE: dict[str, tuple[str, ...]] = {
     "black": ("#17171a", "#2c2c31"), "grey": ("#6f7278", "#9a9ca3"), "white": ("#f5f4f0", "#e2e0da"),
@@ -107,9 +107,7 @@ _XYZ: npt.NDArray[np.float64] = np.array(
 )
 
 
-def read_colours(
-    paths: Sequence[Path | None], settings: Settings, tell: Callable[[str, int, int], None]
-) -> tuple[FloatArray, BoolArray]:
+def read_colours(paths: Sequence[Path | None], settings: Settings, tell: Tell) -> tuple[FloatArray, BoolArray]:
     """Colour shares (n, colours) of the items' pictures, and which items have one that can be read.
 
     They are kept by the content of the picture, as vectors are.

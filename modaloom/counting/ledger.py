@@ -17,10 +17,8 @@ import numpy.typing as npt
 import polars as pl
 from scipy import sparse
 
-from modaloom.data.splits import DAY_S
 from modaloom.errors import ShopError
-from modaloom.forecasting.contract import Tell
-from modaloom.types import BoolArray, Event, IntArray
+from modaloom.types import DAY_S, BoolArray, Event, IntArray, Tell
 
 INTEREST = (Event.VIEW, Event.SEARCH, Event.CART, Event.PURCHASE, Event.LIKE)
 """Events that say that somebody wants a thing. Where a log has none of them, ratings do."""

@@ -197,9 +197,3 @@ def _borrowed(tokens: Tokens, groups: IntArray) -> Tokens:
     vectors[takers] = total[lent] / number[lent, None]
     mask[takers] = True
     return replace(tokens, vectors=vectors, mask=mask)
-
-
-def first_of_each(items: IntArray, leaders: IntArray) -> IntArray:
-    """A list of item numbers, best first, without those that double one further up."""
-    _, first = np.unique(leaders[items], return_index=True)
-    return items[np.sort(first)]

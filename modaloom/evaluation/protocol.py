@@ -34,11 +34,10 @@ from modaloom.metrics import (
     top_n,
 )
 from modaloom.numerics import unit_rows
-from modaloom.types import FloatArray, Histories, IntArray, Scorer, Tokens
+from modaloom.types import FloatArray, Histories, IntArray, Scorer, Tell, Tokens
 
 PROTOCOLS = ("temporal", "rolling", "last-out", "random", "file", "new-users")
 RANKING = ("recall", "precision", "f1", "ndcg", "hit_rate", "map", "mrr")
-BEYOND = ("novelty", "diversity")
 GROUPS = ("all", "warm", "cold")
 USERS_AT_ONCE = 256
 KNOWN_EVENTS = (0, 1, 2, 5)
@@ -48,8 +47,6 @@ NEW_USERS_ASKED = 1_000
 NEW_USER_FIGURES = ("recall", "precision", "ndcg", "hit_rate")
 Factory = Callable[[int], Scorer]
 """Makes an unfitted model from a seed."""
-Tell = Callable[[str, int, int], None]
-"""Called with what is being done, how many fits are done, and how many there are."""
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from modaloom.errors import ForecastError
-from modaloom.forecasting.contract import Forecaster, SeriesSet, Tell, Values
+from modaloom.forecasting.contract import Forecaster, SeriesSet, Values
 from modaloom.forecasting.gaps import filled
 from modaloom.forecasting.metrics import mean_known, naive_scale
+from modaloom.types import Tell
 
 MAX_ORIGINS = 5
 """Of a horizon of a season or more; twice as many where less is asked for."""

@@ -5,7 +5,6 @@ Shapes: s series, t steps of history, h steps of horizon, m models, o origins of
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Protocol, runtime_checkable
@@ -17,12 +16,6 @@ from modaloom.errors import ForecastError
 from modaloom.types import BoolArray
 
 Values = npt.NDArray[np.float64]
-Tell = Callable[[str, int, int], None]
-"""Progress: what is done, how much of it, of how much."""
-
-
-def silent(what: str, done: int, total: int) -> None:
-    """Progress that nobody hears."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ import numpy as np
 
 from modaloom.errors import ForecastError
 from modaloom.forecasting.backtest import Rolled, answer, roll
-from modaloom.forecasting.contract import Backtest, Forecast, Forecaster, SeriesSet, Tell, Values, silent
+from modaloom.forecasting.contract import Backtest, Forecast, Forecaster, SeriesSet, Values
 from modaloom.forecasting.ensemble import chosen_weights, combined, equal_weights
 from modaloom.forecasting.gaps import filled, long_enough
 from modaloom.forecasting.intervals import calibrated, uncalibrated
 from modaloom.forecasting.metrics import coverage, naive_scale, pooled_mase
 from modaloom.forecasting.pool import make_pool
-from modaloom.types import BoolArray
+from modaloom.types import BoolArray, Tell, silent
 
 
 def forecast(

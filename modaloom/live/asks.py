@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-PLACES = ("home", "similar", "goes_with", "search", "trending", "new")
-"""Where a list is shown; kept with every exposure."""
 MAX_N = 200
 
 

@@ -11,9 +11,8 @@ import numpy as np
 from modaloom.live.asks import Card, Swatch, Why
 from modaloom.live.catalogue import CATEGORY, COLOURS, Catalogue
 from modaloom.messages import messages
-from modaloom.models.towers import DAY_S
 from modaloom.recommend.explain import in_words
-from modaloom.types import LANGUAGES, BoolArray, IntArray, Reason
+from modaloom.types import DAY_S, LANGUAGES, BoolArray, IntArray, Reason
 
 NEW_DAYS = 60
 SHOWN_SWATCHES = 8

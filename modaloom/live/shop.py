@@ -18,9 +18,8 @@ from modaloom.live.fleet import Fleet
 from modaloom.live.guide import Guide
 from modaloom.live.taste import Shopper, chips_of
 from modaloom.messages import messages
-from modaloom.models.towers import DAY_S
 from modaloom.storage.contract import ShopUser, Store
-from modaloom.types import Event, FloatArray, Reason
+from modaloom.types import DAY_S, Event, FloatArray, Reason
 
 TREND_DAYS = 14
 TREND_KEPT_S = 60.0

@@ -11,9 +11,8 @@ import numpy as np
 from modaloom.live.asks import Chip
 from modaloom.live.catalogue import CATEGORY, UNKNOWN, Catalogue
 from modaloom.models.behaviour import event_weights
-from modaloom.models.towers import DAY_S
 from modaloom.storage.contract import Feedback
-from modaloom.types import Event, FloatArray, Histories, IntArray, Interaction
+from modaloom.types import DAY_S, Event, FloatArray, Histories, IntArray, Interaction
 
 NEVER = -1.0
 """A taste set to this hides what it speaks of."""

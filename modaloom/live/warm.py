@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,10 @@ import numpy.typing as npt
 from modaloom.config import Settings
 from modaloom.ranking.ranker import FEW_ITEMS
 from modaloom.recommend.bundle import Bundle, save_arrays
+from modaloom.types import Tell
 
-Progress = Callable[[str, int, int], None]
 
-
-def warm(bundle: Bundle, name: str, settings: Settings, tell: Progress) -> None:
+def warm(bundle: Bundle, name: str, settings: Settings, tell: Tell) -> None:
     """Finds what is not in the cache yet. Without it the first answers of a large shop take long."""
     file = _file(name, settings)
     if bundle.ranker.n_items <= FEW_ITEMS or file.is_file():

@@ -11,12 +11,10 @@ import polars as pl
 import scipy.sparse as sp
 
 from modaloom.numerics import randomised_svd
-from modaloom.types import Event, FloatArray, Histories, IntArray, Snapshot, Tokens
+from modaloom.types import DAY_S, Event, FloatArray, Histories, IntArray, Snapshot, Tokens
 
-DAY_S = 86_400.0
-POSITIVE_EVENTS = (Event.VIEW, Event.CART, Event.PURCHASE, Event.RATING, Event.LIKE)
-"""Events that speak for an item. Dislikes and returns never count as taste."""
 EVENT_WEIGHTS = {Event.VIEW: 0.15, Event.CART: 0.5, Event.PURCHASE: 1.0, Event.RATING: 0.7, Event.LIKE: 0.8}
+"""Events that speak for an item, and how much. Dislikes and returns never count as taste."""
 
 _WEIGHT_TABLE: FloatArray = np.zeros(256, dtype=np.float32)
 _WEIGHT_TABLE[[int(event) for event in EVENT_WEIGHTS]] = list(EVENT_WEIGHTS.values())

@@ -12,9 +12,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from modaloom.types import BoolArray, FloatArray, Histories, IntArray
+from modaloom.types import DAY_S, BoolArray, FloatArray, Histories, IntArray
 
-DAY_S = 86_400
 ABSENT = -1e4
 """Log weight of a place in the past that is empty."""
 SERVED_HISTORY = 50

@@ -8,9 +8,8 @@ import polars as pl
 
 from modaloom.data.shop import Shop
 from modaloom.quality.findings import Example, Finding, Severity, first_examples, percent, share_text
-from modaloom.types import Event
+from modaloom.types import DAY_S, Event
 
-DAY_S = 86_400
 OLDEST_PLAUSIBLE = 788_918_400
 """1995-01-01: no web shop has older rows; such dates are 1970 and its kin, from empty cells."""
 MANY_DOUBLES = 0.2

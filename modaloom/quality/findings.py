@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
@@ -13,9 +13,6 @@ from modaloom.data.cells import to_text, to_time
 from modaloom.data.problems import EXAMPLES_PER_KIND, Problems
 from modaloom.data.shop import Shop
 from modaloom.data.tables import Reading
-
-Progress = Callable[[str, int, int], None]
-"""Told what is being done, how much is done, and of how much."""
 
 
 class Severity(IntEnum):

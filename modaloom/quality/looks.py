@@ -17,8 +17,8 @@ from modaloom.config import Settings
 from modaloom.data.pictures import open_picture, perceptual_hash
 from modaloom.data.shop import Shop
 from modaloom.errors import PictureError
-from modaloom.quality.findings import Example, Finding, LookAlikes, Progress, Severity, first_examples, share_text
-from modaloom.types import BoolArray, IntArray
+from modaloom.quality.findings import Example, Finding, LookAlikes, Severity, first_examples, share_text
+from modaloom.types import BoolArray, IntArray, Tell
 
 HASH_DISTANCE = 6
 """Pictures whose 64-bit hashes differ in more bits than this are different pictures."""
@@ -61,7 +61,7 @@ class _Look:
     side: int
 
 
-def look_at_pictures(shop: Shop, settings: Settings, progress: Progress) -> Looks:
+def look_at_pictures(shop: Shop, settings: Settings, progress: Tell) -> Looks:
     """Opens all pictures in threads (decoding leaves Python's lock)."""
     todo = [(num, path) for num, paths in enumerate(shop.items["images"].to_list()) for path in paths or ()]
     kept: list[tuple[int, str, _Look]] = []

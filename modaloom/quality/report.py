@@ -13,7 +13,6 @@ from modaloom.quality.catalogue import catalogue_findings
 from modaloom.quality.findings import (
     Example,
     Finding,
-    Progress,
     QualityReport,
     Severity,
     first_examples,
@@ -22,7 +21,7 @@ from modaloom.quality.findings import (
 )
 from modaloom.quality.leaks import leak_findings
 from modaloom.quality.looks import look_alikes, look_at_pictures, picture_findings
-from modaloom.types import Event
+from modaloom.types import Event, Tell, silent
 
 ALARMING_SHARE = 0.01
 """More than this share of bad rows of one kind is a warning rather than a note."""
@@ -54,11 +53,7 @@ _ADVICE = {
 }
 
 
-def _silent(what: str, done: int, total: int) -> None:
-    """Shows no progress."""
-
-
-def check_shop(shop: Shop, *, settings: Settings, progress: Progress | None = None) -> QualityReport:
+def check_shop(shop: Shop, *, settings: Settings, progress: Tell | None = None) -> QualityReport:
     """Everything that is doubtful in a shop's data; nothing is changed.
 
     Args:
@@ -66,7 +61,7 @@ def check_shop(shop: Shop, *, settings: Settings, progress: Progress | None = No
         settings: threads, the limit for picture sizes, and how many broken pictures are tolerated.
         progress: told of every few pictures.
     """
-    progress = progress or _silent
+    progress = progress or silent
     looks = look_at_pictures(shop, settings, progress)
     groups = look_alikes(shop, looks)
     findings = [

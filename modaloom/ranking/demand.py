@@ -16,13 +16,13 @@ import numpy.typing as npt
 import polars as pl
 
 from modaloom.data.splits import as_of
-from modaloom.models.behaviour import DAY_S, decayed_counts, shopper_weights
+from modaloom.models.behaviour import decayed_counts, shopper_weights
 from modaloom.models.towers import Past
 from modaloom.numerics import GrowingRows, Moments, moments_of
 from modaloom.ranking.parts import Arrivals, State, group_numbers
 from modaloom.ranking.retrieve import Answer, ConstantAnswer
 from modaloom.ranking.single import ConstantVoice, Voice
-from modaloom.types import FloatArray, Histories, Snapshot
+from modaloom.types import DAY_S, FloatArray, Histories, Snapshot
 
 HALF_LIVES_DAYS = (10.0, 28.0, 90.0, 365.0)
 FRONT_KNOTS = np.linspace(-0.3, 0.3, 31)

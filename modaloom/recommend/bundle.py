@@ -57,16 +57,21 @@ class OnnxTower:
 
     def __init__(self, file: Path, threads: int = 1):
         self._session = _session(file, threads)
+        self._any_length = not isinstance(self._session.get_inputs()[0].shape[1], int)
 
     def __call__(self, keys: FloatArray, mask: BoolArray, event: IntArray, age_days: FloatArray) -> Queries:
-        """Pads the past to the tower's length and runs it."""
-        given = {"keys": keys, "mask": mask, "event": event, "age_days": age_days}
-        inputs = {}
-        for name, values in given.items():
-            padded = np.zeros((len(values), SERVED_HISTORY, *values.shape[2:]), dtype=values.dtype)
-            padded[:, : values.shape[1]] = values
-            inputs[name] = padded
+        """Runs it, on a past that is padded to the tower's length where it has one."""
+        inputs = {"keys": keys, "mask": mask, "event": event, "age_days": age_days}
+        if not self._any_length:
+            inputs = {name: _padded(values) for name, values in inputs.items()}
         return Queries(*self._session.run(None, inputs))
+
+
+def _padded(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The same (b, t, ...) with zeros behind it, up to :data:`~modaloom.models.towers.SERVED_HISTORY`."""
+    made = np.zeros((len(values), SERVED_HISTORY, *values.shape[2:]), dtype=values.dtype)
+    made[:, : values.shape[1]] = values
+    return made
 
 
 class ItemTower:

@@ -20,7 +20,7 @@ from modaloom.models.towers import Queries, pad_histories, score_queries
 from modaloom.ranking.parts import ContentKernel
 from modaloom.ranking.ranker import FUSION
 from modaloom.recommend.bundle import Bundle, read_arrays
-from modaloom.types import LANGUAGES, BoolArray, Encoder, Event, FloatArray, Histories, Item, Tokens
+from modaloom.types import LANGUAGES, BoolArray, Encoder, Event, FloatArray, Histories, Item, QueryEncoder, Tokens
 
 ARRIVALS = "arrivals"
 """Folder in the cache."""
@@ -119,7 +119,7 @@ class ContentReader:
         return modality in self.bundle.whitenings and not made_by.startswith("shop:")
 
     def vector(self, modality: str, content: Path | str) -> FloatArray:
-        """One content as a whitened unit vector (d,)."""
+        """What a shopper shows or types, as a whitened unit vector (d,)."""
         if not self.reads(modality):
             raise QueryError(
                 f"this bundle was trained without an encoder for the modality {modality!r}",
@@ -131,7 +131,8 @@ class ContentReader:
                 f"the bundle was trained with the encoder {made_by!r}, but the settings name {encoder.encoder_id!r}",
                 hint=f"Set MODALOOM_{modality.upper()}_ENCODER to the one it was trained with",
             )
-        vector: FloatArray = self.bundle.whitenings[modality].apply(encoder.encode([content]))[0]
+        encode = encoder.encode_queries if isinstance(encoder, QueryEncoder) else encoder.encode
+        vector: FloatArray = self.bundle.whitenings[modality].apply(encode([content]))[0]
         return vector
 
     def _encoder(self, modality: str) -> Encoder:

@@ -17,7 +17,7 @@ import polars as pl
 from modaloom.messages import messages
 from modaloom.ranking.personal import Contributions, Personal
 from modaloom.ranking.ranker import Ranker
-from modaloom.types import BoolArray, Histories, IntArray, Reason, Snapshot
+from modaloom.types import DAY_S, BoolArray, Histories, IntArray, Reason, Snapshot
 
 LEAST_CONTRIBUTION = 0.05
 """Smaller drops, in units of the blended score, are no reason."""
@@ -100,7 +100,7 @@ def new_items(snapshot: Snapshot) -> BoolArray:
     released = snapshot.items["released_at"]
     if released.null_count() == snapshot.n_items:
         return ~sold
-    recent: BoolArray = (released >= snapshot.now - NEW_DAYS * 86_400).fill_null(False).to_numpy()
+    recent: BoolArray = (released >= snapshot.now - NEW_DAYS * DAY_S).fill_null(False).to_numpy()
     return ~sold & recent
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from modaloom.samples.goods import DAYS, KINDS, N_COMMUNITIES, PALETTES, STYLES, Good, make_catalogue
 from modaloom.samples.words import COLOUR_WORDS, MATERIALS, SEASON_WORDS, THEME_SEARCHES, THEMES, query
+from modaloom.types import DAY_S
 
 Weights = npt.NDArray[np.float64]
 GROUPS = ("image", "text", "behaviour")
@@ -24,7 +25,6 @@ LIKED = 3
 """Styles, or themes, that a shopper by picture or by words likes: any of them, so that few like the same."""
 Taste = tuple[str, ...] | int
 """Styles, themes, or the number of a community."""
-DAY_S = 86_400
 
 OUTFIT_PAIRS: tuple[tuple[str, str], ...] = (
     ("top", "bottom"), ("outer", "bottom"), ("outer", "onepiece"), ("top", "outer"), ("bottom", "shoes"),

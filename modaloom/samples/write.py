@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, date, datetime, timedelta
@@ -20,6 +20,7 @@ from modaloom.samples.look import Look
 from modaloom.samples.picture import jpeg
 from modaloom.samples.words import AUDIENCE_NAMES, MATERIALS, NOUNS, SEASON_WORDS, THEMES
 from modaloom.samples.world import GROUPS, HARMONIES, NEUTRALS, OUTFIT_PAIRS, TRENDS, Shopper, World, fits, make_world
+from modaloom.types import Tell, silent
 
 FIRST_DAY = date(2024, 1, 1)
 MARKER = "modaloom sample"
@@ -28,7 +29,6 @@ POOL_FROM = 60
 """Fewer pictures are drawn without further processes: starting those takes longer."""
 CHUNK = 20
 """Pictures that a process draws at a time; neighbours are one model in several colours and share their light."""
-Progress = Callable[[str, int, int], None]
 
 SHOP_TOML = """\
 # The built-in shop, drawn and written by `modaloom sample`. Everything in it is invented.
@@ -94,7 +94,7 @@ exclude_seen = true
 
 
 def write_sample(
-    folder: Path, *, items: int = 1200, users: int = 800, seed: int = 0, progress: Progress | None = None
+    folder: Path, *, items: int = 1200, users: int = 800, seed: int = 0, progress: Tell | None = None
 ) -> None:
     """Draws a whole shop and writes it: the same numbers give the same bytes.
 
@@ -113,7 +113,7 @@ def write_sample(
     if items < 20 or users < 3:
         raise ShopError(f"{items} items and {users} users are too few", hint="Ask for 20 items and 3 users at least")
     _refuse_strangers(folder)
-    tell = progress or (lambda what, done, total: None)
+    tell = progress or silent
     tell("shop", 0, 1)
     world = make_world(items, users, seed)
     tell("shop", 1, 1)
@@ -169,7 +169,7 @@ def _labels() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _write_pictures(folder: Path, goods: Sequence[Good], tell: Progress) -> None:
+def _write_pictures(folder: Path, goods: Sequence[Good], tell: Tell) -> None:
     folder.mkdir()
     wanted = [good for good in goods if good.missing != "image"]
     chunks = [[good.look for good in wanted[start : start + CHUNK]] for start in range(0, len(wanted), CHUNK)]

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self, runtime_checkable
 
-from modaloom.types import Event, Interaction, Item
+from modaloom.types import DAY_S, Event, Interaction, Item
 
 EventRow = tuple[int, int, int | None, int, int, str | None]
 """Number of the event, of the shopper and of the item; kind of event; time; query."""
@@ -288,7 +288,7 @@ class Store(Protocol):
         """What a shopper was shown, newest first."""
         ...
 
-    def outcomes(self, since: int, *, within_s: int = 86_400, place: str | None = None) -> list[Outcome]:
+    def outcomes(self, since: int, *, within_s: int = DAY_S, place: str | None = None) -> list[Outcome]:
         """What came of everything shown from a time on, by bundle and shopper."""
         ...
 

@@ -36,7 +36,7 @@ from modaloom.storage.sql import (
     take_numbers,
     user_nums,
 )
-from modaloom.types import Event
+from modaloom.types import DAY_S, Event
 
 _OPPOSITE = {"like": "dislike", "dislike": "like"}
 _OF_A_SHOPPER = ("interaction", "feedback", "wardrobe", "consent", "showing", "shopper")
@@ -227,7 +227,7 @@ class SqlStore(SqlTables):
 
         return self._read(work)[: page(limit)]
 
-    def outcomes(self, since: int, *, within_s: int = 86_400, place: str | None = None) -> list[Outcome]:
+    def outcomes(self, since: int, *, within_s: int = DAY_S, place: str | None = None) -> list[Outcome]:
         """What came of everything shown from a time on, by bundle and shopper; an item counts once for each."""
         sql = _OUTCOMES.format(listed=self.listed, place="" if place is None else "AND s.place = ?")
         times = (checked_time(within_s, "within_s"), checked_time(since))

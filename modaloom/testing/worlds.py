@@ -9,11 +9,10 @@ import numpy as np
 import polars as pl
 
 from modaloom.numerics import unit_rows
-from modaloom.types import INTERACTION_COLUMNS, ITEM_COLUMNS, Event, FloatArray, IntArray, Snapshot, Tokens
+from modaloom.types import DAY_S, INTERACTION_COLUMNS, ITEM_COLUMNS, Event, FloatArray, IntArray, Snapshot, Tokens
 
 Truth = list[IntArray]
 """Per user the items that a perfect model lists first."""
-DAY_S = 86_400
 NOW = 1_700_000_000
 CONTENT = ("image", "text", "attributes")
 

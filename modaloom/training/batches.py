@@ -10,8 +10,8 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from modaloom.models.towers import DAY_S, Past, gather_past
-from modaloom.types import BoolArray, FloatArray, IntArray, Snapshot
+from modaloom.models.towers import Past, gather_past
+from modaloom.types import DAY_S, BoolArray, FloatArray, IntArray, Snapshot
 
 NEGATIVES_SLACK_DAYS = 10
 

@@ -14,8 +14,7 @@ import polars as pl
 from scipy import sparse
 
 from modaloom.counting.ledger import Ledger
-from modaloom.data.splits import DAY_S
-from modaloom.types import IntArray
+from modaloom.types import DAY_S, IntArray
 
 Values = npt.NDArray[np.float64]
 AGES_WEEKS = (1, 2, 4, 8, 16, 26, 52)

@@ -9,10 +9,9 @@ import numpy.typing as npt
 import polars as pl
 
 from modaloom.counting.ledger import Ledger
-from modaloom.data.splits import DAY_S
 from modaloom.trends.board import Gap
 from modaloom.trends.movers import Judged
-from modaloom.types import BoolArray, IntArray
+from modaloom.types import DAY_S, BoolArray, IntArray
 
 MATTERS = 1.25
 """Demand over assortment from which on there is a gap; one over it the other way."""

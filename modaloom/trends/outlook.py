@@ -13,17 +13,16 @@ from scipy.stats import norm
 
 from modaloom.counting.ledger import Ledger, moment
 from modaloom.data.shop import Shop
-from modaloom.data.splits import DAY_S
 from modaloom.errors import ForecastError
 from modaloom.forecasting.changes import change_points
 from modaloom.forecasting.cold import cold_forecast
-from modaloom.forecasting.contract import Forecast, Forecaster, SeriesSet, Tell
+from modaloom.forecasting.contract import Forecast, Forecaster, SeriesSet
 from modaloom.forecasting.forecast import forecast
 from modaloom.forecasting.pool import DEFAULT_POOL
 from modaloom.numerics import unit_rows
 from modaloom.trends.board import Arrival, BackTest, ChangePoint, Outlook
 from modaloom.trends.loglinear import LogLinear
-from modaloom.types import BoolArray, FloatArray, Tokens
+from modaloom.types import DAY_S, BoolArray, FloatArray, Tell, Tokens
 
 Values = npt.NDArray[np.float64]
 RECENT_STEPS = 4

@@ -16,7 +16,6 @@ from modaloom.counting.catalogue import Catalogue, Dimension, read_catalogue
 from modaloom.counting.ledger import Ledger, moment, read_ledger
 from modaloom.counting.source import Source
 from modaloom.errors import QueryError
-from modaloom.forecasting.contract import Tell, silent
 from modaloom.recommend.words import all_words
 from modaloom.trends.alerts import find_alerts
 from modaloom.trends.baseline import make_baseline
@@ -28,7 +27,7 @@ from modaloom.trends.outlook import arrivals, broken, changes, make_series, outl
 from modaloom.trends.people import Grouping, People, Reach, read_groupings
 from modaloom.trends.setters import Setters, as_series, crowd_of, few_setters, find_setters, setter_shares
 from modaloom.trends.terms import mine_terms
-from modaloom.types import BoolArray, IntArray
+from modaloom.types import BoolArray, IntArray, Tell, silent
 
 Values = npt.NDArray[np.float64]
 STEADY_WORDS = 40

@@ -17,12 +17,11 @@ from scipy import sparse
 from modaloom.counting.catalogue import Dimension
 from modaloom.counting.ledger import Ledger
 from modaloom.counting.spelling import as_written, fold, plain_term
-from modaloom.forecasting.contract import Tell
 from modaloom.recommend.words import longest, saying, terms
 from modaloom.trends.board import Term
 from modaloom.trends.setters import as_series
 from modaloom.trends.verdicts import FALSE_SHARE, fit, q_values
-from modaloom.types import BoolArray, IntArray
+from modaloom.types import BoolArray, IntArray, Tell
 
 Values = npt.NDArray[np.float64]
 MOST_TERMS = 300

@@ -38,6 +38,7 @@ def test_open_paths_need_none(api: Api, path: str) -> None:
         ("GET", "/v1/admin/health", ADMIN),
         ("PUT", "/v1/admin/traffic", ADMIN),
         ("GET", "/v1/admin/metrics", ADMIN),
+        ("DELETE", "/v1/admin/bundles/tiny", ADMIN),
     ],
 )
 def test_a_lesser_key_is_not_enough(api: Api, method: str, path: str, needed: str) -> None:

@@ -15,11 +15,10 @@ from modaloom.api.boards import DEAD_S, JOB_STATE, LEAST_DAYS, Boards
 from modaloom.api.middleware.errors import Refused
 from modaloom.config import Settings, load_settings
 from modaloom.errors import QueryError
-from modaloom.models.towers import DAY_S
 from modaloom.storage.contract import Store
 from modaloom.storage.open import open_store
 from modaloom.trends.kept import BOARD_STATE, STAMP_STATE, load_board, save_board
-from modaloom.types import Event, Interaction
+from modaloom.types import DAY_S, Event, Interaction
 from tests.web.plausible import plausible_board
 
 HERE = __name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from modaloom.api.keys import Erasures, Tokens, load_keys, load_secret, renew_ke
 from modaloom.api.settings import load_serve_settings
 from modaloom.errors import ServeError, SettingsError
 from modaloom.storage.contract import Store
+from modaloom.storage.open import open_store
 
 
 def test_keys_are_made_once_and_kept_as_hashes(store: Store, tmp_path: Path) -> None:
@@ -49,8 +51,29 @@ def test_a_lost_key_is_renewed(store: Store) -> None:
     assert known.scope(new) == "shop"
     assert known.scope(made["shop"]) is None
     assert known.scope(made["page"]) == "page"
-    with pytest.raises(ServeError):
+    with pytest.raises(ServeError, match="Choose page, shop, admin"):
         renew_key(store, "owner")
+
+
+def test_the_command_tells_the_new_key(tmp_path: Path, command: Callable[..., tuple[int, str, str]]) -> None:
+    url = f"sqlite:///{tmp_path / 'own.db'}"
+    with open_store(url) as store:
+        _, made = load_keys(store, load_serve_settings())
+    code, _, err = command("renew-key", "owner", "--store", url)
+    assert code == 2
+    assert "unknown scope 'owner'. Choose page, shop, admin" in err
+    code, out, _ = command("renew-key", "admin", "--store", url)
+    assert code == 0
+    (new,) = [word for word in out.split() if word.startswith("ml_admin_")]
+    with open_store(url) as store:
+        known, _ = load_keys(store, load_serve_settings())
+    assert (known.scope(new), known.scope(made["admin"]), known.scope(made["shop"])) == ("admin", None, "shop")
+
+
+def test_keys_of_a_store_that_was_never_served_are_not_renewed(store: Store) -> None:
+    with pytest.raises(ServeError, match=r"no keys yet\. Check --store"):
+        renew_key(store, "admin")
+    assert set(load_keys(store, load_serve_settings())[1]) == {"page", "shop", "admin"}
 
 
 def test_all_workers_agree_on_tokens(store: Store) -> None:

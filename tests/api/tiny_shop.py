@@ -218,6 +218,13 @@ class TinyShop:
         self._bundles.append(folder.name)
         return folder.name
 
+    def remove_bundle(self, name: str) -> None:
+        if name not in self._bundles:
+            raise NotFoundError(f"no bundle {name!r}", hint="Known is tiny")
+        if self.traffic.get(name):
+            raise QueryError(f"the bundle {name!r} still has traffic")
+        self._bundles.remove(name)
+
 
 def open_tiny(folder: str, *, slow_s: float = 0.0, fail: bool = False) -> TinyShop:
     """What a worker builds; ``slow_s`` makes every list take its time."""

@@ -11,13 +11,12 @@ import torch
 
 from modaloom.build import PRIOR_WEIGHTS, LearnOptions, Memory, Modaloom, model_factories, validation_splits
 from modaloom.build.learner import VALIDATION_WINDOWS, prior_weights
-from modaloom.data.splits import DAY_S
 from modaloom.errors import EvaluationError, TrainingError
 from modaloom.metrics import ranking_metrics, top_n
 from modaloom.models.sparse_linear import SparseEase
 from modaloom.testing import ScorerSuite, checkerboard_world, taste_world
 from modaloom.testing.worlds import Truth
-from modaloom.types import Event, FloatArray, Snapshot
+from modaloom.types import DAY_S, Event, FloatArray, Snapshot
 
 torch.set_num_threads(1)
 OPTIONS = LearnOptions(size="small", epochs=2)

@@ -17,9 +17,7 @@ from modaloom.live.fleet import BUNDLES, TRAFFIC
 from modaloom.recommend.bundle import Bundle, load_bundle
 from modaloom.storage.contract import ShopUser, Store
 from modaloom.storage.open import open_store
-from modaloom.types import Event, Interaction, Item
-
-DAY_S = 86_400
+from modaloom.types import DAY_S, Event, Interaction, Item
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from modaloom.config import load_settings
 from modaloom.data import doubles
-from modaloom.data.doubles import borrow_words, first_of_each, group_doubles, model_keys, near_duplicates
+from modaloom.data.doubles import borrow_words, group_doubles, model_keys, near_duplicates
 from modaloom.data.shop import Shop, load_shop
 from modaloom.data.splits import take_snapshot
 from modaloom.encoders.catalogue import encode_items
@@ -111,17 +111,6 @@ def test_doubles_share_a_group_and_known_groups_stay(sample: Shop) -> None:
         ),
     )
     assert group_doubles(half).items["group_id"][3] == "mine"
-
-
-@given(
-    st.lists(st.integers(0, 9), min_size=1, max_size=10, unique=True),
-    st.lists(st.integers(0, 4), min_size=10, max_size=10),
-)
-def test_a_list_keeps_the_first_of_each(items: list[int], groups: list[int]) -> None:
-    kept = first_of_each(np.array(items), np.array(groups)).tolist()
-    assert [groups[item] for item in kept] == list(dict.fromkeys(groups[item] for item in items))
-    assert kept == [item for item in items if item in kept], "the order stays"
-    assert kept[0] == items[0]
 
 
 def test_the_built_in_garments_are_different_things(sample: Shop) -> None:

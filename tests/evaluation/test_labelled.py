@@ -12,6 +12,8 @@ from typing import Self
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from rich.console import Console
 
@@ -25,7 +27,6 @@ from modaloom.evaluation.labelled import (
     reliability,
     weighted_figures,
 )
-from modaloom.metrics import label_metrics
 from modaloom.models.labelled import Prior, softmax
 from modaloom.types import IntArray, Tokens
 
@@ -66,13 +67,42 @@ def evaluated(classes: int = 2, seeds: tuple[int, ...] = (0,), n: int = 900) -> 
     return evaluate_labels("A shop", data, models, seeds=seeds)
 
 
-def test_figures_equal_those_of_the_plain_metrics() -> None:
-    rng = np.random.default_rng(3)
-    labels, said = rng.random(200) < 0.4, np.round(rng.random(200), 2)
-    found = weighted_figures(np.stack([1 - said, said], axis=1), labels.astype(np.int64), np.ones((1, 200), np.float32))
-    for name, value in label_metrics(labels, said).items():
-        assert found[name][0] == pytest.approx(value, abs=1e-5), name
-    assert found["brier"][0] == pytest.approx(((said - labels) ** 2).mean())
+def binary_figures(labels: list[bool], said: list[float]) -> dict[str, float]:
+    """What is measured of probabilities of yes, each example counting once."""
+    both = np.stack([1 - np.array(said), said], axis=1)
+    found = weighted_figures(both, np.array(labels, dtype=np.int64), np.ones((1, len(said)), np.float32))
+    return {name: float(value[0]) for name, value in found.items()}
+
+
+def test_figures_by_hand() -> None:
+    found = binary_figures([True, True, False, False], [0.9, 0.4, 0.6, 0.1])
+    assert found["accuracy"] == found["precision"] == found["recall"] == found["f1"] == 0.5
+    assert found["auc"] == 0.75
+    assert found["log_loss"] == pytest.approx(-(math.log(0.9) * 2 + math.log(0.4) * 2) / 4)
+    assert found["brier"] == pytest.approx((0.01 + 0.36 + 0.36 + 0.01) / 4)
+    assert found["calibration_error"] == pytest.approx((0.1 + 0.6 + 0.6 + 0.1) / 4)
+
+
+def test_figures_at_the_edges() -> None:
+    sure = binary_figures([True, False], [1.0, 0.0])
+    assert sure["f1"] == sure["auc"] == sure["accuracy"] == 1.0
+    assert sure["calibration_error"] == 0.0
+    assert sure["log_loss"] < 1e-6
+    wrong = binary_figures([False, False], [0.2, 0.1])
+    assert wrong["f1"] == wrong["recall"] == 0.0
+    assert math.isnan(wrong["auc"])
+    assert math.isfinite(binary_figures([True], [0.0])["log_loss"])
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 4)), min_size=1, max_size=20))
+@settings(max_examples=150, deadline=None)
+def test_the_area_is_the_share_of_ordered_pairs(pairs: list[tuple[bool, int]]) -> None:
+    labels, said = [label for label, _ in pairs], [score / 4 for _, score in pairs]
+    yes = [one for one, label in zip(said, labels, strict=True) if label]
+    no = [one for one, label in zip(said, labels, strict=True) if not label]
+    wins = [(one > other) + 0.5 * (one == other) for one in yes for other in no]
+    area = binary_figures(labels, said)["auc"]
+    assert math.isnan(area) if not wins else area == pytest.approx(np.mean(wins), abs=1e-6)
 
 
 def test_counting_an_example_twice_is_having_it_twice() -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from modaloom.errors import ForecastError
 from modaloom.forecasting.backtest import answer, origins_of, roll
-from modaloom.forecasting.contract import SeriesSet, Values, silent
+from modaloom.forecasting.contract import SeriesSet, Values
 from modaloom.testing.forecasts import named, seasonal
+from modaloom.types import silent
 
 
 @dataclass

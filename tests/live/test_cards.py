@@ -10,10 +10,9 @@ import pytest
 from modaloom.live.cards import NEW_DAYS, SHOWN_SWATCHES, CardMaker
 from modaloom.live.catalogue import Catalogue
 from modaloom.messages import messages
-from modaloom.types import Item, Reason
+from modaloom.types import DAY_S, Item, Reason
 
 NOW = 1_800_000_000
-DAY_S = 86_400
 LABELS = {"zh": {"category": {"dress": "连衣裙"}, "colour": {"red": "红色"}}, "en": {"category": {"dress": "Dresses"}}}
 
 

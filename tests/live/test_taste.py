@@ -8,10 +8,9 @@ import pytest
 from modaloom.live.catalogue import Catalogue
 from modaloom.live.taste import DISLIKE_COST, TASTE_STRENGTH, TOO_DEAR_COST, Shopper, chips_of
 from modaloom.storage.contract import Feedback
-from modaloom.types import Event, Interaction, Item
+from modaloom.types import DAY_S, Event, Interaction, Item
 
 NOW = 1_800_000_000
-DAY_S = 86_400
 TARGETS = (Event.PURCHASE,)
 
 

@@ -25,9 +25,8 @@ from modaloom.models.baselines import (
 )
 from modaloom.models.linear import Ease
 from modaloom.testing import ScorerSuite, checkerboard_world, taste_world
-from modaloom.types import Event, Histories, Scorer, Snapshot
+from modaloom.types import DAY_S, Event, Histories, Scorer, Snapshot
 
-DAY_S = 86_400
 # implicit warns when the linear algebra library has threads of its own; that is a matter of speed, not of results
 pytestmark = pytest.mark.filterwarnings("ignore:OpenBLAS is configured:RuntimeWarning")
 

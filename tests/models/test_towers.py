@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from modaloom.models.recommender import FusionRecommender, RecommenderConfig, scores
 from modaloom.models.towers import (
     ABSENT,
-    DAY_S,
     SERVED_HISTORY,
     ItemTable,
     Queries,
@@ -26,7 +25,7 @@ from modaloom.models.towers import (
     score_queries_at,
     without_modality,
 )
-from modaloom.types import BoolArray, Event, FloatArray, Histories, IntArray
+from modaloom.types import DAY_S, BoolArray, Event, FloatArray, Histories, IntArray
 
 NAMES = ("image", "text", "behaviour")
 N_ITEMS, DIM = 30, 8

@@ -10,12 +10,9 @@ from modaloom.config import Settings
 from modaloom.data.shop import Shop
 from modaloom.quality.findings import Severity
 from modaloom.quality.looks import Looks, look_alikes, look_at_pictures, picture_findings
+from modaloom.types import silent
 
 MakeShop = Callable[..., Shop]
-
-
-def _silent(what: str, done: int, total: int) -> None:
-    pass
 
 
 def _garment(colour: str, seed: int, size: tuple[int, int] = (160, 240)) -> Image.Image:
@@ -39,7 +36,7 @@ def _shop(make_shop: MakeShop, groups: dict[str, str] | None = None) -> Shop:
 
 
 def _look(shop: Shop, settings: Settings) -> Looks:
-    return look_at_pictures(shop, settings, _silent)
+    return look_at_pictures(shop, settings, silent)
 
 
 def test_copies_are_found_and_others_are_not(make_shop: MakeShop, settings: Settings, tmp_path: Path) -> None:

@@ -29,9 +29,18 @@ from modaloom.ranking.demand import (
 )
 from modaloom.ranking.parts import Arrivals
 from modaloom.testing import checkerboard_world
-from modaloom.types import INTERACTION_COLUMNS, ITEM_COLUMNS, BoolArray, Event, Histories, IntArray, Snapshot, Tokens
+from modaloom.types import (
+    DAY_S,
+    INTERACTION_COLUMNS,
+    ITEM_COLUMNS,
+    BoolArray,
+    Event,
+    Histories,
+    IntArray,
+    Snapshot,
+    Tokens,
+)
 
-DAY_S = 86_400
 START = 1_600_000_000
 DAYS, PER_DAY, ON_SALE_DAYS = 200, 2, 30
 NOBODY = Histories.from_lists([[]], now=0)

@@ -24,10 +24,9 @@ from modaloom.ranking.parts import (
     group_numbers,
 )
 from modaloom.testing import taste_world
-from modaloom.types import Event, FloatArray, Histories, Snapshot, Tokens
+from modaloom.types import DAY_S, Event, FloatArray, Histories, Snapshot, Tokens
 
 NOW = 1_700_000_000
-DAY_S = 86_400
 WORLD, TRUTH = taste_world("image")
 
 

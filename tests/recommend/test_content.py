@@ -2,19 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from modaloom.config import load_settings
+from modaloom.config import Settings, load_settings
 from modaloom.data.shop import items_of
 from modaloom.errors import QueryError
+from modaloom.live.asks import Ask
+from modaloom.live.guide import Guide
+from modaloom.live.taste import Shopper
 from modaloom.ranking.parts import ContentKernel
 from modaloom.recommend.bundle import Bundle, load_bundle
 from modaloom.recommend.content import ContentReader
-from modaloom.types import Item
+from modaloom.recommend.pipeline import Query, Recommender
+from modaloom.types import FloatArray, Item
+
+
+class Prefixed:
+    """A tiny encoder of the E5 kind: what it was given, with its prefix, can be asked for afterwards."""
+
+    encoder_id = "tests/prefixed/1"
+    modality = "text"
+    dim = 512
+    given: list[str] = []  # noqa: RUF012 - one list for every copy that is loaded by name
+
+    def __init__(self, settings: Settings):
+        self.given.clear()
+
+    def encode(self, inputs: Sequence[str]) -> FloatArray:
+        return self._embed([f"passage: {text}" for text in inputs])
+
+    def encode_queries(self, inputs: Sequence[str]) -> FloatArray:
+        return self._embed([f"query: {text}" for text in inputs])
+
+    def _embed(self, texts: Sequence[str]) -> FloatArray:
+        self.given.extend(texts)
+        vectors = np.ones((len(texts), self.dim), dtype=np.float32)
+        vectors[:, 0] = [len(text) for text in texts]
+        return vectors
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +106,20 @@ def test_words_and_a_photo_alone(reader: ContentReader, items: list[Item]) -> No
     assert int(raw["image"][0].argmax()) == num
     assert all(scores.shape == (1, len(items)) for scores in raw.values())
     assert set(reader.scores("text", reader.vector("text", "dress"))) >= {"text"}
+
+
+def test_what_a_shopper_types_is_a_query_and_what_a_shop_writes_a_passage(bundle: Bundle, tmp_path: Path) -> None:
+    config = {**bundle.config, "encoders": {**bundle.config["encoders"], "text": Prefixed.encoder_id}}
+    prefixed = replace(bundle, config=config)
+    settings = load_settings(text_encoder=f"{__name__}.Prefixed", cache_dir=tmp_path)
+    assert Recommender(prefixed, settings).recommend(Query(text="silk dress"), n=3)
+    assert Prefixed.given == ["query: silk dress"]
+    guide = Guide("prefixed", prefixed, settings)
+    assert not guide.search(Ask(n=3), Shopper(None), bundle.snapshot.now, text="silk dress", photo=None)
+    assert Prefixed.given == ["query: silk dress"], "the service's search, here of a shop that has nothing on offer"
+    guide.reader.tokens([Item("new", titles={"en": "silk dress"})])
+    assert Prefixed.given == ["query: silk dress", "passage: silk dress"]
+    guide.placing.stop()
 
 
 def test_what_the_bundle_has_no_encoder_for(reader: ContentReader) -> None:

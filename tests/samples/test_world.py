@@ -11,8 +11,7 @@ from modaloom.samples.look import CATEGORIES, PRINTS
 from modaloom.samples.words import THEMES
 from modaloom.samples.world import GROUPS, LIKED, TRENDS, World, fits, make_world
 from modaloom.samples.write import FIRST_DAY
-
-DAY_S = 86_400
+from modaloom.types import DAY_S
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ from modaloom.trends.board import (
     Term,
     Trend,
 )
-from modaloom.types import INTERACTION_COLUMNS, ITEM_COLUMNS, Event
+from modaloom.types import DAY_S, INTERACTION_COLUMNS, ITEM_COLUMNS, Event
 
 NAMES = {"zh": "红色", "en": "red"}
 
@@ -62,7 +62,6 @@ def full_board() -> Board:
 
 
 START_S = 1_704_067_200  # Monday, 2024-01-01
-DAY_S = 86_400
 KINDS = ("rising", "falling", "seasonal", *(f"plain{letter}" for letter in "abcdefghi"))
 """Categories of the small world; the first three do what they are called."""
 

@@ -56,6 +56,7 @@ def test_the_better_bundle_is_told(compared: Compared, browser: Any, width: int,
         assert str(min(found["shoppers"])) in told
         wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, "nothing sticks out to the side"
+        assert page.get_by_role("button", name=page_messages(language)["admin"]["remove"]).count() == 0, "both answer"
         assert not faults
     finally:
         context.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -291,6 +292,25 @@ def test_the_admin_needs_the_key(visit: Visit) -> None:
     page.fill(".share", "40")
     page.click(f"button:has-text('{SAY['admin']['save']}')")
     page.wait_for_selector(f"text={SAY['admin']['sum']}")
+
+
+def test_a_bundle_comes_and_goes(visit: Visit, sample_bundle: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(sample_bundle, tmp_path / "passing"))
+    visited = visit(DESKTOP)
+    page = visited.open("/admin")
+    page.fill("#admin-key", KEYS["admin"])
+    page.keyboard.press("Enter")
+    page.fill(".load-bundle input", str(folder))
+    page.keyboard.press("Enter")
+    row = page.locator(".bundle", has=page.locator("h3", has_text="passing"))
+    row.wait_for()
+    row.get_by_role("button", name=SAY["admin"]["remove"]).click()
+    page.wait_for_selector(f"text={SAY['admin']['removed']}")
+    assert row.count() == 0
+    assert page.locator(".bundle").count() == 1, "the one that answers cannot be taken out"
+    assert page.get_by_role("button", name=SAY["admin"]["remove"]).count() == 0
+    assert folder.is_dir()
+    visited.faults[:] = [fault for fault in visited.faults if "comparison" not in fault]  # nothing was shown yet
 
 
 def test_everything_can_be_reached_with_the_keyboard(visit: Visit) -> None:

@@ -15,8 +15,6 @@ from modaloom.api.pictures.accept import jpeg_bytes
 from modaloom.data.pictures import open_picture
 from modaloom.errors import NotFoundError
 
-WIDTHS = (160, 320, 640, 1_080)
-
 
 class MediaFolder:
     """Pictures that were sent in, under random or content names that nobody can steer."""

@@ -101,6 +101,17 @@ async def add_bundle(service: TheService, caller: AdminCaller, body: BundleIn) -
     return await service.json_in(service.ingest_pool, work)
 
 
+@router.delete("/v1/admin/bundles/{name:path}", responses=BUNDLES)
+async def remove_bundle(service: TheService, caller: AdminCaller, name: Id) -> Response:
+    """Takes a bundle out that has no share of the shoppers, in every process; its folder stays on disk."""
+
+    def work() -> Json:
+        service.live.remove_bundle(name)
+        return _bundles(service)
+
+    return await service.json_in(service.ingest_pool, work)
+
+
 @router.put("/v1/admin/traffic", responses=BUNDLES)
 async def put_traffic(service: TheService, caller: AdminCaller, body: TrafficIn) -> Response:
     """Splits the shoppers between bundles."""

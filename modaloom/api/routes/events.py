@@ -15,13 +15,13 @@ from modaloom.api.schemas.shapes import Json
 from modaloom.api.service import Caller, PageCaller, Service, StrictRoute, TheService
 from modaloom.errors import NotFoundError
 from modaloom.storage.contract import Feedback
-from modaloom.types import Event, Interaction
+from modaloom.types import DAY_S, Event, Interaction
 
 router = APIRouter(tags=["events"], route_class=StrictRoute)
 PAGE_EVENTS = {"view", "search", "cart", "purchase"}
-PAGE_PAST_S = 7 * 86_400
+PAGE_PAST_S = 7 * DAY_S
 """How far back a page may date an event; a shop's backend may send its whole past."""
-AHEAD_S = 86_400
+AHEAD_S = DAY_S
 """How far a shop's clock may be ahead."""
 
 

@@ -24,7 +24,7 @@ from starlette.responses import Response
 from modaloom.api.middleware.errors import Refused
 from modaloom.api.service import COOKIE, Service, TheService, limited_by_address
 from modaloom.messages import board_messages, page_messages
-from modaloom.types import LANGUAGES
+from modaloom.types import DAY_S, LANGUAGES
 
 router = APIRouter(include_in_schema=False)
 LANGUAGE_COOKIE, THEME_COOKIE = "modaloom_language", "modaloom_theme"
@@ -39,7 +39,7 @@ DESK = {
     "arrivals": "/trends/new",
 }
 """Screens of the trend board, for the shop's people."""
-YEAR_S = 365 * 86_400
+YEAR_S = 365 * DAY_S
 WORKER = "service-worker.js"
 IMPORTED = re.compile(r"""^(?:import|export)\b[^"';]*["'](\.{1,2}/[^"']+)["']""", re.MULTILINE)
 

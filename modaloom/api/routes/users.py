@@ -18,6 +18,7 @@ from modaloom.api.schemas.asks import ConsentIn, Id, Language, ProfilePatch, Sho
 from modaloom.api.schemas.shapes import Json, profile_shape
 from modaloom.api.service import COOKIE, ME, PageCaller, Service, ShopCaller, StrictRoute, TheService, dumps
 from modaloom.storage.contract import PURPOSES, Consent, ShopUser
+from modaloom.types import DAY_S
 
 router = APIRouter(tags=["shoppers"], route_class=StrictRoute)
 ANONYMOUS = "anon-"
@@ -50,7 +51,7 @@ async def new_shopper(
     response.set_cookie(
         COOKIE,
         token,
-        max_age=service.settings.shopper_days * 86_400,
+        max_age=service.settings.shopper_days * DAY_S,
         httponly=True,
         samesite="lax",
         secure=request.url.scheme == "https" if secure is None else secure,

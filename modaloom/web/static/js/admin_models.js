@@ -48,7 +48,7 @@ function traffic(asAdmin, health, loaded, show) {
       "li",
       { class: "bundle" },
       h("div", {}, h("h3", {}, name), h("p", { class: "hint" }, [known.learned_at ? say("admin.learned", { date: day(known.learned_at) }) : "", figures].filter(Boolean).join(" · "))),
-      h("div", { class: "share-box" }, input, h("span", { "aria-hidden": "true" }, "%")),
+      h("div", { class: "share-box" }, input, h("span", { "aria-hidden": "true" }, "%"), loaded.traffic[name] ? null : remover(asAdmin, name, show)),
     );
   });
   const fault = h("p", { class: "fault", role: "alert" });
@@ -65,6 +65,24 @@ function traffic(asAdmin, health, loaded, show) {
     }
   });
   return h("div", { class: "rows" }, h("h3", {}, say("admin.traffic")), h("ul", { class: "bundles" }, rows), fault, save);
+}
+
+/** @param {import("./admin_health.js").AsAdmin} asAdmin @param {string} name @param {(now: any) => void} show */
+function remover(asAdmin, name, show) {
+  const out = button(
+    say("admin.remove"),
+    async () => {
+      try {
+        show(await asAdmin("DELETE", `/v1/admin/bundles/${encodeURIComponent(name)}`));
+        toast(say("admin.removed"));
+      } catch (error) {
+        toast(error instanceof ApiError ? error.message : say("said.failed"));
+      }
+    },
+    "quiet",
+  );
+  out.setAttribute("aria-label", say("admin.remove_name", { name }));
+  return out;
 }
 
 /** @param {import("./admin_health.js").AsAdmin} asAdmin @param {(now: any) => void} show */
