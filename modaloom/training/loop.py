@@ -136,10 +136,7 @@ def learn(
         )
         progress.losses.append(_train_epoch(model, mean, optimizer, content, batches, config))
         progress.epoch += 1
-        if not math.isfinite(progress.losses[-1]):
-            raise TrainingError(
-                f"the loss is {progress.losses[-1]} after epoch {progress.epoch}", hint="Lower learning_rate"
-            )
+        _refuse_no_number(progress)
         _validate(averaged, progress, validate)
         progress.mean = mean.state_dict()
         if after_epoch:
@@ -147,6 +144,12 @@ def learn(
     model.load_state_dict(progress.best or averaged.state_dict())
     model.eval()
     return progress
+
+
+def _refuse_no_number(progress: Progress) -> None:
+    loss = progress.losses[-1]
+    if not math.isfinite(loss):
+        raise TrainingError(f"the loss is {loss} after epoch {progress.epoch}", hint="Lower learning_rate")
 
 
 def _examples(snapshot: Snapshot, config: LoopConfig) -> Examples:
