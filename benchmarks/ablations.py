@@ -48,7 +48,7 @@ from modaloom.numerics import Whitening, squashed_zscore
 from modaloom.ranking.blend import choose_weights, prepare_exam
 from modaloom.ranking.parts import Part
 from modaloom.ranking.ranker import FUSION, Ranker
-from modaloom.training import batches, fitting
+from modaloom.training import batches, fitting, loop
 from modaloom.training.fitting import FittedFusion, FusionConfig, fit_fusion
 from modaloom.types import FloatArray, Histories, Snapshot, Tokens
 
@@ -158,6 +158,8 @@ LEARNING: dict[str, Variant] = {
     "leaving logQ out": Variant(loop={"popularity_correction": 1.0}),
     "cross-fitted behaviour": Variant(instead=((fitting, "_behaviour", _own_behaviour),)),
     "age of past events": Variant(instead=((EventWeights, "forward", _no_age),)),
+    "running mean of the weights": Variant(loop={"averaging": 0.0}),
+    "weights of modalities that learn faster": Variant(instead=((loop, "FASTER", 1.0),)),
     "fused view": Variant(instead=((FusionRecommender, "items", _changed(_no_fused_view)),)),
     "shopper's weights of modalities": Variant(instead=((FusionRecommender, "queries", _even_queries),)),
     "unusual agreement in those weights": Variant(instead=((FusionRecommender, "_unusual", _nothing_unusual),)),

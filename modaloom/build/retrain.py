@@ -36,8 +36,8 @@ LEAST_SHOPPERS = 50
 MAX_WINDOW_DAYS = 28
 MAX_SHOPPERS = 2_000
 LENGTH = 20
-SURE = 1.0
-"""The challenger's lead must be so many times its standard error."""
+SURE = 1.5
+"""The challenger's lead must be so many times its standard error: chance alone reaches that once in fifteen times."""
 PAGE = 20_000
 BLOCK = 256
 

@@ -8,7 +8,7 @@ import torch
 
 from modaloom.data.labels import LabelledData, View, split_labels
 from modaloom.errors import EvaluationError, TrainingError
-from modaloom.metrics import area_under_curve
+from modaloom.evaluation.labelled import weighted_figures
 from modaloom.models.labelled import HeadConfig, Logistic, Prior, log_loss
 from modaloom.training.labelled import (
     FusionClassifier,
@@ -52,7 +52,8 @@ def world(
 
 def auc(model: FusionClassifier | LabelLearner | Logistic, data: LabelledData) -> float:
     rows = split_labels(data).test
-    return area_under_curve(data.labels[rows] == 1, model.predict(data, rows)[:, 1])
+    everybody = np.ones((1, len(rows)), dtype=np.float32)
+    return float(weighted_figures(model.predict(data, rows), data.labels[rows], everybody, only=("auc",))["auc"][0])
 
 
 @pytest.mark.parametrize(("kind", "view", "other"), [("picture", "image", "text"), ("text", "text", "image")])
