@@ -201,11 +201,13 @@ def largest_per_column(block: sp.csc_matrix, keep: int) -> sp.csc_matrix:
         span = slice(block.indptr[column], block.indptr[column + 1])
         own = size[span]
         threshold = np.partition(own, -keep)[-keep]
-        chosen = own > threshold
-        level = np.flatnonzero(own == threshold)
-        chosen[level[np.argsort(block.indices[span][level])][: keep - int(chosen.sum())]] = True
+        chosen = own >= threshold
+        too_many = int(np.count_nonzero(chosen)) - keep
+        if too_many:
+            level = np.flatnonzero(own == threshold)
+            chosen[level[np.argsort(block.indices[span][level])][-too_many:]] = False
         kept[span] = chosen
-    before = np.concatenate([[0], np.cumsum(kept)])
-    largest = sp.csc_matrix((block.data[kept], block.indices[kept], before[block.indptr]), shape=block.shape)
+    starts = np.concatenate([[0], np.cumsum(np.minimum(lengths, keep))])
+    largest = sp.csc_matrix((block.data[kept], block.indices[kept], starts), shape=block.shape)
     largest.sort_indices()  # what is kept, not the whole block, whose columns may be many times longer
     return largest
