@@ -13,16 +13,21 @@ export const DESK_KEY = "modaloom.desk";
  */
 export function showDoor(place, { label, hint, fault = "", onKey, id = "door-key" }) {
   const input = h("input", { class: "input", type: "password", autocomplete: "off", required: true, id });
+  const told = h("p", { class: "fault", role: "alert" }, fault);
+  const enter = h("button", { class: "button solid", type: "submit" }, say("admin.enter"));
   const form = h(
     "form",
     { class: "panel door" },
     h("label", { class: "field" }, h("span", {}, label), input),
     h("p", { class: "hint" }, hint),
-    h("p", { class: "fault", role: "alert" }, fault),
-    h("button", { class: "button solid", type: "submit" }, say("admin.enter")),
+    told,
+    enter,
   );
   form.addEventListener("submit", (/** @type {Event} */ event) => {
     event.preventDefault();
+    // Whatever the answer is, it draws the place anew: a key typed meanwhile would be lost.
+    input.disabled = enter.disabled = true;
+    told.textContent = "";
     onKey(input.value.trim());
   });
   place.replaceChildren(form);
