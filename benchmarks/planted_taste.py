@@ -263,7 +263,7 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=4)
     parser.add_argument("--control-folds", type=int, default=1, help="folds to learn from shuffled purchases")
     parser.add_argument("--epochs", type=int, default=LoopConfig.epochs)
-    parser.add_argument("--learning-rate", type=float, default=1e-2)
+    parser.add_argument("--learning-rate", type=float, default=LoopConfig.learning_rate)
     parser.add_argument("--dim", type=int, default=64)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "planted_taste.json")
     asked = parser.parse_args()

@@ -26,7 +26,7 @@ from modaloom.ranking.ranker import FUSION, Lists, Ranker
 from modaloom.ranking.retrieve import block_size
 from modaloom.training.fitting import FittedFusion, fit_fusion, whiten
 from modaloom.training.loop import AfterEpoch, Resume
-from modaloom.types import DAY_S, BoolArray, FloatArray, Histories, Snapshot, Tokens
+from modaloom.types import DAY_S, BoolArray, Fingerprint, FloatArray, Histories, Snapshot, Tokens
 
 VALIDATION_WINDOWS = 4
 MAX_WINDOW_DAYS = 28
@@ -60,7 +60,7 @@ def _silent(message: str) -> None:
 class Memory:
     """What fitting several cuts of one log may share: none of it depends on anything later than its own cut."""
 
-    whitenings: dict[tuple[str, str, int, float], tuple[Whitening, Tokens]] = field(default_factory=dict)
+    whitenings: dict[tuple[Fingerprint, int], tuple[Whitening, Tokens]] = field(default_factory=dict)
     demand: dict[Cut, Features] = field(default_factory=dict)
     alike: Alike = field(default_factory=dict)
     shared: bool = True
@@ -84,7 +84,7 @@ class Memory:
         """Content tokens after whitening; the map depends on the catalogue's content alone."""
         made = {}
         for name, raw in tokens.items():
-            key = (name, raw.encoder_id, dim, float(raw.vectors.sum()) + float(raw.mask.sum()))
+            key = raw.fingerprint, dim
             if key not in self.whitenings:
                 whitening = Whitening.fit(raw.vectors, raw.mask, dim)
                 self.whitenings[key] = (whitening, whiten(raw, whitening))
@@ -181,7 +181,7 @@ class Modaloom:
 
     def whitening_arrays(self) -> dict[str, FloatArray]:
         """Maps from encoders' vectors to tokens, as ``whitening.npz`` holds them."""
-        maps = {key[0]: whitening for key, (whitening, _) in self.memory.whitenings.items()}
+        maps = {made.modality: whitening for whitening, made in self.memory.whitenings.values()}
         if self.fusion is not None and self.fusion.behaviour_whitening is not None:
             maps["behaviour"] = self.fusion.behaviour_whitening
         return {f"{name}.{part}": getattr(made, part) for name, made in maps.items() for part in ("mean", "axes")}

@@ -170,19 +170,25 @@ def group_doubles(snapshot: Snapshot, leaders: IntArray | None = None) -> Snapsh
     return replace(snapshot, items=snapshot.items.with_columns(group_id=pl.coalesce("group_id", doubled)))
 
 
+def group_numbers(snapshot: Snapshot) -> IntArray:
+    """Number of each item's model (n,); an item without a group is a group of its own."""
+    known = snapshot.items["group_id"]
+    nums = known.rank("dense").fill_null(0).to_numpy().astype(np.int64)
+    alone = nums == 0
+    nums[alone] = nums.max(initial=0) + 1 + np.arange(int(alone.sum()))
+    return nums
+
+
 def borrow_words(snapshot: Snapshot) -> Snapshot:
     """The same snapshot; an item without words, or without attributes, takes the mean of its model's other colours'."""
-    known = snapshot.items["group_id"].rank("dense").fill_null(0).to_numpy().astype(np.int64)
-    tokens = dict(snapshot.tokens)
-    for name in TOLD:
-        if name in tokens:
-            tokens[name] = _borrowed(tokens[name], known)
-    return replace(snapshot, tokens=tokens)
+    groups = group_numbers(snapshot)
+    lent = {name: _borrowed(made, groups) for name, made in snapshot.tokens.items() if name in TOLD}
+    return replace(snapshot, tokens={**snapshot.tokens, **lent})
 
 
 def _borrowed(tokens: Tokens, groups: IntArray) -> Tokens:
-    """Vectors of items without one, from those of the same group; group 0 is none."""
-    gaps = ~tokens.mask & (groups > 0)
+    """Vectors of items without one, from those of the same group."""
+    gaps = ~tokens.mask
     wanted, place = np.unique(groups[gaps], return_inverse=True)
     givers = np.flatnonzero(tokens.mask & np.isin(groups, wanted))
     if not len(givers):

@@ -15,11 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from modaloom.data.doubles import group_numbers
 from modaloom.data.splits import as_of
 from modaloom.models.behaviour import decayed_counts, shopper_weights
 from modaloom.models.towers import Past
 from modaloom.numerics import GrowingRows, Moments, moments_of
-from modaloom.ranking.parts import Arrivals, State, group_numbers
+from modaloom.ranking.parts import Arrivals, State
 from modaloom.ranking.retrieve import Answer, ConstantAnswer
 from modaloom.ranking.single import ConstantVoice, Voice
 from modaloom.types import DAY_S, FloatArray, Histories, Snapshot

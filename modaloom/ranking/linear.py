@@ -14,11 +14,11 @@ from modaloom.ranking.fast import Proposals, Table, table_of
 from modaloom.ranking.parts import Arrivals, had
 from modaloom.ranking.retrieve import Answer, SparseAnswer
 from modaloom.ranking.single import SparseVoice, Voice
-from modaloom.types import Histories, Snapshot
+from modaloom.types import Fingerprint, Histories, Snapshot
 
 LENT_SALES = 5.0
 """So many sales of an item tell as much of who wants it as its look-alikes' sales do."""
-Alike = dict[tuple[tuple[str, str, int, float], ...], sp.csc_matrix | None]
+Alike = dict[tuple[Fingerprint, ...], sp.csc_matrix | None]
 """What looks and reads alike, by the tokens that say so."""
 
 
@@ -41,10 +41,7 @@ class Linear(SparseEase):
 
     def alike(self, snapshot: Snapshot) -> sp.csc_matrix | None:
         """See :class:`~modaloom.models.sparse_linear.SparseEase`."""
-        key = tuple(
-            (name, made.encoder_id, int(made.mask.sum()), float(made.vectors.sum()))
-            for name, made in sorted(snapshot.tokens.items())
-        )
+        key = tuple(made.fingerprint for _, made in sorted(snapshot.tokens.items()))
         if key not in self._seen:
             self._seen.clear()
             self._seen[key] = super().alike(snapshot)

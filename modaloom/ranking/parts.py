@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from modaloom.data.doubles import group_numbers
 from modaloom.models.behaviour import event_weights, history_matrix, history_weights
 from modaloom.models.towers import Past, groups_of, pad_histories
 from modaloom.numerics import GrowingRows, Moments, moments_of, summed
@@ -36,7 +37,7 @@ class Arrivals:
 
     places: IntArray  # (k,) their numbers; new ones lie behind the last number so far, without gaps
     tokens: Mapping[str, Tokens]  # whitened unit vectors by modality, (k, d)
-    groups: IntArray  # (k,) numbers of their models, as :func:`group_numbers` gives them
+    groups: IntArray  # (k,) numbers of their models, as :func:`~modaloom.data.doubles.group_numbers` gives them
     like: IntArray | None = None  # (k, j) numbers of the items that are most like each of them, -1 where fewer
 
 
@@ -353,15 +354,6 @@ class Variants:
         """Takes over what :meth:`state` gave."""
         self.half_life_days = float(state["half_life_days"])
         return self._take(state["groups"])
-
-
-def group_numbers(snapshot: Snapshot) -> IntArray:
-    """Number of each item's model (n,); an item without a group is a group of its own."""
-    known = snapshot.items["group_id"]
-    nums = known.rank("dense").fill_null(0).to_numpy().astype(np.int64)
-    alone = nums == 0
-    nums[alone] = nums.max(initial=0) + 1 + np.arange(int(alone.sum()))
-    return nums
 
 
 def had(histories: Histories, n_items: int, half_life_days: float | None) -> tuple[IntArray, FloatArray]:

@@ -20,9 +20,9 @@ from modaloom.ranking.retrieve import block_size
 from modaloom.training.loop import AfterEpoch, LoopConfig, Progress, Resume, learn
 from modaloom.types import BoolArray, FloatArray, IntArray, Snapshot, Tokens
 
-VALIDATION_USERS = 200, 1_000
+JUDGES = 200, 1_000
 """Least and most shoppers that an epoch is judged by."""
-VALIDATION_SCORES = 4_000_000
+JUDGED_SCORES = 4_000_000
 """Between those, so many shoppers that as many pairs of them with items are scored: few are a noisy judge, and asking
 should take no longer than learning."""
 LEAST_BEHAVIOUR_ITEMS = 32
@@ -201,8 +201,8 @@ def _some_users(validation: Sequence[Split]) -> list[Split]:
     chosen: list[Split] = []
     if not validation:
         return chosen
-    least, most = VALIDATION_USERS
-    left = min(max(VALIDATION_SCORES // validation[0].snapshot.n_items, least), most)
+    least, most = JUDGES
+    left = min(max(JUDGED_SCORES // validation[0].snapshot.n_items, least), most)
     for split in reversed(validation):
         if left <= 0:
             break

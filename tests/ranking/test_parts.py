@@ -11,18 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modaloom.data.doubles import group_numbers
 from modaloom.metrics import ranking_metrics, top_n
 from modaloom.numerics import unit_rows
 from modaloom.ranking.demand import Demand, Newness
 from modaloom.ranking.linear import Linear
-from modaloom.ranking.parts import (
-    MAX_HISTORY,
-    ContentKernel,
-    Part,
-    Repurchase,
-    Variants,
-    group_numbers,
-)
+from modaloom.ranking.parts import MAX_HISTORY, ContentKernel, Part, Repurchase, Variants
 from modaloom.testing import taste_world
 from modaloom.types import DAY_S, Event, FloatArray, Histories, Snapshot, Tokens
 
