@@ -8,22 +8,41 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import time
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
+
+SHARE = 0.03
+"""Of the time that passes, so much may be spent on giving back."""
+
+
+@dataclass
+class _Last:
+    ended: float = float("-inf")
+    took: float = 0.0
+
+
+_LAST = _Last()
 
 
 def give_back() -> bool:
     """Gives pages of the heap that nobody uses to the system; False where the C library has no call for that.
 
-    Takes some milliseconds, so it is for the pauses between long pieces of work.
+    For the pauses between pieces of work, however short these are: the larger the process, the longer it takes, up to
+    tenths of a second. So it does nothing where too little time has passed since it last did, by :data:`SHARE`.
 
     Source: malloc_trim(3) of the GNU C library.
     """
     trim = _trim()
     if trim is None:
         return False
-    gc.collect()
-    trim(0)
+    started = time.monotonic()
+    if (started - _LAST.ended) * SHARE >= _LAST.took:
+        gc.collect()
+        trim(0)
+        _LAST.ended = time.monotonic()
+        _LAST.took = _LAST.ended - started
     return True
 
 

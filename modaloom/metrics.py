@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from modaloom.numerics import best_columns
 from modaloom.types import BoolArray, FloatArray, IntArray
 
 Values = npt.NDArray[np.float64]
@@ -22,15 +23,11 @@ def top_n(scores: FloatArray, n: int, allowed: BoolArray | None = None) -> IntAr
     ``allowed`` (items,) or (b, items) says what may be listed; lists that run out end in -1.
     """
     scores = scores if allowed is None else np.where(allowed, scores, -np.inf)
-    n = min(n, scores.shape[1])
-    threshold = np.partition(scores, -n, axis=1)[:, -n, None]
-    lists = np.full((len(scores), n), -1, dtype=np.int64)
-    for row in range(len(scores)):
-        picks = np.flatnonzero(scores[row] >= threshold[row])
-        order = picks[np.lexsort((picks, -scores[row, picks]))][:n]
-        order = order[np.isfinite(scores[row, order])]
-        lists[row, : len(order)] = order
-    return lists
+    columns = best_columns(scores, n)
+    values = np.take_along_axis(scores, columns, axis=1)
+    order = np.argsort(-values, axis=1, kind="stable")
+    lists = np.where(np.isfinite(values), columns, -1)
+    return np.take_along_axis(lists, order, axis=1)
 
 
 def hits(lists: IntArray, truth: Sequence[IntArray]) -> BoolArray:

@@ -41,3 +41,20 @@ def test_freed_memory_goes_back() -> None:
 def test_where_there_is_no_such_call_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heap, "_trim", lambda: None)
     assert not heap.give_back()
+
+
+def test_it_takes_a_small_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, calls = [100.0], []
+
+    def trim(_: int) -> None:
+        calls.append(clock[0])
+        clock[0] += 0.3  # what one takes in a large process
+
+    monkeypatch.setattr(heap, "_trim", lambda: trim)
+    monkeypatch.setattr(heap, "_LAST", heap._Last())
+    monkeypatch.setattr(heap.time, "monotonic", lambda: clock[0])
+    for _ in range(200):  # pieces of work of a fifth of a second each
+        assert heap.give_back()
+        clock[0] += 0.2
+    assert calls[0] == 100.0
+    assert 3 <= len(calls) <= 1 + 0.03 * (clock[0] - 100.0) / 0.3

@@ -9,7 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from modaloom.numerics import Whitening, principal_axes, randomised_svd, squashed_zscore, unit_rows
+from modaloom.numerics import (
+    Whitening,
+    best_columns,
+    nth_largest,
+    principal_axes,
+    randomised_svd,
+    squashed_zscore,
+    unit_rows,
+)
 
 numbers = st.floats(-1000, 1000, width=32).map(lambda value: round(value, 2))
 matrices = st.tuples(st.integers(1, 5), st.integers(1, 8)).flatmap(lambda s: arrays(np.float32, s, elements=numbers))
@@ -107,3 +115,34 @@ def test_whitening_gives_unit_rows_that_spread_evenly() -> None:
     spread = np.sqrt(np.linalg.eigvalsh(np.cov(made[mask].T)))
     assert spread.max() / spread.min() < 2
     assert Whitening.fit(vectors, mask, 9).apply(vectors).shape == (400, 9)
+
+
+@given(
+    st.integers(1, 5),
+    st.integers(1, 3_000),
+    st.integers(1, 300),
+    st.sampled_from(["some", "few", "one"]),
+    st.integers(),
+)
+@settings(max_examples=150, deadline=None)
+def test_the_best_columns_are_those_of_a_stable_sort(rows: int, width: int, k: int, kinds: str, seed: int) -> None:
+    """Rows of many numbers, of few different ones, and of zeros with a few others, as sparse models give them."""
+    rng = np.random.default_rng(abs(seed))
+    scores = rng.normal(size=(rows, width)).astype(np.float32)
+    if kinds == "few":
+        scores = np.round(scores)
+    elif kinds == "one":
+        scores[rng.random(scores.shape) < 0.98] = 0.0
+    scores[rng.random(scores.shape) < 0.1] = -np.inf  # what may not be listed
+    k = min(k, width)
+    wanted = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    assert best_columns(scores, k).tolist() == np.sort(wanted, axis=1).tolist()
+    assert nth_largest(scores, k).tolist() == scores[np.arange(rows), wanted[:, -1]].tolist()
+
+
+def test_the_best_columns_do_not_hold_on_to_what_was_compared() -> None:
+    """With equal scores at the end, too: the columns were a view of the order of everything."""
+    scores = np.zeros((50, 4_000), dtype=np.float32)
+    columns = best_columns(scores, 7)
+    owner = columns if columns.base is None else columns.base
+    assert owner.nbytes <= 50 * 4_000 / 4

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 
 from modaloom.models.behaviour import decayed_counts, event_weights, history_matrix, interaction_matrix
 from modaloom.models.linear import largest_in_columns, largest_per_column, solved_for_all
-from modaloom.numerics import EPSILON, unit_rows
+from modaloom.numerics import EPSILON, best_columns, unit_rows
 from modaloom.types import FloatArray, Histories, IntArray, Snapshot, Tokens
 
 NEIGHBOURS = 20
@@ -229,7 +229,7 @@ def nearest_by_cosine(tokens: Tokens, neighbours: int) -> sp.csc_matrix:
         cosines = vectors[own] @ vectors[others].T
         cosines[own[:, None] == others[None, :]] = 0.0
         width = min(neighbours, len(others))
-        best = np.sort(np.argpartition(-cosines, width - 1, axis=1)[:, :width], axis=1)
+        best = best_columns(cosines, width)
         rows.append(present[others[best]].ravel())
         columns.append(np.repeat(present[own], width))
         values.append(np.maximum(np.take_along_axis(cosines, best, axis=1), 0.0).ravel())

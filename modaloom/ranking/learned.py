@@ -18,9 +18,9 @@ from modaloom.models.towers import (
     score_queries_at,
     without_modality,
 )
-from modaloom.numerics import GrowingRows, Moments, moments_of
+from modaloom.numerics import GrowingRows, Moments, best_columns, moments_of
 from modaloom.ranking.fast import Reach, fast_for
-from modaloom.ranking.nearest import NEIGHBOURS, Neighbours, best_columns, nearest_many, pays
+from modaloom.ranking.nearest import NEIGHBOURS, Neighbours, nearest_many, pays
 from modaloom.ranking.retrieve import reference_items
 from modaloom.ranking.single import FusionReference, FusionVoice
 from modaloom.types import Event, FloatArray, Histories, IntArray

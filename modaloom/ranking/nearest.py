@@ -140,22 +140,6 @@ class Neighbours:
         self._weights = GrowingRows(np.zeros((0, k), dtype=np.float32))
 
 
-def best_columns(scores: FloatArray, k: int) -> IntArray:
-    """The ``k`` best columns (b, k) of each row of scores, in no order; of equal ones at the end those in front."""
-    if k >= scores.shape[1]:
-        return np.broadcast_to(np.arange(scores.shape[1]), scores.shape).astype(np.int64)
-    least = np.partition(scores, -k, axis=1)[:, -k, None]
-    rows, columns = np.nonzero(scores >= least)
-    if len(rows) > k * len(scores):
-        last = scores[rows, columns] == least[rows, 0]
-        number = np.cumsum(last)  # of the last ones so far, those of earlier rows included
-        starts = np.searchsorted(rows, np.arange(len(scores)))
-        before, above = (number - last)[starts], np.bincount(rows[~last], minlength=len(scores))
-        kept = ~last | (number - before[rows] <= k - above[rows])
-        columns = columns[kept]
-    return columns.reshape(len(scores), k)
-
-
 def nearest_many(
     keys: FloatArray,
     queries_of: Callable[[IntArray], FloatArray],

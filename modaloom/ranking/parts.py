@@ -18,9 +18,9 @@ import scipy.sparse as sp
 from modaloom.data.doubles import group_numbers
 from modaloom.models.behaviour import event_weights, history_matrix, history_weights
 from modaloom.models.towers import Past, groups_of, pad_histories
-from modaloom.numerics import GrowingRows, Moments, moments_of, summed
+from modaloom.numerics import GrowingRows, Moments, best_columns, moments_of, summed
 from modaloom.ranking.fast import Proposals, Reach, fast_for, table_of
-from modaloom.ranking.nearest import NEIGHBOURS, Neighbours, best_columns, nearest_many, pays
+from modaloom.ranking.nearest import NEIGHBOURS, Neighbours, nearest_many, pays
 from modaloom.ranking.retrieve import Answer, SparseAnswer, reference_items, with_middle
 from modaloom.ranking.single import KernelReference, KernelVoice, SparseVoice, Voice
 from modaloom.ranking.sums import packed

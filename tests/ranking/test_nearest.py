@@ -9,15 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
-from modaloom.numerics import unit_rows
+from modaloom.numerics import best_columns, unit_rows
 from modaloom.ranking.nearest import (
     MANY_ITEMS,
     MANY_QUERIES,
     Neighbours,
     OneCoreEach,
-    best_columns,
     in_threads,
     nearest_many,
     pays,
@@ -91,29 +89,6 @@ def test_an_inverted_file_pays_for_much_only() -> None:
     assert pays(much, MANY_ITEMS)
     assert not pays(much[:-1], MANY_ITEMS)
     assert not pays(much, MANY_ITEMS - 1)
-
-
-@settings(max_examples=60)
-@given(
-    hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=9), elements=st.integers(-3, 3)),
-    st.integers(1, 10),
-)
-def test_the_best_columns_are_the_best(scores: FloatArray, k: int) -> None:
-    columns = best_columns(scores, k)
-    assert columns.shape == (len(scores), min(k, scores.shape[1]))
-    for row, own in zip(scores, columns, strict=True):
-        assert len(set(own.tolist())) == len(own)
-        assert sorted(row[own]) == sorted(row)[len(row) - len(own) :]
-        first = np.argsort(-row, kind="stable")[: len(own)]
-        assert set(own.tolist()) == set(first.tolist()), "of equal ones those in front"
-
-
-def test_what_is_found_does_not_hold_on_to_what_was_compared() -> None:
-    """With equal scores at the end, too: the columns were a view of the order of everything."""
-    scores = np.zeros((50, 4_000), dtype=np.float32)
-    columns = best_columns(scores, K)
-    owner = columns if columns.base is None else columns.base
-    assert owner.nbytes <= 50 * 4_000 / 4
 
 
 asked = st.lists(

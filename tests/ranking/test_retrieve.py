@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from modaloom.metrics import top_n
 from modaloom.models.towers import ItemTable, Queries, UserTower
-from modaloom.numerics import squashed_zscore, unit_rows
+from modaloom.numerics import best_columns, squashed_zscore, unit_rows
 from modaloom.ranking import fast, retrieve
 from modaloom.ranking import ranker as ranking
 from modaloom.ranking.demand import Demand, Newness
 from modaloom.ranking.linear import Linear
-from modaloom.ranking.nearest import Neighbours, best_columns, in_threads
+from modaloom.ranking.nearest import Neighbours, in_threads
 from modaloom.ranking.parts import ContentKernel, Part, Repurchase, Variants
 from modaloom.ranking.ranker import FUSION, Lists, Ranker
 from modaloom.ranking.retrieve import (

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from modaloom.models.towers import ABSENT, ItemTable, Past, Queries, score_queries, without_modality
 from modaloom.numerics import (
     Moments,
+    best_columns,
     distinct,
     moments_of,
     moments_of_few,
@@ -22,7 +23,7 @@ from modaloom.numerics import (
 )
 from modaloom.ranking.fast import Proposals, table_of
 from modaloom.ranking.learned import fusion_reference
-from modaloom.ranking.nearest import Neighbours, best_columns
+from modaloom.ranking.nearest import Neighbours
 from modaloom.ranking.retrieve import normalised, reference_items
 from modaloom.ranking.single import (
     ConstantVoice,
