@@ -190,12 +190,13 @@ class SparseEase:
         """
         trust = (sold / (sold + np.float32(self.lend))).astype(np.float32)
         lenders = (sp.diags(trust) @ content).tocsc()
+        lenders.eliminate_zeros()
         total = np.asarray(lenders.sum(axis=0), dtype=np.float32).ravel()
         borrowed = np.where(total > 0, 1.0 - trust, 0.0).astype(np.float32)
-        shares = (lenders @ sp.diags(borrowed / np.maximum(total, EPSILON))).tocsc()
+        shares = lenders @ sp.diags(borrowed / np.maximum(total, EPSILON)) + sp.diags(1.0 - borrowed)
+        shares = shares.tocsc().astype(np.float32)
         for span in self._spans(own.shape[1]):
-            lent = _without_self((own @ shares[:, span]).tocsc(), span.start)
-            yield largest_per_column((own[:, span] @ sp.diags(1.0 - borrowed[span]) + lent).tocsc(), self.keep)
+            yield largest_per_column(_without_self((own @ shares[:, span]).tocsc(), span.start), self.keep)
 
     def alike(self, snapshot: Snapshot) -> sp.csc_matrix | None:
         """Mean over the modalities of the cosines of each item's nearest, (n, n)."""
