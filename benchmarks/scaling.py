@@ -2,7 +2,8 @@
 
     python benchmarks/scaling.py [--sizes 10000 100000 1000000] [--steps linear demand ...] [--resume]
 
-*linear*: fit of the closed-form part, 8 purchases an item (``linear.py``'s shop). *neighbours*: those of 10,000 past
+*linear*: fit of the closed-form part, 8 purchases an item (``linear.py``'s shop). *lent*: the same as the learner has
+it, with words that say what is alike, whose weights few-sold items are lent. *neighbours*: those of 10,000 past
 items among all, the inverted file built for it included. *vectors*: the index of ``storage/vectors.py`` built over 128
 numbers an item. *demand*: the regression on four earlier windows with one modality of content. *epoch*: one epoch of
 the learned fusion with everything around it (behaviour vectors, cross-fitted; the table of items). *lists*: 1,000 lists
@@ -35,6 +36,7 @@ from modaloom.files import write_json
 from modaloom.models.sparse_linear import SparseEase
 from modaloom.numerics import unit_rows
 from modaloom.ranking.demand import Demand
+from modaloom.ranking.linear import Linear
 from modaloom.storage.vectors import VectorIndex
 from modaloom.types import DAY_S, FloatArray, Snapshot, Tokens
 
@@ -77,6 +79,11 @@ def dated(n_items: int) -> Snapshot:
 def linear(n_items: int) -> Callable[[], object]:
     snapshot = synthetic(n_items)
     return lambda: SparseEase().fit(snapshot)
+
+
+def lent(n_items: int) -> Callable[[], object]:
+    snapshot = dated(n_items)
+    return lambda: Linear().fit(snapshot)
 
 
 def neighbours(n_items: int) -> Callable[[], object]:
@@ -126,6 +133,7 @@ def lists(n_items: int) -> Callable[[], object]:
 
 STEPS: dict[str, Step] = {
     "linear": linear,
+    "lent": lent,
     "neighbours": neighbours,
     "vectors": vectors,
     "demand": demand,
