@@ -242,9 +242,11 @@ def best_columns(scores: npt.NDArray[Any], k: int) -> IntArray:
 
     All columns where there are no more.
     """
-    if k >= scores.shape[1]:
-        return np.broadcast_to(np.arange(scores.shape[1]), scores.shape).astype(np.int64)
+    k = min(k, scores.shape[1])
     columns = np.empty((len(scores), k), dtype=np.int64)
+    if k in (0, scores.shape[1]):
+        columns[:] = np.arange(k)
+        return columns
     for row, least in enumerate(nth_largest(scores, k)):
         picks = np.flatnonzero(scores[row] >= least)
         if len(picks) > k:

@@ -146,3 +146,11 @@ def test_the_best_columns_do_not_hold_on_to_what_was_compared() -> None:
     columns = best_columns(scores, 7)
     owner = columns if columns.base is None else columns.base
     assert owner.nbytes <= 50 * 4_000 / 4
+
+
+def test_the_best_columns_of_nothing_and_of_too_little() -> None:
+    scores = np.array([[3.0, 1.0, 2.0]])
+    assert best_columns(scores, 0).shape == (1, 0)
+    assert best_columns(scores, 9).tolist() == [[0, 1, 2]]
+    assert best_columns(scores[:0], 2).shape == (0, 2)
+    assert best_columns(np.zeros((2, 0)), 5).shape == (2, 0)
