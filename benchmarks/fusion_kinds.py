@@ -126,28 +126,28 @@ def chosen(only: str) -> dict[str, FusionConfig]:
 
 
 def study(splits: Sequence[Split], seeds: Sequence[int], asked: argparse.Namespace, shop: str) -> None:
-    """All variants on all splits and seeds; the file is written again after every round."""
+    """All variants on all splits and seeds; the file is written again after every window."""
     compared = chosen(asked.only)
     rows: dict[str, list[dict[str, Values]]] = {name: [] for name in compared}
     seconds: dict[str, list[float]] = {name: [] for name in rows}
     sizes: dict[str, int] = {}
-    for split in splits:
+    for number, split in enumerate(splits, start=1):
         for seed in seeds:
             for name, config in compared.items():
                 values, took, sizes[name] = measure(config, split, seed=seed, trained=name != UNTRAINED)
                 rows[name].append(values)
                 seconds[name].append(took)
                 print(f"{split.name}, seed {seed}, {name}: {values['recall'].mean():.4f}, {took:.0f} s", flush=True)
-            results = summary(rows, seconds, len(seeds))
-            content = {
-                "shop": shop,
-                "windows": [split.name for split in splits],
-                "seeds": list(seeds),
-                "parameters": sizes,
-                "models": results,
-            }
-            asked.out.parent.mkdir(parents=True, exist_ok=True)
-            asked.out.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        results = summary(rows, seconds, len(seeds))
+        content = {
+            "shop": shop,
+            "windows": [split.name for split in splits[:number]],
+            "seeds": list(seeds),
+            "parameters": sizes,
+            "models": results,
+        }
+        asked.out.parent.mkdir(parents=True, exist_ok=True)
+        asked.out.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     print(table(results))
 
 
