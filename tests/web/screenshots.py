@@ -62,6 +62,12 @@ BECOME = """async () => {
     return pictured[0].item_id;
 }"""
 
+PICTURED = """() => [...document.images].every(one => {
+    const { width, top, left } = one.getBoundingClientRect();
+    return one.complete || !width || top > innerHeight || left > innerWidth;
+})"""
+"""Whether every picture that can be seen is there; on a busy machine the network is idle before that."""
+
 
 def main(url: str, folder: Path, key: str = "") -> None:
     """Takes all of them, those of the trend board only with a key."""
@@ -88,6 +94,7 @@ def main(url: str, folder: Path, key: str = "") -> None:
             if click:
                 page.click(click)
                 page.wait_for_selector("dialog[open]")
+            page.wait_for_function(PICTURED)
             page.wait_for_timeout(400)
             page.screenshot(path=folder / f"{name}-{width}-{language}-{theme}.jpg", type="jpeg", quality=80)
             context.close()
