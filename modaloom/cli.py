@@ -234,7 +234,7 @@ def serve(
     host: Annotated[str | None, typer.Option("--host", help="127.0.0.1 by default; 0.0.0.0 for all addresses.")] = None,
     port: Annotated[int | None, typer.Option("--port", min=0, max=65_535, help="8000 by default.")] = None,
     workers: Annotated[int | None, typer.Option("--workers", min=1, max=64, help="Processes; 1 by default.")] = None,
-    today: Annotated[bool, typer.Option("--today", help="Move a new store's calendar to today.")] = False,
+    today: Annotated[bool, typer.Option("--today", help="Move a new store's calendar to this week.")] = False,
 ) -> None:
     """Serve a bundle: the HTTP API and the page."""
     from modaloom.serving import run_service

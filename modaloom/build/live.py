@@ -28,6 +28,7 @@ SEEDED = "seeded"
 SEEDING = "seeding"
 """Key in the store's state: what a store is being filled with, and how, until all of it is there."""
 PAGE = 5_000
+WEEK_S = 7 * DAY_S
 Thing = TypeVar("Thing")
 
 
@@ -45,7 +46,7 @@ def open_live_shop(
         bundle_folder: what is to answer; None for what the store says.
         store_url: where the store is; a new one is made, and begins with the bundle's items, users and events.
         settings: of the encoders.
-        today: move a new store's calendar so that the bundle's last day is today, as a demonstration wants it.
+        today: move a new store's calendar so that the bundle's last week is this one, as a demonstration wants it.
         tell: progress of filling a new store.
 
     Raises:
@@ -114,7 +115,8 @@ def _seed(store: Store, bundle: Bundle, name: str, *, today: bool, tell: Tell) -
     """Fills a store. Killed in the middle, it goes on with the same event ids and calendar: nothing is there twice."""
     snapshot, begun = bundle.snapshot, json.loads(store.state(SEEDING) or "null")
     if begun is None:
-        shift = max((int(time.time()) - snapshot.now) // DAY_S, 0) * DAY_S if today and snapshot.now else 0
+        weeks = max((int(time.time()) - snapshot.now) // WEEK_S, 0) if today and snapshot.now else 0
+        shift = weeks * WEEK_S  # by days, two years of whole weeks would be less on some weekdays, and have no forecast
         begun = {"bundle": name, "shift_s": shift, "items": store.catalogue_version() == 0}
         store.set_state(SEEDING, json.dumps(begun))
     elif not same_contents(begun["bundle"], name):

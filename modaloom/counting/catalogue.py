@@ -217,7 +217,8 @@ class _Making:
         values = [f"< {shown[0]}", *(f"{low}–{high}" for low, high in itertools.pairwise(shown))]
         values.append(f"≥ {shown[-1]}")
         sign = self.shop.spec.currency
-        names = [dict.fromkeys(LANGUAGES, f"{sign}{value}" if sign else value) for value in values]
+        told = [f"< {sign}{shown[0]}", *(f"{sign}{value}" for value in values[1:-1]), f"≥ {sign}{shown[-1]}"]
+        names = [dict.fromkeys(LANGUAGES, name) for name in told]
         rows = [(int(bands[item]), item) for item in np.flatnonzero(known).tolist()]
         return self._dimension("price", values, names, rows, None, asked=False)
 

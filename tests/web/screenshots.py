@@ -1,6 +1,7 @@
 """Takes the pictures of ``docs/screenshots`` from a running demo.
 
-``python -m tests.web.screenshots URL FOLDER [KEY]``; the trend board's need a shop or admin key.
+``python -m tests.web.screenshots URL FOLDER [KEY]``; the trend board's need a shop or admin key. ``page.jpg`` is three
+of them side by side, for the README.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import shutil
 import sys
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from tests.web.conftest import ARGUMENTS, DESKTOP, PHONE
 
@@ -38,9 +41,11 @@ SHOTS: tuple[tuple[str, str, int, str, str, str | None], ...] = (
     ("gaps", "/trends/gaps", PHONE, "en", "light", None),
     ("arrivals", "/trends/new", DESKTOP, "en", "light", None),
 )
+"""Name, screen, width, language, theme, and what is clicked."""
 TALL = {"trends": 1_250, "trend": 1_300, "gaps": 1_100, "terms": 1_000}
 """Heights of screens of which more must be seen."""
-"""Name, screen, width, language, theme, and what is clicked."""
+JOINED = ("home-1440-en-light", "me-390-zh-dark", "search-390-en-light")
+JOINED_PX, GAP_PX = 690, 14
 BECOME = """async () => {
     const key = JSON.parse(document.getElementById("boot").textContent).key;
     const headers = {"X-API-Key": key, "Content-Type": "application/json"};
@@ -56,6 +61,12 @@ BECOME = """async () => {
     }
     return pictured[0].item_id;
 }"""
+
+PICTURED = """() => [...document.images].every(one => {
+    const { width, top, left } = one.getBoundingClientRect();
+    return one.complete || !width || top > innerHeight || left > innerWidth;
+})"""
+"""Whether every picture that can be seen is there; on a busy machine the network is idle before that."""
 
 
 def main(url: str, folder: Path, key: str = "") -> None:
@@ -83,10 +94,28 @@ def main(url: str, folder: Path, key: str = "") -> None:
             if click:
                 page.click(click)
                 page.wait_for_selector("dialog[open]")
+            page.wait_for_function(PICTURED)
             page.wait_for_timeout(400)
             page.screenshot(path=folder / f"{name}-{width}-{language}-{theme}.jpg", type="jpeg", quality=80)
             context.close()
         browser.close()
+    join(folder)
+
+
+def join(folder: Path) -> None:
+    """Some of the pictures beside each other, all of one height, as ``page.jpg``."""
+    pictures = []
+    for name in JOINED:
+        with Image.open(folder / f"{name}.jpg") as image:
+            pictures.append(
+                image.resize((round(image.width * JOINED_PX / image.height), JOINED_PX), Image.Resampling.LANCZOS)
+            )
+    width = sum(picture.width for picture in pictures) + GAP_PX * (len(pictures) - 1)
+    joined, left = Image.new("RGB", (width, JOINED_PX), "white"), 0
+    for picture in pictures:
+        joined.paste(picture, (left, 0))
+        left += picture.width + GAP_PX
+    joined.save(folder / "page.jpg", quality=84)
 
 
 def _open(page: Any, url: str, path: str, item_id: str) -> None:

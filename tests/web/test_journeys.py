@@ -141,6 +141,21 @@ def test_a_swatch_shows_the_other_version(visit: Visit) -> None:
     assert card.locator(".card-picture").get_attribute("href") == card.locator(".card-title a").get_attribute("href")
 
 
+def test_a_reason_is_told_once_opened_or_not(service: Running, visit: Visit) -> None:
+    visited = visit(DESKTOP)
+    visited.look_as(next(iter(service.app.state.service.settings.demo_shoppers)))
+    page = visited.open("/")
+    large, small = (page.locator(f"{CARDS} .why >> nth={place}") for place in (0, 1))
+    assert large.locator(".why-line span").inner_text() == SAY["why"]["title"], "the first card's stands open"
+    reason = small.locator(".why-line span").inner_text()
+    small.locator(".why-line").click()
+    told = small.inner_text()
+    assert SAY["why"]["title"] in told
+    assert told.count(reason.removeprefix(SAY["card"]["why"]).strip()) == 1
+    small.locator(".why-line").click()
+    assert small.locator(".why-line span").inner_text() == reason
+
+
 def test_search_by_words_photo_and_keyboard(service: Running, visit: Visit) -> None:
     visited = visit(DESKTOP)
     visited.page.add_init_script(NOTE_FORMS)

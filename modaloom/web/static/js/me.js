@@ -30,9 +30,10 @@ function looksAt({ modalities }) {
   );
 }
 
-/** A fact as it can be read; what was owned before is a list of numbers. @param {string} name @param {string} value */
+/** A fact as it can be read; of what was owned before, how many. @param {string} name @param {string} value */
 function shown(name, value) {
-  return name === "wardrobe" ? say("page.shown", { n: number(value.split(/\s+/).length) }) : readable(value);
+  if (name === "wardrobe") return number(value.split(/\s+/).length);
+  return name === "gender" ? named("gender", value) : readable(value);
 }
 
 /** @param {Profile} profile */

@@ -25,20 +25,23 @@ export function whyLine(why, opened = false) {
   const [first] = why;
   const pictured = why.find((one) => one.picture);
   const more = h("div", { class: "why-more", id, hidden: true });
+  const told = h("span");
   const line = h(
     "button",
     { class: "why-line", type: "button", "aria-expanded": "false", "aria-controls": id },
     pictured ? thumbnail(pictured) : null,
-    h("span", {}, h("b", { class: "unseen" }, `${say("card.why")} `), sentence(first.text)),
+    told,
     icon("down"),
   );
   const set = (/** @type {boolean} */ open) => {
     line.setAttribute("aria-expanded", String(open));
     more.hidden = !open;
     if (open && !more.firstChild) more.append(whyBars(why));
+    // the bars begin with the first reason: once they are there, the line is their heading
+    told.replaceChildren(...(open ? [say("why.title")] : [h("b", { class: "unseen" }, `${say("card.why")} `), sentence(first.text)]));
   };
   line.addEventListener("click", () => set(line.getAttribute("aria-expanded") !== "true"));
-  if (opened) set(true);
+  set(opened);
   return h("div", { class: "why" }, line, more);
 }
 
