@@ -91,7 +91,7 @@ def ablated_parts() -> str:
 def ablated_learning() -> str:
     rows = ablations("hm")
     alone, whole = rows["learning, fusion"], rows["learning, whole"]
-    lines = ["| what is taken out | fusion alone: it adds | whole blend: it adds |", "| --- | --- | --- |"]
+    lines = ["| what is undone | fusion alone: it adds | whole blend: it adds |", "| --- | --- | --- |"]
     for name in sorted((name for name in alone if name != "everything"), key=lambda name: -alone[name]["recall_gain"]):
         shown = "learning itself" if name == "untrained" else name
         lines.append(f"| {shown} | {added(alone[name])} | {added(whole[name])} |")
