@@ -27,6 +27,8 @@ def write_bytes(file: Path, content: bytes) -> None:
     try:
         temporary.write_bytes(content)
         temporary.replace(file)
+    except OSError as error:  # a full disk names no file, and nobody knows the temporary one
+        raise OSError(error.errno, error.strerror, str(file)) from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -18,8 +18,8 @@ from modaloom.files import write_bytes
 resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, 4_000))
 try:
     write_bytes(Path(sys.argv[1]), b"n" * 5_000)
-except OSError:
-    sys.exit(7)
+except OSError as error:
+    sys.exit(7 if error.filename == sys.argv[1] else 8)
 """
 
 
