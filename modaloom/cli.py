@@ -59,7 +59,6 @@ def check(shop: ShopArgument, root: RootOption = None, json: JsonOption = None, 
     if json:
         write_json(json, report.to_dict())
     if html:
-        html.parent.mkdir(parents=True, exist_ok=True)
         write_page(report, opened, html, settings=settings)
 
 

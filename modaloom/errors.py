@@ -18,7 +18,8 @@
     ├── QueryError             a request for recommendations cannot be answered
     │   └── NotFoundError          what a request names does not exist
     ├── StoreError             the store cannot be opened, read or written
-    │   └── StoreBusyError         the store is too busy at this moment; the same call may be sent again
+    │   ├── StoreBusyError         the store is too busy at this moment; the same call may be sent again
+    │   └── StoreFullError         the disk of the store is full; nothing of the call was kept
     ├── ForecastError          series cannot be read or forecast
     │   └── SeriesFileError        a file of series cannot be used as it is
     └── ServeError             the service cannot be started, or a request is refused
@@ -114,6 +115,10 @@ class StoreError(ModaloomError):
 
 class StoreBusyError(StoreError):
     """The store is too busy at this moment; the same call may be sent again."""
+
+
+class StoreFullError(StoreError):
+    """The disk of the store is full; nothing of the call was kept."""
 
 
 class ForecastError(ModaloomError):

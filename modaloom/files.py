@@ -1,4 +1,4 @@
-"""Writes text and JSON whole or not at all."""
+"""Writes files whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,6 +8,15 @@ from pathlib import Path
 
 
 def write_text(file: Path, text: str) -> None:
+    """Writes text as :func:`write_bytes` does.
+
+    Raises:
+        OSError: the file cannot be written; what stood there before stays.
+    """
+    write_bytes(file, text.encode())
+
+
+def write_bytes(file: Path, content: bytes) -> None:
     """Writes under a temporary name and renames, making the folder if need be.
 
     Raises:
@@ -16,8 +25,10 @@ def write_text(file: Path, text: str) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content)
         temporary.replace(file)
+    except OSError as error:  # a full disk names no file, and nobody knows the temporary one
+        raise OSError(error.errno, error.strerror, str(file)) from error
     finally:
         temporary.unlink(missing_ok=True)
 

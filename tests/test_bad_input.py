@@ -75,6 +75,41 @@ def test_a_column_that_is_not_there(own_shop: Path, command: Command) -> None:
     )
 
 
+def test_cells_between_semicolons(own_shop: Path, command: Command) -> None:
+    edit(own_shop / "events.csv", ",", ";")
+    assert refused(command("check", own_shop)) == (
+        f"{own_shop}/events.csv: the cells are separated by ';'. Say separator = \";\" for this file in shop.toml."
+    )
+
+
+def test_a_table_in_another_encoding(own_shop: Path, command: Command) -> None:
+    items = own_shop / "items.csv"
+    text = items.read_text(encoding="utf-8")
+    items.write_bytes(text.encode("gb18030"))
+    assert re.fullmatch(
+        rf"{items}: \d+ of 56 rows have letters that are no utf-8\. Say encoding in shop\.toml \(gb18030 for a Chinese "
+        r"Excel\), save it as UTF-8, or raise max_bad_share\.",
+        refused(command("check", own_shop)),
+    )
+    for content in (text.encode("utf-16"), b"PK\x03\x04" + bytes(1000)):
+        items.write_bytes(content)
+        assert refused(command("check", own_shop)) == (
+            f"{items}: the first line is no text in utf-8. Save it as CSV in UTF-8, or say encoding in shop.toml "
+            "(gb18030 for a Chinese Excel, or utf-16)."
+        )
+
+
+def test_a_toml_as_windows_saves_it(own_shop: Path, command: Command) -> None:
+    toml = own_shop / "shop.toml"
+    text = toml.read_text(encoding="utf-8")
+    toml.write_text("\ufeff" + text, encoding="utf-8")
+    assert command("check", own_shop)[0] == 0
+    toml.write_bytes(text.encode("gb18030"))
+    line = refused(command("check", own_shop))
+    assert line.startswith(f"{toml}: this is not UTF-8: ")
+    assert line.endswith(". Save it again as UTF-8.")
+
+
 def test_too_many_bad_dates(own_shop: Path, command: Command) -> None:
     edit(own_shop / "events.csv", r"2025-0\d-", "2025-99-")
     assert re.fullmatch(

@@ -8,7 +8,7 @@ from io import StringIO
 from pathlib import Path
 
 from modaloom.bulletin.picture import chart_png, chart_svg
-from modaloom.files import write_text
+from modaloom.files import write_bytes, write_text
 from modaloom.trends.board import Board, Outlook, Trend
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -172,7 +172,7 @@ def write_pictures(board: Board, folder: Path, language: str) -> list[Path]:
         chosen = [trend for trend in board.trends if trend.verdict == verdict and trend.dimension != "word"][:PICTURES]
         for place, trend in enumerate(chosen, start=1):
             file = folder / f"{verdict}-{place:02d}.png"
-            file.write_bytes(chart_png(chart_svg(board, trend, language)))
+            write_bytes(file, chart_png(chart_svg(board, trend, language)))
             written.append(file)
     return written
 

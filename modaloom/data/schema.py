@@ -218,12 +218,14 @@ def read_spec(file: Path) -> ShopSpec:
         ShopError: not TOML, or fields unknown or wrong; all of them are named at once.
     """
     try:
-        fields = tomllib.loads(file.read_text(encoding="utf-8"))
+        fields = tomllib.loads(file.read_text(encoding="utf-8-sig"))  # Windows' editor begins its files with a mark
     except FileNotFoundError as error:
         raise ShopNotFoundError(
             "no such file", where=file, hint="See docs/shop.md for how to write a shop.toml"
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ShopError(f"this is not UTF-8: {error}", where=file, hint="Save it again as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
         raise ShopError(f"this is not valid TOML: {error}", where=file) from error
     try:
         spec = ShopSpec.model_validate(fields)

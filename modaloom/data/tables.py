@@ -30,6 +30,8 @@ from modaloom.types import BoolArray, IntArray
 BATCH_ROWS = 200_000
 MAX_LINES_PER_ROW = 1000
 """A quoted cell may hold line breaks; more than this is a quotation mark that nobody closed."""
+SEPARATORS = (";", "\t", "|", ",")
+"""What may stand between cells; named where the first line has one of these instead of the one expected."""
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"}
 _PICTURE_COLUMNS = ("path", "name", "folder")
 _SUFFIX_FORMATS: dict[str, Format] = {
@@ -60,6 +62,8 @@ class Reading:
     bad_kinds: set[str] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
     """Rows by kind of problem in this reading alone; ``problems`` may hold those of earlier readings."""
+    garbled: int = 0
+    """Rows with letters that could not be decoded; they are kept."""
 
     def skip(self, kind: str, file: str, line: int, detail: str, *, lines: int = 1) -> None:
         """Counts one bad row, or as many as its ``lines``, which the reader took for one row."""
@@ -131,11 +135,14 @@ class Reading:
             groups = to_text(frame[extract.column]).str.extract_groups(extract.pattern)
             frame = frame.with_columns(groups.struct.unnest())
         batch = Batch(file, frame.select(self.columns), lines)
+        garbled = np.zeros(frame.height, dtype=bool)
         for column in self.columns:
             if frame[column].dtype == pl.String:
-                broken = frame[column].str.contains("\ufffd", literal=True).fill_null(False)
+                broken = frame[column].str.contains("\ufffd", literal=True).fill_null(False).to_numpy()
                 if broken.any():
-                    self.note_rows("letters not readable", batch, broken.to_numpy(), column)
+                    self.note_rows("letters not readable", batch, broken, column)
+                    garbled |= broken
+        self.garbled += int(garbled.sum())
         return batch
 
     def format_of(self, file: Path) -> Format | Literal["pictures"]:
@@ -174,6 +181,7 @@ class Reading:
         missing = [column for column in self.raw_columns if column not in there]
         if not missing:
             return
+        _refuse_misread(file, there, missing, self.spec.encoding)
         parts = []
         for column in missing:
             near = difflib.get_close_matches(column, there, n=1)
@@ -183,6 +191,23 @@ class Reading:
             where=file,
             hint=f"Its columns are: {', '.join(there)}. Correct the names in shop.toml",
         )
+
+
+def _refuse_misread(file: Path, there: Sequence[str], missing: Sequence[str], encoding: str) -> None:
+    """Raises ShopError where columns are missing because the first line was cut or decoded wrongly."""
+    if any(not letter.isprintable() or letter == "\ufffd" for name in there for letter in name):
+        raise ShopError(
+            f"the first line is no text in {encoding}",
+            where=file,
+            hint="Save it as CSV in UTF-8, or say encoding in shop.toml (gb18030 for a Chinese Excel, or utf-16)",
+        )
+    for separator in SEPARATORS:
+        if len(there) == 1 and set(missing) & {cell.strip() for cell in there[0].split(separator)}:
+            raise ColumnError(
+                f"the cells are separated by {separator!r}",
+                where=file,
+                hint=f"Say separator = {json.dumps(separator)} for this file in shop.toml",
+            )
 
 
 def _open_text(file: Path, encoding: str) -> IO[str]:

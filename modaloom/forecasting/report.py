@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from modaloom.files import write_text
+from modaloom.files import write_bytes, write_text
 from modaloom.forecasting.contract import Forecast, SeriesSet, Values
 from modaloom.forecasting.metrics import coverage, direction_accuracy, mase, pooled_mase, smape
 
@@ -144,8 +144,9 @@ def write_chart(
         axes.set_title(made.names[row], fontsize=9)
         axes.tick_params(labelsize=7)
         axes.spines[["top", "right"]].set_visible(False)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(file, dpi=110, format="png")
+    drawn = io.BytesIO()
+    figure.savefig(drawn, dpi=110, format="png")
+    write_bytes(file, drawn.getvalue())
 
 
 def write_csv(made: Forecast, past: SeriesSet, file: Path) -> None:

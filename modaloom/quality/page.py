@@ -13,6 +13,7 @@ from modaloom.config import Settings
 from modaloom.data.pictures import open_picture
 from modaloom.data.shop import Shop
 from modaloom.errors import PictureError
+from modaloom.files import write_text
 from modaloom.quality.findings import LookAlikes, QualityReport
 from modaloom.quality.report import summary
 
@@ -41,8 +42,12 @@ def render_page(report: QualityReport, shop: Shop, *, settings: Settings) -> str
 
 
 def write_page(report: QualityReport, shop: Shop, file: str | Path, *, settings: Settings) -> None:
-    """Writes :func:`render_page` to a file."""
-    Path(file).write_text(render_page(report, shop, settings=settings), encoding="utf-8")
+    """Writes :func:`render_page` to a file, whole or not at all.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    write_text(Path(file), render_page(report, shop, settings=settings))
 
 
 def _shown(group: LookAlikes, shop: Shop, settings: Settings) -> dict[str, object]:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from modaloom.errors import QueryError, StoreBusyError, StoreError
+from modaloom.errors import QueryError, StoreBusyError, StoreError, StoreFullError
 from modaloom.storage.rows import Row
 from modaloom.storage.sessions import Session, Sessions, checked_parameters
 from modaloom.storage.shoppers import SqlStore
@@ -203,7 +203,8 @@ class SqliteStore(SqlStore):
         if code in _BUSY:
             return StoreBusyError("another process is writing", where=self.url, hint="Try again")
         what, hint = _SAID.get(code, (f"SQLite says: {error}", None))
-        return StoreError(what, where=self.url, hint=hint)
+        kind = StoreFullError if code == sqlite3.SQLITE_FULL else StoreError
+        return kind(what, where=self.url, hint=hint)
 
 
 def _code(error: sqlite3.Error) -> int:

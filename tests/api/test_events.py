@@ -115,6 +115,23 @@ def test_back_pressure(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     full.close()
 
 
+def test_a_full_disk_is_told_as_what_it_is(api: Api) -> None:
+    """SQLite itself says so, once the file may not grow; with room again, the same events are taken."""
+    event = {"user_id": "u1", "event": "view", "item_id": "dress-red"}
+    session = api.store._writers.take()
+    ((pages,),) = session.rows("PRAGMA page_count")
+    session.rows(f"PRAGMA max_page_count = {pages}")
+    api.store._writers.give(session)
+    many = [event | {"user_id": f"newcomer-{number:0150d}"} for number in range(1_000)]
+    error = error_of(send(api, *many), 503, "store_full")
+    assert error["message"] == "the store's disk is full, nothing was kept"
+    assert any('"StoreFullError"' in line for line in api.lines)
+    session = api.store._writers.take()
+    session.rows("PRAGMA max_page_count = 1000000")
+    api.store._writers.give(session)
+    assert send(api, *many).json() == {"added": 1_000, "repeated": 0}
+
+
 def test_feedback_changes_the_next_list_and_can_be_undone(api: Api) -> None:
     me = api.newcomer()
     path = "/v1/users/me/feedback"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 import pytest
@@ -64,8 +65,10 @@ def test_a_failing_store_is_a_503(api: Api, monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(api.service.live, "home", broken)
     answer = api.get("/v1/recommendations")
-    error = error_of(answer, 503, "busy")
+    error = error_of(answer, 503, "store_failed")
     assert answer.headers["retry-after"]
+    (failure,) = [line for line in map(json.loads, api.lines) if line["event"] == "failure"]
+    assert (failure["error"], failure["request_id"]) == ("StoreError", error["request_id"])
     assert "Tom" not in str(error)
     assert "/somewhere" not in str(error)
 

@@ -50,9 +50,11 @@ def test_no_such_file(tmp_path: Path) -> None:
         read_spec(tmp_path / "shop.toml")
 
 
-@pytest.mark.parametrize("text", ["name = ", b"name = '\xff'"])
-def test_not_toml(tmp_path: Path, text: str | bytes) -> None:
-    with pytest.raises(ShopError, match="not valid TOML"):
+@pytest.mark.parametrize(
+    ("text", "message"), [("name = ", "not valid TOML"), (b"name = '\xff'", r"not UTF-8: .*Save it again as UTF-8\.")]
+)
+def test_not_toml(tmp_path: Path, text: str | bytes, message: str) -> None:
+    with pytest.raises(ShopError, match=message):
         _read(tmp_path, text)
 
 

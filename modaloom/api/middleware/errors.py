@@ -15,7 +15,16 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from modaloom.api.middleware.logs import record_of
-from modaloom.errors import BundleError, ModaloomError, NotFoundError, PictureError, QueryError, StoreError
+from modaloom.errors import (
+    BundleError,
+    ModaloomError,
+    NotFoundError,
+    PictureError,
+    QueryError,
+    StoreBusyError,
+    StoreError,
+    StoreFullError,
+)
 
 CODES = {400: "bad_request", 401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
 TOLD: tuple[tuple[type[ModaloomError], int, str], ...] = (
@@ -63,8 +72,14 @@ def refusal_of(error: Exception) -> Refused:
     for kind, status, code in TOLD:
         if isinstance(error, kind):
             return Refused(status, code, _printable(error.what), hint=error.hint and _printable(error.hint))
-    if isinstance(error, StoreError):
+    if isinstance(error, StoreBusyError):
         return Refused(503, "busy", "the store is too busy", hint="Send the same request again", retry_after_s=1)
+    if isinstance(error, StoreFullError):
+        hint = "Send it again when the shop has made room"
+        return Refused(503, "store_full", "the store's disk is full, nothing was kept", hint=hint, retry_after_s=30)
+    if isinstance(error, StoreError):
+        hint = "Send it again later; the service's log has the request_id"
+        return Refused(503, "store_failed", "the store cannot be used", hint=hint, retry_after_s=30)
     return Refused(500, "internal", "something went wrong on our side", hint="Tell us the request_id")
 
 
@@ -119,7 +134,7 @@ def install(app: FastAPI) -> None:
 
     async def on_ours(request: Request, error: Exception) -> Response:
         refused = refusal_of(error)
-        if refused.status_code == 500:
+        if refused.status_code == 500 or refused.code.startswith("store_"):
             record_of(request.scope).failure = error
         return error_response(request.scope, refused)
 

@@ -1,0 +1,42 @@
+"""Files are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from modaloom.files import write_bytes, write_json, write_text
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from modaloom.files import write_bytes
+resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, 4_000))
+try:
+    write_bytes(Path(sys.argv[1]), b"n" * 5_000)
+except OSError as error:
+    sys.exit(7 if error.filename == sys.argv[1] else 8)
+"""
+
+
+def test_text_json_and_bytes(tmp_path: Path) -> None:
+    write_text(tmp_path / "new" / "a.txt", "红\n")
+    write_bytes(tmp_path / "a.bin", b"\r\n")
+    write_json(tmp_path / "a.json", {"名": 1})
+    assert (tmp_path / "new" / "a.txt").read_bytes() == "红\n".encode()
+    assert (tmp_path / "a.bin").read_bytes() == b"\r\n"
+    assert (tmp_path / "a.json").read_text(encoding="utf-8") == '{\n  "名": 1\n}\n'
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX can limit the size of files")
+def test_a_full_disk_leaves_what_stood_there(tmp_path: Path) -> None:
+    file = tmp_path / "board.json"
+    file.write_bytes(b"old")
+    done = subprocess.run([sys.executable, "-c", FULL, str(file)], timeout=60)
+    assert done.returncode == 7
+    assert file.read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["board.json"]
