@@ -22,7 +22,8 @@ from modaloom.build.live import SEEDED, open_live_shop, prepare_store
 from modaloom.config import load_settings
 from modaloom.live.asks import Ask
 from modaloom.live.fleet import BUNDLES, TRAFFIC, bundle_name
-from modaloom.recommend.bundle import CHECKSUMS, _checksum, load_bundle
+from modaloom.recommend.bundle import load_bundle
+from modaloom.recommend.folder import CHECKSUMS, checksum
 from modaloom.storage.contract import Store
 from modaloom.storage.open import open_store
 from modaloom.types import Event, Interaction
@@ -74,7 +75,7 @@ def test_a_bundle_of_another_format(own_bundle: Path, command: Command) -> None:
     config = json.loads((own_bundle / "config.json").read_text(encoding="utf-8"))
     (own_bundle / "config.json").write_text(json.dumps(config | {"format": 99}), encoding="utf-8")
     sums = json.loads((own_bundle / CHECKSUMS).read_text(encoding="utf-8"))
-    sums["config.json"] = _checksum(own_bundle / "config.json")
+    sums["config.json"] = checksum(own_bundle / "config.json")
     (own_bundle / CHECKSUMS).write_text(json.dumps(sums), encoding="utf-8")
     line = refused(command("serve", own_bundle))
     assert "the bundle has format 99" in line
@@ -305,7 +306,7 @@ def test_a_half_filled_store_is_not_filled_up_with_something_else(
     assert fill(sample_bundle, url, 20) == -signal.SIGKILL
     card = own_bundle / "README.md"
     card.write_text("another one", encoding="utf-8")
-    sums = json.loads((own_bundle / CHECKSUMS).read_text(encoding="utf-8")) | {"README.md": _checksum(card)}
+    sums = json.loads((own_bundle / CHECKSUMS).read_text(encoding="utf-8")) | {"README.md": checksum(card)}
     (own_bundle / CHECKSUMS).write_text(json.dumps(sums), encoding="utf-8")
     line = refused(command("serve", own_bundle, "--store", url, "--port", 0))
     assert f"is half filled with what the bundle '{bundle_name(sample_bundle)}' knows. Serve that bundle first" in line
@@ -343,7 +344,7 @@ def test_a_bundle_that_was_moved_keeps_its_share(sample_bundle: Path, own_bundle
         other = Path(shutil.copytree(sample_bundle, tmp_path / "other"))
         card = own_bundle / "README.md"
         card.write_text("another one", encoding="utf-8")
-        sums = json.loads((own_bundle / CHECKSUMS).read_text(encoding="utf-8")) | {"README.md": _checksum(card)}
+        sums = json.loads((own_bundle / CHECKSUMS).read_text(encoding="utf-8")) | {"README.md": checksum(card)}
         (own_bundle / CHECKSUMS).write_text(json.dumps(sums), encoding="utf-8")
         second = bundle_name(own_bundle)
         store.set_state(BUNDLES, json.dumps({first: str(sample_bundle), second: str(own_bundle)}))

@@ -20,7 +20,8 @@ from modaloom.encoders.attributes import AttributeEncoder
 from modaloom.encoders.catalogue import encode_items
 from modaloom.export import export_towers
 from modaloom.files import write_json
-from modaloom.recommend.bundle import FORMAT, ranker_arrays, refuse_foreign, save_arrays, write_bundle
+from modaloom.recommend.bundle import FORMAT, ranker_arrays
+from modaloom.recommend.folder import refuse_foreign, save_arrays, write_bundle
 from modaloom.training.checkpoint import clear_checkpoints, load_checkpoint, save_checkpoint
 from modaloom.training.curves import write_curves
 from modaloom.types import Snapshot, Tell, Tokens, silent

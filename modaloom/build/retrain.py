@@ -27,7 +27,7 @@ from modaloom.errors import TrainingError
 from modaloom.live.fleet import BUNDLES, TRAFFIC, Fleet, bundle_name, keep, recalled, same_contents
 from modaloom.live.guide import Guide
 from modaloom.metrics import ranking_metrics, top_n
-from modaloom.recommend.bundle import refuse_foreign
+from modaloom.recommend.folder import refuse_foreign
 from modaloom.storage.contract import ItemChange, Store
 from modaloom.types import DAY_S, INTERACTION_COLUMNS, Event, FloatArray, Histories, Interaction, Tell, Tokens, silent
 

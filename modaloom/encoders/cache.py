@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modaloom.encoders.text import normalise_text
+from modaloom.errors import EncoderError
 from modaloom.types import FloatArray
 
 Key = bytes
@@ -68,8 +69,23 @@ class VectorCache:
         return out
 
     def add(self, keys: Sequence[Key], vectors: FloatArray) -> None:
-        """Keeps vectors, safely on disk when this returns."""
+        """Keeps vectors, safely on disk when this returns.
+
+        Raises:
+            EncoderError: the folder cannot be written to; what was kept before stays.
+        """
         rounded = vectors.astype(np.float16)
+        try:
+            self._write(keys, rounded)
+        except OSError as error:
+            raise EncoderError(
+                f"cannot keep vectors here ({error.strerror or error})",
+                where=self.folder,
+                hint="Free some space, or set MODALOOM_CACHE_DIR to another folder; what is encoded is not lost",
+            ) from error
+        self._vectors.update(zip(keys, rounded, strict=True))
+
+    def _write(self, keys: Sequence[Key], rounded: npt.NDArray[np.float16]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         name = uuid.uuid4().hex
         temporary = self.folder / f"{name}.tmp"
@@ -83,7 +99,6 @@ class VectorCache:
             temporary.replace(self.folder / f"{name}.npz")
         finally:
             temporary.unlink(missing_ok=True)
-        self._vectors.update(zip(keys, rounded, strict=True))
 
     def fill(
         self,

@@ -24,7 +24,8 @@ from modaloom.live.guide import Guide
 from modaloom.live.warm import take_warm
 from modaloom.ranking.fast import load_alone
 from modaloom.ranking.ranker import FEW_ITEMS
-from modaloom.recommend.bundle import CHECKSUMS, load_bundle
+from modaloom.recommend.bundle import load_bundle
+from modaloom.recommend.folder import CHECKSUMS
 from modaloom.storage.contract import Store
 
 BUNDLES, TRAFFIC = "bundles", "traffic"

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from modaloom.config import Settings
 from modaloom.ranking.ranker import FEW_ITEMS
-from modaloom.recommend.bundle import Bundle, save_arrays
+from modaloom.recommend.bundle import Bundle
+from modaloom.recommend.folder import save_arrays
 from modaloom.types import Tell
 
 

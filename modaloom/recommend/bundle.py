@@ -12,15 +12,11 @@
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import json
-import os
-import shutil
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,17 +33,14 @@ from modaloom.ranking.demand import Demand, Newness
 from modaloom.ranking.linear import Linear
 from modaloom.ranking.parts import ContentKernel, Part, Repurchase, Variants
 from modaloom.ranking.ranker import FUSION, Ranker
+from modaloom.recommend.folder import CHECKSUMS, checksum
 from modaloom.types import MODALITIES, BoolArray, Event, FloatArray, IntArray, Snapshot
 
 FORMAT = 2
-CHECKSUMS = "checksums.json"
 ALWAYS = {"config.json", "metrics.json", "items.parquet", "users.parquet", "interactions.parquet", "tables.npz"}
 """Files without which there is no bundle."""
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""The system's ways to say that there is no more room."""
 PATIENCE = 100
 """How many times a bundle is read again that is being replaced at this moment."""
-Arrays = Mapping[str, npt.NDArray[Any]]
 _HEADERS = threading.Lock()
 """NumPy parses the heads of arrays as Python literals, which CPython 3.11 does not always survive in two threads."""
 
@@ -112,110 +105,6 @@ class Bundle:
     def pictures_root(self) -> Path:
         """Where the shop's picture paths start from."""
         return Path(self.config["shop"]["root"])
-
-
-def save_arrays(file: Path, arrays: Arrays) -> None:
-    """Writes arrays without pickling."""
-    with file.open("wb") as stream:
-        np.savez(stream, **arrays)  # type: ignore[arg-type]
-
-
-def write_bundle(folder: Path, write: Callable[[Path], None]) -> None:
-    """Lets ``write`` fill a temporary folder, adds checksums, and puts it in the place of ``folder`` at once.
-
-    A bundle that stood there before is kept until the new one is complete. Whatever goes wrong, no half
-    bundle is left.
-
-    Raises:
-        BundleError: the place is taken by something else, or the disk is full.
-    """
-    refuse_foreign(folder)
-    folder = folder.resolve()  # behind a link, what the link points to is replaced
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        temporary.mkdir()
-        write(temporary)
-        sums = {path.name: _checksum(path) for path in sorted(temporary.iterdir())}
-        (temporary / CHECKSUMS).write_text(json.dumps(sums, indent=2) + "\n", encoding="utf-8")
-        for path in temporary.iterdir():
-            _sync(path)
-        _swap(temporary, folder)
-    except (OSError, pl.exceptions.PolarsError, RuntimeError) as error:  # not every library raises OSError here
-        if fault := _cannot_write(folder, error):
-            raise fault from error
-        raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _cannot_write(folder: Path, error: Exception) -> BundleError | None:
-    """What to say of a failed write; None of an error that has nothing to do with the disk."""
-    if (isinstance(error, OSError) and error.errno in FULL) or any(os.strerror(code) in str(error) for code in FULL):
-        free = shutil.disk_usage(folder.parent).free
-        return BundleError(
-            f"the disk is full ({free // 2**20:,} MB free)",
-            where=folder,
-            hint="Nothing was written there; free some space and run the same command with --resume",
-        )
-    if isinstance(error, OSError):
-        return BundleError(
-            f"cannot write the bundle ({error.strerror or error})",
-            where=folder,
-            hint="Check the permissions of the folder above it, or give --out another name",
-        )
-    return None
-
-
-def refuse_foreign(folder: Path) -> None:
-    """Raises BundleError where something stands that is not a bundle, or a bundle with strangers' files in it."""
-    if not folder.resolve().name:
-        raise BundleError("this is the root of the file system", where=folder, hint="Give --out the name of a folder")
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise BundleError("this is a file", where=folder, hint="Give --out the name of a folder")
-    there = {path.name for path in folder.iterdir()}
-    if not there:
-        return
-    try:
-        own = {*json.loads((folder / CHECKSUMS).read_text(encoding="utf-8")), CHECKSUMS}
-    except (OSError, ValueError, TypeError):
-        own = set()
-    if "config.json" not in own:
-        raise BundleError("the folder is not empty and not a bundle", where=folder, hint="Give --out another name")
-    if strange := sorted(there - own):
-        raise BundleError(
-            f"beside a bundle the folder holds {', '.join(strange[:3])}, which would be lost",
-            where=folder,
-            hint="Move that away, or give --out another name",
-        )
-
-
-def _swap(temporary: Path, folder: Path) -> None:
-    """Two renames; what was there before comes back if the second one fails."""
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    there = folder.exists()
-    if there:
-        folder.rename(old)
-    try:
-        temporary.rename(folder)
-    except OSError:
-        if there:
-            old.rename(folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())
-
-
-def _checksum(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def load_bundle(folder: str | Path) -> Bundle:
@@ -308,7 +197,7 @@ def verify(folder: Path) -> None:
             "checksums.json does not name every file of a bundle", where=folder, hint="Train the bundle again"
         )
     missing = [name for name in sums if not (folder / name).is_file()]
-    changed = [name for name in sums if name not in missing and _checksum(folder / name) != sums[name]]
+    changed = [name for name in sums if name not in missing and checksum(folder / name) != sums[name]]
     if missing or changed:
         faults = [f"{name} is missing" for name in missing] + [f"{name} was changed" for name in changed]
         raise ChecksumError(", ".join(faults), where=folder, hint="Copy the bundle again, or train it again")

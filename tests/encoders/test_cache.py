@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from modaloom.encoders.cache import VectorCache, file_key, text_key
+from modaloom.errors import EncoderError
 
 KEYS = [text_key(f"text {number}") for number in range(6)]
 VECTORS = np.arange(18, dtype=np.float32).reshape(6, 3)
@@ -159,3 +161,16 @@ def test_many_may_write_at_once(tmp_path: Path) -> None:
     cache = VectorCache(tmp_path, "e/1", 3)
     assert len(cache) == 70
     assert cache.get([text_key("text 25")]).tolist() == [[25.0] * 3]
+
+
+def test_a_cache_that_cannot_be_written_says_where_and_what_to_do(tmp_path: Path) -> None:
+    cache = VectorCache(tmp_path, "encoder", 3)
+    cache.add([text_key("first")], np.ones((1, 3), dtype=np.float32))
+    shutil.rmtree(cache.folder)
+    cache.folder.write_text("in the way")
+    with pytest.raises(EncoderError, match="cannot keep vectors here") as caught:
+        cache.add([text_key("second")], np.ones((1, 3), dtype=np.float32))
+    assert str(cache.folder) in str(caught.value)
+    assert "MODALOOM_CACHE_DIR" in str(caught.value)
+    assert text_key("second") not in cache
+    assert text_key("first") in cache

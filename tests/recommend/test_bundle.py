@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
 import sys
 import threading
@@ -15,17 +16,8 @@ import polars as pl
 import pytest
 
 from modaloom.errors import BundleError, ChecksumError
-from modaloom.recommend.bundle import (
-    CHECKSUMS,
-    Bundle,
-    ItemTower,
-    _checksum,
-    load_bundle,
-    refuse_foreign,
-    save_arrays,
-    verify,
-    write_bundle,
-)
+from modaloom.recommend.bundle import Bundle, ItemTower, load_bundle, verify
+from modaloom.recommend.folder import CHECKSUMS, _held, checksum, refuse_foreign, save_arrays, write_bundle
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +27,7 @@ def bundle(sample_bundle: Path) -> Bundle:
 
 def reseal(folder: Path) -> None:
     """New checksums, as if the folder had been written like this."""
-    sums = {path.name: _checksum(path) for path in sorted(folder.iterdir()) if path.name != CHECKSUMS}
+    sums = {path.name: checksum(path) for path in sorted(folder.iterdir()) if path.name != CHECKSUMS}
     (folder / CHECKSUMS).write_text(json.dumps(sums), encoding="utf-8")
 
 
@@ -256,3 +248,23 @@ def test_a_bundle_without_fusion_needs_no_tower(own_bundle: Path) -> None:
     scores = plain.ranker.score(plain.snapshot.histories(np.arange(5)))
     assert scores.shape == (5, 56)
     assert np.isfinite(scores).all()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be held on Windows")
+def test_what_a_killed_writer_left_is_swept_and_a_living_one_is_let_be(own_bundle: Path) -> None:
+    killed = own_bundle.with_name(".bundle.999999.tmp")
+    writing = own_bundle.with_name(".bundle.999998.tmp")
+    another = own_bundle.with_name(".other.999999.tmp")
+    young = own_bundle.with_name(".bundle.999997.tmp")
+    for folder in (killed, writing, another, young):
+        folder.mkdir()
+        (folder / "config.json").write_text("{}")
+    for folder in (killed, writing, another):
+        os.utime(folder, (0, 0))
+    with _held(writing):
+        write_bundle(own_bundle, copier(own_bundle, "new"))
+        assert sorted(path.name for path in own_bundle.parent.iterdir()) == sorted(
+            [writing.name, young.name, another.name, "bundle"]
+        )
+    write_bundle(own_bundle, copier(own_bundle, "newer"))
+    assert not writing.exists()
