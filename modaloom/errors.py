@@ -9,7 +9,7 @@
     │   ├── ColumnError            a column that shop.toml names is not in the file
     │   └── TooManyBadRowsError    more rows or pictures are broken than the limit allows
     ├── PictureError           one picture cannot be opened
-    ├── EncoderError           an encoder is unknown, or its weights cannot be had
+    ├── EncoderError           an encoder is unknown, its weights cannot be had, or what it made cannot be kept
     │   └── MissingExtraError      an optional package is not installed
     ├── TrainingError          learning cannot start, go on or be resumed
     ├── EvaluationError        a protocol cannot be run on this shop
@@ -70,7 +70,7 @@ class PictureError(ModaloomError):
 
 
 class EncoderError(ModaloomError):
-    """An encoder is unknown, or its weights cannot be had."""
+    """An encoder is unknown, its weights cannot be had, or what it made cannot be kept."""
 
 
 class MissingExtraError(EncoderError):

@@ -15,7 +15,7 @@ from modaloom.config import Settings
 from modaloom.encoders.attributes import AttributeEncoder
 from modaloom.encoders.cache import Key, VectorCache, file_key, text_key
 from modaloom.encoders.load import load_encoder
-from modaloom.errors import PictureError, QueryError
+from modaloom.errors import EncoderError, PictureError, QueryError
 from modaloom.models.towers import Queries, pad_histories, score_queries
 from modaloom.ranking.parts import ContentKernel
 from modaloom.ranking.ranker import FUSION
@@ -101,8 +101,8 @@ class ContentReader:
         if made:
             try:
                 kept.add(list(made), np.stack(list(made.values())))
-            except OSError as error:  # a full disk, say: it will be read again
-                logger.warning("what was read of new items cannot be kept: %s", error.strerror)
+            except EncoderError as error:  # a full disk, say: it will be read again
+                logger.warning("new items will be read again: %s", error)
         return [made[key] if key in made else kept.get([key])[0] if key in kept else None for key in keys]
 
     def _kept(self, encoder: Encoder) -> VectorCache:
