@@ -11,7 +11,6 @@ first row is taken shopper by shopper, with its standard error; one row of ``unt
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,6 +26,7 @@ from modaloom.config import load_settings
 from modaloom.data.shop import load_shop
 from modaloom.data.splits import Split, rolling_splits
 from modaloom.encoders.catalogue import encode_items
+from modaloom.files import write_json
 from modaloom.metrics import bootstrap_interval, ranking_metrics, top_n
 from modaloom.models.attention import SCORE_FUNCTIONS
 from modaloom.models.fusion import FUSION_KINDS
@@ -146,8 +146,7 @@ def study(splits: Sequence[Split], seeds: Sequence[int], asked: argparse.Namespa
             "parameters": sizes,
             "models": results,
         }
-        asked.out.parent.mkdir(parents=True, exist_ok=True)
-        asked.out.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        write_json(asked.out, content)
     print(table(results))
 
 

@@ -18,12 +18,11 @@ SHARE = 0.03
 
 
 @dataclass
-class _Last:
-    ended: float = float("-inf")
-    took: float = 0.0
+class _Rest:
+    until: float = float("-inf")
 
 
-_LAST = _Last()
+_REST = _Rest()
 
 
 def give_back() -> bool:
@@ -38,11 +37,11 @@ def give_back() -> bool:
     if trim is None:
         return False
     started = time.monotonic()
-    if (started - _LAST.ended) * SHARE >= _LAST.took:
+    if started >= _REST.until:
         gc.collect()
         trim(0)
-        _LAST.ended = time.monotonic()
-        _LAST.took = _LAST.ended - started
+        ended = time.monotonic()
+        _REST.until = ended + (ended - started) / SHARE
     return True
 
 

@@ -51,7 +51,7 @@ def test_it_takes_a_small_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> 
         clock[0] += 0.3  # what one takes in a large process
 
     monkeypatch.setattr(heap, "_trim", lambda: trim)
-    monkeypatch.setattr(heap, "_LAST", heap._Last())
+    monkeypatch.setattr(heap, "_REST", heap._Rest())
     monkeypatch.setattr(heap.time, "monotonic", lambda: clock[0])
     for _ in range(200):  # pieces of work of a fifth of a second each
         assert heap.give_back()

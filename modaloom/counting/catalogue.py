@@ -214,11 +214,12 @@ class _Making:
         edges = np.unique([_round(float(edge)) for edge in np.quantile(prices[known], np.arange(1, BANDS) / BANDS)])
         bands = np.searchsorted(edges, prices, side="right")
         shown = [f"{edge:g}" for edge in edges]
-        values = [f"< {shown[0]}", *(f"{low}–{high}" for low, high in itertools.pairwise(shown))]
-        values.append(f"≥ {shown[-1]}")
-        sign = self.shop.spec.currency
-        told = [f"< {sign}{shown[0]}", *(f"{sign}{value}" for value in values[1:-1]), f"≥ {sign}{shown[-1]}"]
-        names = [dict.fromkeys(LANGUAGES, name) for name in told]
+
+        def told(sign: str) -> list[str]:
+            between = [f"{sign}{low}–{high}" for low, high in itertools.pairwise(shown)]
+            return [f"< {sign}{shown[0]}", *between, f"≥ {sign}{shown[-1]}"]
+
+        values, names = told(""), [dict.fromkeys(LANGUAGES, name) for name in told(self.shop.spec.currency)]
         rows = [(int(bands[item]), item) for item in np.flatnonzero(known).tolist()]
         return self._dimension("price", values, names, rows, None, asked=False)
 

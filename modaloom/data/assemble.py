@@ -44,13 +44,14 @@ def _refuse_if_too_bad(reading: Reading, settings: Settings, kept: int) -> None:
     where = reading.root / reading.spec.file
     if reading.rows == 0:
         raise ShopError("the file has no rows", where=where, hint="Export it again")
-    if reading.garbled > max(TOLERATED_BAD_ROWS, settings.max_bad_share * reading.rows):
+    most = max(TOLERATED_BAD_ROWS, settings.max_bad_share * reading.rows)
+    if reading.garbled > most:
         raise TooManyBadRowsError(
             f"{reading.garbled:,} of {reading.rows:,} rows have letters that are no {reading.spec.encoding}",
             where=where,
             hint="Say encoding in shop.toml (gb18030 for a Chinese Excel), save it as UTF-8, or raise max_bad_share",
         )
-    if kept and reading.bad <= max(TOLERATED_BAD_ROWS, settings.max_bad_share * reading.rows):
+    if kept and reading.bad <= most:
         return
     kinds = sorted(reading.bad_kinds if kept else reading.counts)
     examples = [str(problem) for kind in kinds for problem in reading.problems.of(kind)[:2]]

@@ -16,7 +16,7 @@ from scipy.optimize import minimize
 from scipy.special import softmax
 
 from modaloom.metrics import top_n
-from modaloom.numerics import squashed_zscore
+from modaloom.numerics import nth_largest, squashed_zscore
 from modaloom.types import BoolArray, FloatArray, IntArray
 
 CANDIDATES_PER_PART = 300
@@ -78,7 +78,7 @@ def exam_values(exam: Exam, weights: npt.NDArray[np.float32], n: int) -> tuple[V
     """Recall and NDCG at ``n`` of each shopper, (b,) each."""
     total = np.where(exam.possible, exam.values @ weights, -np.inf)
     n = min(n, total.shape[1])
-    threshold = np.partition(total, -n, axis=1)[:, -n, None]
+    threshold = nth_largest(total, n)[:, None]
     rows, columns = np.nonzero(exam.relevant & (total >= threshold) & exam.possible)
     own = total[rows, columns][:, None]
     ahead = (total[rows] > own) | ((total[rows] == own) & ~exam.relevant[rows])  # a tie is no find

@@ -14,7 +14,7 @@ from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
-from modaloom.errors import QueryError, StoreBusyError, StoreError
+from modaloom.errors import QueryError, StoreBusyError, StoreError, StoreFullError
 from modaloom.storage.rows import Row
 from modaloom.storage.sessions import Session, Sessions, checked_parameters
 from modaloom.storage.shoppers import SqlStore
@@ -175,7 +175,7 @@ class PostgresStore(SqlStore):
         if isinstance(error, _BUSY):
             return StoreBusyError(f"the server is busy: {said}", where=self.url, hint="Try again")
         if isinstance(error, errors.DiskFull):
-            return StoreError("the disk is full; nothing of this call was kept", where=self.url, hint="Make room")
+            return StoreFullError("the disk is full; nothing of this call was kept", where=self.url, hint="Make room")
         if isinstance(error, errors.NumericValueOutOfRange):
             return QueryError(f"a number is out of range: {said}")
         return StoreError(f"PostgreSQL says: {said}", where=self.url)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -9,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from modaloom.files import write_bytes
 from modaloom.training.loop import Progress
 
 INK, SOFT, LOSS, GOOD = "#2b2b33", "#8a8a94", "#b4552d", "#23668c"
@@ -27,10 +29,9 @@ def write_curves(progress: Progress, file: Path) -> None:
     if progress.validation:
         _draw(axes[1], range(len(progress.validation)), progress.validation, GOOD, "Validation: recall + NDCG at 20")
         _mark_best(axes[1], progress)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f"{file.name}.tmp")
-    figure.savefig(temporary, format="png", facecolor="white")
-    temporary.replace(file)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", facecolor="white")
+    write_bytes(file, drawn.getvalue())
 
 
 def _draw(axes: Axes, epochs: range, values: list[float], colour: str, title: str) -> None:

@@ -102,11 +102,7 @@ def read_trends(
     state = _prepare(source, options or TrendOptions(), settings, tell)
     tell("judging", 0, 0)
     rows = _chosen(state)
-    shares = (
-        np.stack([state.judged[place].shares()[row] for place, row in rows])
-        if rows
-        else np.zeros((0, len(state.active)))
-    )
+    shares = np.reshape([state.judged[place].shares()[row] for place, row in rows], (len(rows), len(state.active)))
     shares[:, state.active < state.options.k] = np.nan
     theirs = _setters_shares(state)
     foreseen, failed = _foresee(state, rows, shares, theirs, tell)
