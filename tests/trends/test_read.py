@@ -38,6 +38,13 @@ def test_what_moves_is_found_and_named(board: Board) -> None:
     assert 3.5 < (seasonal.swing or 0) < 7  # planted: e to the 1.6, about 5
 
 
+def test_too_few_shoppers_are_a_board_that_says_nothing_of_them(world: World) -> None:
+    board = board_of(world(), k=100_000)
+    assert not board.trends
+    assert board.overview.k == 100_000
+    assert board.overview.hidden > 0
+
+
 def test_the_change_is_that_of_the_world(board: Board) -> None:
     rising = board.trend("attribute.category=rising")
     assert rising is not None
