@@ -152,7 +152,7 @@ def _without(modality: str) -> Variant:
 LEARNING: dict[str, Variant] = {
     UNTRAINED: Variant(loop={"epochs": 0}),
     "leaving modality dropout out": Variant(loop={"modality_dropout": 0.2}),
-    "alignment of pictures and words": Variant(loop={"alignment_weight": 0.0}),
+    "leaving alignment out": Variant(loop={"alignment_weight": 0.05}),
     "leaving the imputer out": Variant(config={"missing": "impute"}),
     "negatives of the same weeks": Variant(instead=((batches, "NEGATIVES_SLACK_DAYS", 100_000),)),
     "leaving logQ out": Variant(loop={"popularity_correction": 1.0}),

@@ -51,7 +51,9 @@ class LoopConfig:
     modality_dropout: float = 0.0
     """Share of the items' modalities that are hidden while learning. It makes up for modalities that go missing later,
     and costs the model its eye for whose taste lives where: what it cannot rely on, it spreads its bets over."""
-    alignment_weight: float = 0.05
+    alignment_weight: float = 0.0
+    """Of what draws an item's picture and its words together. What only the one can tell goes with it, which costs more
+    than what an item that lacks the other gains."""
     imputation_weight: float = 0.1
     averaging: float = 0.98
     """How much of the running mean of the weights stays at each step; it is the mean that is validated and kept. Single
@@ -220,7 +222,7 @@ def _validate(model: FusionRecommender, progress: Progress, validate: Validate |
 
 
 def batch_loss(model: FusionRecommender, content: Content, batch: Batch, config: LoopConfig) -> Tensor:
-    """Sampled softmax of the next item, plus alignment of pictures and words, plus imputation."""
+    """Sampled softmax of the next item, plus alignment of pictures and words and imputation where they have a weight."""
     past = batch.past
     targets, others = torch.from_numpy(batch.positives), torch.from_numpy(batch.negatives)
     needed = torch.unique(torch.cat([past.items.flatten(), targets, others]))
