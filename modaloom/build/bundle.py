@@ -142,6 +142,7 @@ def _write(folder: Path, shop: Shop, snapshot: Snapshot, learner: Modaloom, metr
         "dim": fusion.model.config.dim,
         "encoders": {name: made.encoder_id for name, made in snapshot.tokens.items()},
         "blend": dict(ranker.weights),
+        "strangers": dict(ranker.strangers),
         "parts": [part.name for part in ranker.parts],
         "now": snapshot.now,
         "target_events": [int(event) for event in snapshot.target_events],

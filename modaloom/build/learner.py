@@ -18,7 +18,14 @@ from modaloom.evaluation.protocol import Factory
 from modaloom.heap import give_back
 from modaloom.models.baselines import BASELINES
 from modaloom.numerics import Whitening
-from modaloom.ranking.blend import Exam, choose_weights, prepare_exam, shopper_values, validation_figures
+from modaloom.ranking.blend import (
+    Exam,
+    choose_weights,
+    prepare_exam,
+    shared_out,
+    shopper_values,
+    validation_figures,
+)
 from modaloom.ranking.demand import Cut, Demand, Features, Newness, cut_of
 from modaloom.ranking.linear import Alike, Linear
 from modaloom.ranking.parts import ContentKernel, Part, Repurchase, State, Variants
@@ -46,6 +53,8 @@ PRIOR_WITHOUT_TIMES = {
 """The same where nothing is to be foreseen, so that what sells says little: a log without times, or ``last_out``."""
 PRIOR_WITHOUT_CONTENT = {"linear": 1.0, FUSION: 0.4, "demand": 0.2, "variants": 0.1, "repurchase": 0.05}
 """The same for a log of bare ids."""
+TO_ALL = ("demand", "newness")
+"""Parts that say the same to everybody, and so have something to say to somebody of whom nothing is known."""
 SHARED = ("demand", "linear")
 """Parts that take a while to fit, and whose state is small."""
 Say = Callable[[str], None]
@@ -115,6 +124,7 @@ class Modaloom:
         self.fusion: FittedFusion | None = None
         self.ranker: Ranker | None = None
         self.validation: dict[str, float] = {}
+        self.strangers: dict[str, float] = {}
         self._exams: list[Exam] = []
 
     def fit(self, snapshot: Snapshot) -> Self:
@@ -130,7 +140,11 @@ class Modaloom:
         table = self.fusion.table(snapshot) if FUSION in weights else None
         known = {part.name for part in parts} | ({FUSION} if table else set())
         self.ranker = Ranker(
-            {name: weights[name] for name in weights if name in known}, parts, table, self.fusion.tower
+            {name: weights[name] for name in weights if name in known},
+            parts,
+            table,
+            self.fusion.tower,
+            strangers=self.strangers,
         )
         return self
 
@@ -171,6 +185,7 @@ class Modaloom:
         names = table.modalities if table is not None else ()
         return {
             "blend": dict(self.ranker.weights),
+            "strangers": dict(self.ranker.strangers),
             "validation": self.validation,
             "epochs": progress.epoch,
             "best_epoch": progress.best_epoch,
@@ -232,7 +247,9 @@ class Modaloom:
         assert self.fusion is not None
         self._exams = [exam for split in validation for exam in self._exam(split.take(VALIDATION_USERS), self.fusion)]
         give_back()
-        weights = choose_weights(self._exams, prior_weights(validation[0].snapshot))
+        prior = prior_weights(validation[0].snapshot)
+        weights = choose_weights(self._exams, prior)
+        self.strangers = shared_out(self._exams, {name: prior[name] for name in TO_ALL if name in prior}, weights)
         self.validation = validation_figures(self._exams, weights, 20)
         return weights
 

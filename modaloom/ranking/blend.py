@@ -7,7 +7,7 @@ part and what was really taken. A part that doesn't pay is dropped.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -40,6 +40,11 @@ class Exam:
     relevant: BoolArray  # (b, c) what was really taken
     possible: BoolArray  # (b, c) False where padded
     counts: IntArray  # (b,) number of relevant items
+
+    def only(self, names: Sequence[str]) -> Exam:
+        """The same with some of the parts."""
+        places = [self.names.index(name) for name in names]
+        return replace(self, names=tuple(names), values=self.values[..., places])
 
 
 def prepare_exam(
@@ -128,6 +133,25 @@ def choose_weights(exams: Sequence[Exam], start: Mapping[str, float]) -> dict[st
         return _named(names, prior)
     weights = _most_likely(choices, prior, PRIOR_STRENGTH / shoppers)
     return _named(names, np.where(weights < NEGLIGIBLE * weights.max(), 0.0, weights))
+
+
+def shared_out(exams: Sequence[Exam], start: Mapping[str, float], weights: Mapping[str, float]) -> dict[str, float]:
+    """What some parts of a blend weigh where the others say nothing, together as much as they have in the blend.
+
+    Args:
+        exams: what the blend was chosen on.
+        start: as of :func:`choose_weights`, for those parts only.
+        weights: the blend.
+
+    Returns:
+        Weights by part; none where fewer than two of them are in the blend, since then nothing is to be chosen.
+    """
+    names = [name for name in start if weights.get(name)]
+    if len(names) < 2:
+        return {}
+    chosen = choose_weights([exam.only(names) for exam in exams], start)
+    size = sum(weights[name] for name in names) / sum(chosen.values())
+    return {name: weight * size for name, weight in chosen.items()}
 
 
 class Choices(NamedTuple):

@@ -41,7 +41,7 @@ class Personal:
     """What the parts of a blend say to one shopper; each is asked once, whatever is then wanted of it."""
 
     def __init__(self, ranker: Ranker, histories: Histories):
-        self.ranker, self.histories = ranker, histories
+        self.ranker, self.histories = ranker.for_one(histories), histories
 
     @cached_property
     def voices(self) -> dict[str, Voice]:

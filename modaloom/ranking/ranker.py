@@ -73,6 +73,9 @@ class Ranker:
     parts: tuple[Part, ...] = ()
     table: ItemTable | None = None
     tower: UserTower | None = None
+    strangers: Mapping[str, float] = field(default_factory=dict)
+    """What parts that say the same to everybody weigh for somebody without a past; as for others where it is empty.
+    Beside parts that know a shopper they also make up for what these get wrong, such as new items' small numbers."""
     _by_name: dict[str, Part] = field(init=False, repr=False)
     _index: FusionIndex | None = field(init=False, repr=False, default=None)
     _last_general: tuple[BoolArray, int, General] | None = field(init=False, repr=False, default=None)
@@ -101,18 +104,36 @@ class Ranker:
         if self._index is not None and keys is not None:
             self.table = self._index.place(arrivals.places, *keys)
         self.__dict__.pop("general", None)
+        self.__dict__.pop("for_strangers", None)
 
     def part(self, name: str) -> Part | None:
         """A part by its name."""
         return self._by_name.get(name)
 
+    @cached_property
+    def for_strangers(self) -> Ranker:
+        """The blend for somebody without a past."""
+        return Ranker(self.strangers, self.parts) if self.strangers else self
+
+    def for_one(self, histories: Histories) -> Ranker:
+        """The blend for a single shopper."""
+        return self if len(histories.item_nums) else self.for_strangers
+
+    def _shares(self, histories: Histories) -> list[tuple[Ranker, IntArray]]:
+        """Which blend answers which of the shoppers."""
+        known = histories.lengths() > 0
+        if self.for_strangers is self or known.all():
+            return [(self, np.arange(len(known)))]
+        return [(self, np.flatnonzero(known)), (self.for_strangers, np.flatnonzero(~known))]
+
     def score(self, histories: Histories) -> FloatArray:
         """Scores (b, n)."""
-        blocks = [
-            sum_up(self.raw(histories.take(start, min(start + BATCH, len(histories)))), self.weights)
-            for start in range(0, len(histories), BATCH)
-        ]
-        return np.concatenate(blocks) if blocks else np.zeros((0, self.n_items), dtype=np.float32)
+        out = np.empty((len(histories), self.n_items), dtype=np.float32)
+        for ranker, rows in self._shares(histories):
+            for start in range(0, len(rows), BATCH):
+                some = rows[start : start + BATCH]
+                out[some] = sum_up(ranker.raw(reordered(histories, some)), ranker.weights)
+        return out
 
     @property
     def n_items(self) -> int:
@@ -159,8 +180,20 @@ class Ranker:
             hidden: items (b, n_items) that a shopper is not to see, as the nonzero cells of a sparse matrix.
             threads: how many blocks of shoppers are worked on at once; all cores by default.
         """
-        offer, n = Offer(allowed, hidden), min(n, self.n_items)
-        threads, lengths = threads or available_threads(), histories.lengths()
+        offer, n, threads = Offer(allowed, hidden), min(n, self.n_items), threads or available_threads()
+        shares = self._shares(histories)
+        if len(shares) == 1:
+            return self._lists(histories, n, offer, threads)
+        lists = _no_lists(len(histories), n)
+        for ranker, rows in shares:
+            lists.items[rows], lists.scores[rows] = ranker._lists(
+                reordered(histories, rows), n, offer.of(rows), threads
+            )
+        return lists
+
+    def _lists(self, histories: Histories, n: int, offer: Offer, threads: int) -> Lists:
+        """See :meth:`recommend`; everybody by this blend."""
+        allowed, lengths = offer.allowed, histories.lengths()
         everything = np.arange(self.n_items)
         dense = DENSE_ITEMS if len(histories) < MANY_SHOPPERS else FEW_ITEMS
         if self.n_items <= dense or not self.can_be_asked():
@@ -179,7 +212,7 @@ class Ranker:
         order = np.argsort(lengths, kind="stable")  # pasts of one length need no padding
         blocks = blocks_of(order, np.minimum(lengths[order], SERVED_HISTORY), size)
         made = in_threads(lambda rows: work(reordered(histories, rows), offer.of(rows), n), blocks, threads)
-        lists = Lists(np.full((len(order), n), -1, dtype=np.int64), np.full((len(order), n), -np.inf, dtype=np.float32))
+        lists = _no_lists(len(order), n)
         for rows, (items, scores) in zip(blocks, made, strict=True):
             lists.items[rows, : items.shape[1]], lists.scores[rows, : items.shape[1]] = items, scores
         return lists
@@ -309,6 +342,10 @@ class Ranker:
             elif name == FUSION or self._by_name[name].modality != modality:
                 total += normal[name]
         return total
+
+
+def _no_lists(shoppers: int, n: int) -> Lists:
+    return Lists(np.full((shoppers, n), -1, dtype=np.int64), np.full((shoppers, n), -np.inf, dtype=np.float32))
 
 
 def blocks_of(order: IntArray, lengths: IntArray, size: int) -> list[IntArray]:

@@ -172,7 +172,7 @@ def _load(folder: Path) -> Bundle:
         tower = OnnxTower(folder / "user_tower.onnx")
         item_tower = ItemTower(folder / "item_tower.onnx")
     parts = tuple(_part(name).restore(read_arrays(folder / f"part-{name}.npz")) for name in config["parts"])
-    ranker = Ranker(config["blend"], parts, table, tower)
+    ranker = Ranker(config["blend"], parts, table, tower, strangers=config.get("strangers", {}))
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     return Bundle(folder, config, metrics, snapshot, ranker, item_tower, _whitenings(folder))
 

@@ -222,7 +222,7 @@ def _validate(model: FusionRecommender, progress: Progress, validate: Validate |
 
 
 def batch_loss(model: FusionRecommender, content: Content, batch: Batch, config: LoopConfig) -> Tensor:
-    """Sampled softmax of the next item, plus alignment of pictures and words and imputation where they have a weight."""
+    """Sampled softmax of the next item; alignment of pictures and words, and imputation, where they have a weight."""
     past = batch.past
     targets, others = torch.from_numpy(batch.positives), torch.from_numpy(batch.negatives)
     needed = torch.unique(torch.cat([past.items.flatten(), targets, others]))

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from modaloom.build import LearnOptions, Tuned, TuningPlan, bundle, load_options, train_bundle
+from modaloom.build.learner import TO_ALL
 from modaloom.config import load_settings
 from modaloom.data.shop import load_shop
 from modaloom.errors import BundleError, TrainingError
@@ -120,8 +121,11 @@ def test_a_bundle_says_what_it_is(sample_bundle: Path, sample_shop: Path) -> Non
     assert config["options"]["size"] == "small"
     assert set(config["encoders"]) == {"image", "text", "attributes"}
     assert set(metrics) == {
-        "blend", "validation", "epochs", "best_epoch", "losses", "fusion_validation", "attention",
+        "blend", "strangers", "validation", "epochs", "best_epoch", "losses", "fusion_validation", "attention",
     }  # fmt: skip
+    to_all = sum(metrics["blend"][name] for name in TO_ALL)
+    assert metrics["strangers"].keys() <= set(TO_ALL)
+    assert sum(metrics["strangers"].values()) == pytest.approx(to_all), "they share what these parts weigh in the blend"
     assert config["blend"] == metrics["blend"]
     assert {"image", "text"} <= set(config["parts"]), "they answer photos and words, whatever the blend says"
     card = (sample_bundle / "README.md").read_text(encoding="utf-8")

@@ -16,6 +16,7 @@ from modaloom.config import load_settings
 from modaloom.errors import TrainingError
 from modaloom.live.asks import Ask
 from modaloom.live.fleet import Fleet
+from modaloom.metrics import top_n
 from modaloom.recommend.bundle import load_bundle
 from modaloom.storage.contract import Feedback, Store
 from modaloom.storage.open import open_store
@@ -75,15 +76,17 @@ def test_a_better_challenger_answers(store: Store, sample_bundle: Path, tmp_path
 
 
 def test_one_that_is_not_better_changes_nothing(store: Store, sample_bundle: Path, tmp_path: Path) -> None:
-    """The champion has learned what the challenger has, and the future is noise."""
-    snapshot = load_bundle(sample_bundle).snapshot
-    rng = np.random.default_rng(0)
+    """Everybody buys what the champion puts first, so that whatever the challenger lists otherwise is wrong."""
+    bundle = load_bundle(sample_bundle)
+    snapshot = bundle.snapshot
+    histories = snapshot.histories(np.arange(snapshot.n_users))
+    foreseen = top_n(bundle.ranker.score(histories), 3, snapshot.may_be_shown(histories))
     ids = snapshot.items["item_id"].to_list()
     store.add_interactions(
         [
-            Interaction(user, str(rng.choice(ids)), Event.PURCHASE, snapshot.now + int(rng.integers(0, 86_400)))
-            for user in snapshot.users["user_id"].to_list()
-            for _ in range(3)
+            Interaction(user, ids[num], Event.PURCHASE, snapshot.now + 3_600 * (place + 1))
+            for user, nums in zip(snapshot.users["user_id"].to_list(), foreseen.tolist(), strict=True)
+            for place, num in enumerate(nums)
         ]
     )
     before = store.state("bundles"), store.state("traffic")

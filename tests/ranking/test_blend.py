@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from modaloom.metrics import ranking_metrics, top_n
 from modaloom.numerics import squashed_zscore
-from modaloom.ranking.blend import Exam, choose_weights, exam_values, prepare_exam, validation_figures
+from modaloom.ranking.blend import Exam, choose_weights, exam_values, prepare_exam, shared_out, validation_figures
 from modaloom.types import FloatArray, IntArray
 
 PRIOR = {"one": 1.0, "two": 0.4, "three": 0.2}
@@ -55,6 +55,16 @@ def test_two_useful_parts_share() -> None:
     assert weights["two"] > 0.4
     assert weights["three"] > 0.4
     assert weights.get("one", 0.0) < 0.4
+
+
+def test_parts_that_speak_alone_share_what_they_weighed_and_find_what_pays_then() -> None:
+    """Beside a part that knows everything the others hardly matter; without it the one that knows something leads."""
+    exams = [exam(400, {"one": 4.0, "three": 1.5})]
+    weights = {"one": 1.0, "two": 0.3, "three": 0.1}
+    shared = shared_out(exams, {"two": 0.4, "three": 0.2}, weights)
+    assert sum(shared.values()) == pytest.approx(0.4)
+    assert shared["three"] > 0.3
+    assert shared_out(exams, {"two": 0.4, "three": 0.2}, {"one": 1.0, "three": 0.1}) == {}, "nothing is to be chosen"
 
 
 @pytest.mark.parametrize("n_users", [1, 3, 10])

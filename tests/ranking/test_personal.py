@@ -45,8 +45,9 @@ def test_scores_are_those_of_the_batch(bundle: Bundle, user: int) -> None:
 def test_somebody_without_a_past_gets_what_is_said_to_everybody(bundle: Bundle) -> None:
     nobody = Histories.from_lists([[]], now=bundle.snapshot.now)
     personal = Personal(bundle.ranker, nobody)
-    said = bundle.ranker.total(bundle.ranker.ask(nobody), everything(bundle.ranker))[0]
-    np.testing.assert_allclose(personal.scores(everything(bundle.ranker)), said, atol=1e-5)
+    blend = bundle.ranker.for_strangers
+    said = blend.total(blend.ask(nobody), everything(blend))[0]
+    np.testing.assert_allclose(personal.scores(everything(blend)), said, atol=1e-5)
     assert not personal.contributions(np.arange(5)).by_item
 
 

@@ -9,12 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modaloom.metrics import top_n
 from modaloom.models.towers import ItemTable, Queries
 from modaloom.numerics import squashed_zscore, unit_rows
+from modaloom.ranking.demand import Demand, Newness
 from modaloom.ranking.fast import MANY_SHOPPERS
 from modaloom.ranking.linear import Linear
-from modaloom.ranking.parts import ContentKernel, State
-from modaloom.ranking.ranker import BATCH, FAST_PLACES, FUSION, Ranker, blocks_of, normalise_like
+from modaloom.ranking.parts import Arrivals, ContentKernel, State
+from modaloom.ranking.personal import Personal
+from modaloom.ranking.ranker import BATCH, FAST_PLACES, FUSION, Ranker, blocks_of, normalise_like, sum_up
 from modaloom.testing import taste_world
 from modaloom.types import BoolArray, FloatArray, Histories, IntArray, Snapshot
 
@@ -85,6 +88,41 @@ def test_many_shoppers_are_scored_like_few() -> None:
     assert together.shape == (len(users), N)
     assert together[:12] == pytest.approx(ranker().score(HISTORIES), abs=1e-4)
     assert ranker().score(WORLD.histories(np.zeros(0, dtype=np.int64))).shape == (0, N)
+
+
+@pytest.mark.parametrize("pasts", [[[], []], [[3, 4], []], [[], [1], [], [2, 5]]])
+def test_strangers_have_a_blend_of_their_own_and_others_keep_theirs(pasts: list[list[int]]) -> None:
+    """Those of whom something is known are scored as if strangers had no weights of their own."""
+    demand, newness = Demand().restore({"scores": RNG.random(N)}), Newness().restore({"scores": RNG.random(N)})
+    weights = {"image": 0.5, "demand": 0.3, "newness": 0.3}
+    plain = Ranker(weights, (IMAGE, demand, newness))
+    made = Ranker(weights, (IMAGE, demand, newness), strangers={"demand": 0.5, "newness": 0.1})
+    histories = Histories.from_lists(pasts, now=1)
+    unknown = np.array([not past for past in pasts])
+    raw = {part.name: part.score(histories) for part in (demand, newness)}
+    scores = made.score(histories)
+    assert scores[~unknown] == pytest.approx(plain.score(histories)[~unknown], abs=1e-5)
+    assert scores[unknown] == pytest.approx(sum_up(raw, {"demand": 0.5, "newness": 0.1})[unknown], abs=1e-5)
+    items, found = made.recommend(histories, 7, allowed=np.arange(N) % 2 == 0)
+    expected = top_n(scores, 7, np.arange(N) % 2 == 0)
+    assert items.tolist() == expected.tolist()
+    assert found == pytest.approx(np.take_along_axis(scores, expected, axis=1), abs=1e-5)
+    for row in range(len(pasts)):
+        alone = Personal(made, histories.take(row, row + 1))
+        assert alone.scores(np.arange(N)) == pytest.approx(scores[row], abs=1e-4)
+        given = alone.contributions(items[row])
+        assert given.scores == pytest.approx(found[row], abs=1e-4)
+        assert (given.demand + given.newness == pytest.approx(given.scores, abs=1e-4)) == (not pasts[row])
+
+
+def test_what_came_in_later_is_shown_to_strangers_too() -> None:
+    parts = Demand().restore({"scores": RNG.random(N)}), Newness().restore({"scores": -5 - RNG.random(N)})
+    made = Ranker({"demand": 0.3, "newness": 0.3}, parts, strangers={"demand": 0.1, "newness": 0.5})
+    nobody = Histories.from_lists([[]], now=1)
+    assert made.score(nobody).shape == (1, N)
+    made.place(Arrivals(places=np.array([N]), tokens={}, groups=np.array([N])), None)
+    assert made.recommend(nobody, 1).items.tolist() == [[N]]
+    assert Personal(made, nobody).scores(np.array([N])) == pytest.approx(made.score(nobody)[0, [N]], abs=1e-5)
 
 
 def test_modalities_are_those_that_some_part_speaks_for() -> None:

@@ -54,6 +54,8 @@ def test_a_bundle_has_what_its_docstring_says(sample_bundle: Path, bundle: Bundl
     }  # fmt: skip
     assert {f"part-{name}.npz" for name in bundle.config["parts"]} <= names
     assert set(json.loads((sample_bundle / CHECKSUMS).read_text())) == names - {CHECKSUMS}
+    assert bundle.ranker.weights == json.loads((sample_bundle / "metrics.json").read_text())["blend"]
+    assert bundle.ranker.strangers == json.loads((sample_bundle / "metrics.json").read_text())["strangers"]
     assert bundle.snapshot.n_items == 56
     assert bundle.pictures_root.is_dir()
     assert not {path.suffix for path in sample_bundle.iterdir()} & {".pkl", ".pt", ".pickle"}
