@@ -31,6 +31,10 @@ FASTER = 10.0
 """How much faster those learn. Adam moves every number by about the rate, and theirs are of the order of one: at the
 matrices' pace they would take twenty epochs to where they belong, and till then matrices learn for wrong weights."""
 
+NEARLY = 0.9
+"""An epoch that reaches this share of the best validation is as good as that for all one can tell, and learning goes
+on: it often stands still for four or five epochs, and then attention over all modalities begins to find something."""
+
 
 @dataclass(frozen=True)
 class LoopConfig:
@@ -60,6 +64,7 @@ class LoopConfig:
     steps follow their batch, which is of one stretch of time: from epoch to epoch they gain and lose a third. 0: the
     weights of the last step."""
     patience: int = 3
+    """So many epochs may fall clearly short of the best one since, see :data:`NEARLY`, before learning stops."""
     seed: int = 0
 
 
@@ -77,8 +82,9 @@ class Progress:
 
     @property
     def stale(self) -> int:
-        """Epochs since the best validation."""
-        return self.epoch - self.best_epoch
+        """Epochs since the best validation that fell clearly short of it."""
+        best = self.validation[self.best_epoch] if self.validation else 0.0
+        return sum(found < NEARLY * best for found in self.validation[self.best_epoch + 1 :])
 
 
 Optimizer = torch.optim.Optimizer

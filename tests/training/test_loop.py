@@ -121,6 +121,13 @@ def test_it_stops_when_validation_no_longer_improves(text_world: Snapshot) -> No
     assert same(model.state_dict(), once.state_dict()), "the best epoch is not what is left"
 
 
+def test_standing_still_is_no_reason_to_stop(text_world: Snapshot) -> None:
+    """Only epochs that fall clearly short of the best one count, whatever lies between them."""
+    said = iter([0.1, 0.3, 0.29, 0.28, 0.1, 0.28, 0.4, 0.1, 0.39, 0.1, 0.9])
+    _, progress = run(text_world, replace(SHORT, epochs=20, patience=1), validate=lambda _: next(said))
+    assert (progress.epoch, progress.best_epoch, progress.stale) == (9, 6, 2)
+
+
 @pytest.mark.parametrize("averaging", [0.0, 0.9])
 def test_what_is_kept_is_the_running_mean_of_the_weights(
     text_world: Snapshot, averaging: float, monkeypatch: pytest.MonkeyPatch
