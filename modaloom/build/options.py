@@ -30,6 +30,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "history_length": (1, 1_000),
     "half_life_days": (1.0, 100_000.0),
     "modality_dropout": (0.0, 0.9),
+    "alignment_weight": (0.0, 10.0),
     "averaging": (0.0, 0.9999),
     "patience": (0, 1_000),
 }
@@ -49,6 +50,7 @@ class LoopOptions:
     history_length: int | None = None
     half_life_days: float | None = None
     modality_dropout: float | None = None
+    alignment_weight: float | None = None
     averaging: float | None = None
     patience: int | None = None
 
