@@ -123,7 +123,7 @@ class TorchEncoder:
                 prepared: list[Any] = list(pool.map(self._square, inputs))
         else:
             prepared = [prefix + (normalise_text(text) or " ") for text in inputs]
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast("cuda", enabled=torch.cuda.is_available()):  # half precision
             vectors: FloatArray = self._features(prepared).float().cpu().numpy()
         return unit_rows(vectors)
 
