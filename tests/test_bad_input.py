@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from modaloom.recommend.bundle import verify
+from modaloom.recommend.folder import reserved
 
 Command = Callable[..., tuple[int, str, str]]
 QUICK = ("--size", "small", "--epochs", "1", "--modalities", "attributes")
@@ -260,6 +261,15 @@ def test_a_place_that_is_taken(sample_shop: Path, tmp_path: Path, command: Comma
     line = refused(command("train", sample_shop, "--out", "/"))
     assert line == "/: this is the root of the file system. Give --out the name of a folder."
     assert [path.name for path in tmp_path.iterdir()] == ["me.jpg"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files cannot be held on Windows")
+def test_two_that_learn_for_one_place(sample_shop: Path, own_bundle: Path, command: Command) -> None:
+    with reserved(own_bundle):
+        line = refused(command("train", sample_shop, "--out", own_bundle))
+    assert line.startswith(f"{own_bundle}: process {os.getpid()} on ")
+    assert line.endswith(" is at work on this bundle. Wait until it is done, or give --out another name.")
+    verify(own_bundle)
 
 
 DISK_FULL = """

@@ -21,7 +21,7 @@ from modaloom.encoders.catalogue import encode_items
 from modaloom.export import export_towers
 from modaloom.files import write_json
 from modaloom.recommend.bundle import FORMAT, ranker_arrays
-from modaloom.recommend.folder import refuse_foreign, save_arrays, write_bundle
+from modaloom.recommend.folder import reserved, save_arrays, write_bundle
 from modaloom.training.checkpoint import clear_checkpoints, load_checkpoint, save_checkpoint
 from modaloom.training.curves import write_curves
 from modaloom.types import Snapshot, Tell, Tokens, silent
@@ -50,33 +50,33 @@ def train_bundle(
     Raises:
         MissingExtraError: tuning is asked for and ``optuna`` is not installed.
         TrainingError: there is nothing to learn from, or the checkpoint belongs to other data or options.
-        BundleError: the bundle cannot be written.
+        BundleError: the bundle cannot be written, or another process is learning for it.
     """
-    refuse_foreign(out)
-    if tuning:
-        require_optuna()
-    tokens = encode_items(shop, settings=settings, modalities=options.modalities, progress=tell)
-    snapshot = group_doubles(take_snapshot(shop, tokens))
-    checkpoints = out.with_name(out.name + ".training")
-    if not resume:
+    with reserved(out):
+        if tuning:
+            require_optuna()
+        tokens = encode_items(shop, settings=settings, modalities=options.modalities, progress=tell)
+        snapshot = group_doubles(take_snapshot(shop, tokens))
+        checkpoints = out.with_name(out.name + ".training")
+        if not resume:
+            _clear(checkpoints)
+        tuned = Tuned(options, {})
+        if tuning:
+            key = _key(shop, options, tokens)
+            tuned = tune(
+                snapshot,
+                options,
+                tuning,
+                journal=checkpoints / JOURNAL,
+                key=key,
+                tell=lambda message: tell(message, 0, 0),
+            )
+        learner = _learn(snapshot, tuned.options, checkpoints, _key(shop, tuned.options, tokens), resume, tell)
+        metrics = learner.metrics() | ({"tuning": tuned.report} if tuning else {})
+        tell("writing the bundle", 0, 0)
+        write_bundle(out, lambda folder: _write(folder, shop, snapshot, learner, metrics))
         _clear(checkpoints)
-    tuned = Tuned(options, {})
-    if tuning:
-        key = _key(shop, options, tokens)
-        tuned = tune(
-            snapshot,
-            options,
-            tuning,
-            journal=checkpoints / JOURNAL,
-            key=key,
-            tell=lambda message: tell(message, 0, 0),
-        )
-    learner = _learn(snapshot, tuned.options, checkpoints, _key(shop, tuned.options, tokens), resume, tell)
-    metrics = learner.metrics() | ({"tuning": tuned.report} if tuning else {})
-    tell("writing the bundle", 0, 0)
-    write_bundle(out, lambda folder: _write(folder, shop, snapshot, learner, metrics))
-    _clear(checkpoints)
-    return metrics
+        return metrics
 
 
 def _key(shop: Shop, options: LearnOptions, tokens: Mapping[str, Tokens]) -> str:

@@ -27,7 +27,7 @@ from modaloom.errors import TrainingError
 from modaloom.live.fleet import BUNDLES, TRAFFIC, Fleet, bundle_name, keep, recalled, same_contents
 from modaloom.live.guide import Guide
 from modaloom.metrics import ranking_metrics, top_n
-from modaloom.recommend.folder import refuse_foreign
+from modaloom.recommend.folder import reserved
 from modaloom.storage.contract import ItemChange, Store
 from modaloom.types import DAY_S, INTERACTION_COLUMNS, Event, FloatArray, Histories, Interaction, Tell, Tokens, silent
 
@@ -120,7 +120,8 @@ def _check_place(store: Store, out: Path) -> None:
     if not named:
         hint = "Is it the one that 'modaloom serve' uses? That fills it"
         raise TrainingError("the store has no bundle, so nothing to be better than", where=store.url, hint=hint)
-    refuse_foreign(out)
+    with reserved(out):
+        pass  # it is let go again until the challenger has won
     if str(out.resolve()) in named.values():
         raise TrainingError(
             "a bundle that answers lies here, and must stay as it is", where=out, hint="Give --out another name"

@@ -25,7 +25,7 @@ from modaloom.live.warm import take_warm
 from modaloom.ranking.fast import load_alone
 from modaloom.ranking.ranker import FEW_ITEMS
 from modaloom.recommend.bundle import load_bundle
-from modaloom.recommend.folder import CHECKSUMS
+from modaloom.recommend.folder import CHECKSUMS, put_back
 from modaloom.storage.contract import Store
 
 BUNDLES, TRAFFIC = "bundles", "traffic"
@@ -276,6 +276,7 @@ def bundle_name(folder: Path) -> str:
     Raises:
         BundleError: there is no bundle.
     """
+    put_back(folder)
     try:
         content = (folder / CHECKSUMS).read_bytes()
     except OSError as error:

@@ -33,7 +33,7 @@ from modaloom.ranking.demand import Demand, Newness
 from modaloom.ranking.linear import Linear
 from modaloom.ranking.parts import ContentKernel, Part, Repurchase, Variants
 from modaloom.ranking.ranker import FUSION, Ranker
-from modaloom.recommend.folder import CHECKSUMS, checksum
+from modaloom.recommend.folder import CHECKSUMS, checksum, moved_away, put_back
 from modaloom.types import MODALITIES, BoolArray, Event, FloatArray, IntArray, Snapshot
 
 FORMAT = 2
@@ -120,7 +120,7 @@ def load_bundle(folder: str | Path) -> Bundle:
         try:
             bundle = _load(folder)
         except (BundleError, OSError):
-            if _stamp(folder) == stamp and not _between(folder):
+            if _stamp(folder) == stamp and not put_back(folder):
                 raise
         else:
             if _stamp(folder) == stamp:
@@ -135,14 +135,6 @@ def _stamp(folder: Path) -> tuple[bool, bytes | None]:
         return True, (folder / CHECKSUMS).read_bytes()
     except OSError:
         return folder.exists(), None
-
-
-def _between(folder: Path) -> bool:
-    """Whether the old bundle has just been moved away and the new one is still to come."""
-    where = folder.resolve()
-    if where.exists():
-        return False
-    return any(where.parent.glob(f".{where.name}.*.old")) or where.exists()  # it may have come while we looked
 
 
 def _load(folder: Path) -> Bundle:
@@ -185,6 +177,9 @@ def verify(folder: Path) -> None:
         ChecksumError: a file is missing or changed; names all of them.
     """
     if not folder.is_dir():
+        if moved := moved_away(folder):  # and it could not be put back
+            what = f"a command that was replacing this bundle was killed, and it lies in {moved[0].name}"
+            raise BundleError(what, where=folder, hint=f"Rename that to {folder.resolve().name}")
         raise BundleError("no such bundle", where=folder, hint="Run 'modaloom train SHOP --out BUNDLE' first")
     try:
         sums = json.loads((folder / CHECKSUMS).read_text(encoding="utf-8"))

@@ -1,4 +1,13 @@
-"""A bundle's folder: written whole or not at all, and never in the place of something else."""
+"""A bundle's folder: written whole or not at all, and never in the place of something else.
+
+Beside a folder ``BUNDLE`` there may be, hidden::
+
+    .BUNDLE.lock       held by the command that learns for BUNDLE
+    .BUNDLE.123.tmp    the bundle that process 123 is writing, held by it
+    .BUNDLE.123.old    the one that it is replacing, held by it until the new one has its place
+
+What nobody holds was left by a killed process.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +15,11 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +28,7 @@ import numpy.typing as npt
 import polars as pl
 
 from modaloom.errors import BundleError
-
-if sys.platform != "win32":
-    import fcntl
+from modaloom.recommend.holds import claimed, held
 
 CHECKSUMS = "checksums.json"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -46,6 +53,7 @@ def write_bundle(folder: Path, write: Callable[[Path], None]) -> None:
     Raises:
         BundleError: the place is taken by something else, or the disk is full.
     """
+    put_back(folder)
     refuse_foreign(folder)
     folder = folder.resolve()  # behind a link, what the link points to is replaced
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +62,7 @@ def write_bundle(folder: Path, write: Callable[[Path], None]) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir()
-        with _held(temporary):
+        with held(temporary):
             write(temporary)
             sums = {path.name: checksum(path) for path in sorted(temporary.iterdir())}
             (temporary / CHECKSUMS).write_text(json.dumps(sums, indent=2) + "\n", encoding="utf-8")
@@ -70,38 +78,86 @@ def write_bundle(folder: Path, write: Callable[[Path], None]) -> None:
 
 
 @contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Marks a folder as being written, for as long as this process lives.
+def reserved(folder: Path) -> Iterator[None]:
+    """Keeps the place of a bundle for this process, so that no other one learns for it meanwhile.
 
     Raises:
-        OSError: somebody else holds it.
+        BundleError: another process does, the place is taken by something else, or nothing can be written there.
     """
-    if sys.platform == "win32":  # folders cannot be held there
+    put_back(folder)
+    refuse_foreign(folder)
+    place = folder.resolve()
+    with ExitStack() as stack:
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(claimed(place.with_name(f".{place.name}.lock")))
+        except BlockingIOError as error:
+            raise BundleError(
+                f"{error.strerror} is at work on this bundle",
+                where=folder,
+                hint="Wait until it is done, or give --out another name",
+            ) from error
+        except OSError as error:
+            raise _cannot_write(folder, error) or error from error
         yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
+
+
+def put_back(folder: Path) -> bool:
+    """Gives a bundle its place again if a writer moved it away and was killed before the new one was there.
+
+    Gives whether the bundle is on its way: it was found under its hidden name.
+    """
+    place = folder.resolve()
+    if place.exists():
+        return False
+    moved = moved_away(folder)
+    for old in moved:
+        with suppress(OSError), held(old):  # a living writer holds it, and is about to fill the place
+            if not place.exists():
+                old.rename(place)
+    return bool(moved) or place.exists()  # it may have come while we looked
+
+
+def moved_away(folder: Path) -> list[Path]:
+    """The whole bundles, the newest first, that lie beside a place and once lay in it."""
+    found = [(old, _own_files(old)) for old in _hidden(folder, "old")]
+    return [old for old, own in found if own and all((old / name).is_file() for name in own)]
+
+
+def _hidden(folder: Path, kind: str) -> list[Path]:
+    """The folders ``.BUNDLE.<process>.<kind>`` beside a bundle, the newest first."""
+    place = folder.resolve()
+    named = re.compile(rf"\.{re.escape(place.name)}\.\d+\.{kind}")
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(handle)
+        found = [beside for beside in place.parent.iterdir() if named.fullmatch(beside.name)]
+    except OSError:
+        return []
+    return sorted(found, key=_age_s)
+
+
+def _age_s(folder: Path) -> float:
+    """Seconds since something was put into a folder; endless where it is gone."""
+    try:
+        return time.time() - folder.stat().st_mtime
+    except OSError:
+        return float("inf")
 
 
 def _sweep(folder: Path) -> None:
-    """Removes temporary folders that killed processes left beside a bundle."""
-    if sys.platform == "win32":
-        return
-    for left in folder.parent.iterdir():
-        if left.name.startswith(f".{folder.name}.") and left.name.endswith(".tmp"):
-            with suppress(OSError), _held(left):
-                if time.time() - left.stat().st_mtime > ABANDONED_S:  # a young one may be about to be held
-                    shutil.rmtree(left, ignore_errors=True)
+    """Removes what killed processes left beside a bundle that has its place."""
+    left = [one for one in _hidden(folder, "tmp") if _age_s(one) > ABANDONED_S]  # a young one may be about to be held
+    if folder.exists():
+        left += _hidden(folder, "old")
+    for one in left:
+        with suppress(OSError), held(one) as surely:
+            if surely:
+                shutil.rmtree(one, ignore_errors=True)
 
 
 def _cannot_write(folder: Path, error: Exception) -> BundleError | None:
     """What to say of a failed write; None of an error that has nothing to do with the disk."""
     if (isinstance(error, OSError) and error.errno in FULL) or any(os.strerror(code) in str(error) for code in FULL):
-        free = shutil.disk_usage(folder.parent).free
+        free = shutil.disk_usage(next(above for above in folder.absolute().parents if above.exists())).free
         return BundleError(
             f"the disk is full ({free // 2**20:,} MB free)",
             where=folder,
@@ -127,10 +183,7 @@ def refuse_foreign(folder: Path) -> None:
     there = {path.name for path in folder.iterdir()}
     if not there:
         return
-    try:
-        own = {*json.loads((folder / CHECKSUMS).read_text(encoding="utf-8")), CHECKSUMS}
-    except (OSError, ValueError, TypeError):
-        own = set()
+    own = _own_files(folder)
     if "config.json" not in own:
         raise BundleError("the folder is not empty and not a bundle", where=folder, hint="Give --out another name")
     if strange := sorted(there - own):
@@ -141,19 +194,28 @@ def refuse_foreign(folder: Path) -> None:
         )
 
 
-def _swap(temporary: Path, folder: Path) -> None:
-    """Two renames; what was there before comes back if the second one fails."""
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    there = folder.exists()
-    if there:
-        folder.rename(old)
+def _own_files(folder: Path) -> set[str]:
+    """Names of the files that a bundle says it has; none of what is no bundle."""
     try:
+        return {*json.loads((folder / CHECKSUMS).read_text(encoding="utf-8")), CHECKSUMS}
+    except (OSError, ValueError, TypeError):
+        return set()
+
+
+def _swap(temporary: Path, folder: Path) -> None:
+    """Two renames; what was there before comes back if the second one fails, and is found again after a kill."""
+    if not folder.exists():
         temporary.rename(folder)
-    except OSError:
-        if there:
+        return
+    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    with held(folder, wait=True):  # by whatever name
+        folder.rename(old)
+        try:
+            temporary.rename(folder)
+        except BaseException:
             old.rename(folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _sync(path: Path) -> None:

@@ -6,6 +6,9 @@ import errno
 import json
 import os
 import shutil
+import signal
+import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -17,7 +20,16 @@ import pytest
 
 from modaloom.errors import BundleError, ChecksumError
 from modaloom.recommend.bundle import Bundle, ItemTower, load_bundle, verify
-from modaloom.recommend.folder import CHECKSUMS, _held, checksum, refuse_foreign, save_arrays, write_bundle
+from modaloom.recommend.folder import (
+    CHECKSUMS,
+    checksum,
+    put_back,
+    refuse_foreign,
+    reserved,
+    save_arrays,
+    write_bundle,
+)
+from modaloom.recommend.holds import held
 
 
 @pytest.fixture(scope="module")
@@ -263,10 +275,107 @@ def test_what_a_killed_writer_left_is_swept_and_a_living_one_is_let_be(own_bundl
         (folder / "config.json").write_text("{}")
     for folder in (killed, writing, another):
         os.utime(folder, (0, 0))
-    with _held(writing):
+    with held(writing):
         write_bundle(own_bundle, copier(own_bundle, "new"))
         assert sorted(path.name for path in own_bundle.parent.iterdir()) == sorted(
             [writing.name, young.name, another.name, "bundle"]
         )
     write_bundle(own_bundle, copier(own_bundle, "newer"))
     assert not writing.exists()
+
+
+KILLED_BETWEEN_THE_RENAMES = """
+import os, shutil, signal, sys
+from pathlib import Path
+from modaloom.recommend.folder import CHECKSUMS, write_bundle
+place, killed_at, rename = Path(sys.argv[1]), sys.argv[2], Path.rename
+def rename_and_die(self, target):
+    moved = rename(self, target)
+    if self.suffix == killed_at:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return moved
+Path.rename = rename_and_die
+source = shutil.copytree(place, place.with_name("source"))
+(source / CHECKSUMS).unlink()
+(source / "config.json").write_text((source / "config.json").read_text().replace("{", '{"marker": "new",', 1))
+write_bundle(place, lambda folder: shutil.copytree(source, folder, dirs_exist_ok=True))
+"""
+
+
+def killed_writer(place: Path, killed_at: str) -> None:
+    """Leaves what a process leaves that is killed right after renaming a folder that ends on ``killed_at``."""
+    done = subprocess.run([sys.executable, "-c", KILLED_BETWEEN_THE_RENAMES, str(place), killed_at], timeout=120)
+    assert done.returncode == -signal.SIGKILL
+    shutil.rmtree(place.with_name("source"))
+
+
+def beside(place: Path) -> list[str]:
+    """What lies beside a bundle, by the ends of the names, but for the bundle itself."""
+    return sorted(path.suffix for path in place.parent.iterdir() if path.name != place.name)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nobody is killed like this on Windows")
+def test_a_bundle_whose_writer_was_killed_between_the_renames_is_found_again(own_bundle: Path) -> None:
+    killed_writer(own_bundle, "")
+    assert not own_bundle.exists()
+    assert beside(own_bundle) == [".old", ".tmp"]
+    assert "marker" not in load_bundle(own_bundle).config, "nobody was told that the new one was there"
+    assert beside(own_bundle) == [".tmp"], "it is too young to be swept"
+
+    killed_writer(own_bundle, "")
+    with reserved(own_bundle):
+        verify(own_bundle)
+    killed_writer(own_bundle, ".tmp")
+    assert load_bundle(own_bundle).config["marker"] == "new"
+    assert beside(own_bundle) == [".old", ".tmp", ".tmp"]
+    write_bundle(own_bundle, copier(own_bundle, "newer"))
+    assert beside(own_bundle) == [".tmp", ".tmp"]
+
+
+def test_what_could_not_be_put_back_is_named(own_bundle: Path) -> None:
+    old, other = own_bundle.with_name(".bundle.999999.old"), own_bundle.with_name(".bundle.b.999999.old")
+    own_bundle.rename(other)
+    with pytest.raises(BundleError, match="no such bundle"):  # that one is another's
+        load_bundle(own_bundle)
+    other.rename(old)
+    with pytest.raises(BundleError) as caught:
+        verify(own_bundle)
+    assert str(caught.value) == (
+        f"{own_bundle}: a command that was replacing this bundle was killed, and it lies in {old.name}. "
+        "Rename that to bundle."
+    )
+    (old / "tables.npz").unlink()
+    assert not put_back(own_bundle), "half a bundle is none"
+    with pytest.raises(BundleError, match="no such bundle"):
+        load_bundle(own_bundle)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be held on Windows")
+def test_a_bundle_that_a_living_writer_moved_is_let_be(own_bundle: Path) -> None:
+    old = own_bundle.rename(own_bundle.with_name(".bundle.999999.old"))
+    with held(old):
+        assert put_back(own_bundle), "it is on its way"
+        assert not own_bundle.exists()
+    assert put_back(own_bundle)
+    verify(own_bundle)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files cannot be held on Windows")
+def test_a_place_is_reserved_once(tmp_path: Path, own_bundle: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(own_bundle)
+    with reserved(own_bundle):
+        for name in (own_bundle, link):
+            with pytest.raises(BundleError) as caught, reserved(name):
+                pass
+            assert str(caught.value) == (
+                f"{name}: process {os.getpid()} on {socket.gethostname()} is at work on this bundle. "
+                "Wait until it is done, or give --out another name."
+            )
+        with reserved(tmp_path / "another"):
+            pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle", "link"]
+    (tmp_path / ".bundle.lock").write_text("process 1 on a killed machine")
+    with reserved(link):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle", "link"]
