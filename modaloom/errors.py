@@ -30,10 +30,14 @@ The command line prints the message on one line and exits with 2.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 
 class ModaloomError(Exception):
     """Base of all errors raised on purpose: says what was wrong, where, and what to do next."""
+
+    alarming: ClassVar[bool] = True
+    """Whether a service logs it: whoever runs the shop must see to it, since whoever asked cannot."""
 
     def __init__(self, what: str, *, where: str | Path | None = None, hint: str | None = None):
         self.what = what
@@ -68,6 +72,8 @@ class TooManyBadRowsError(ShopError):
 class PictureError(ModaloomError):
     """One picture cannot be opened."""
 
+    alarming = False
+
 
 class EncoderError(ModaloomError):
     """An encoder is unknown, its weights cannot be had, or what it made cannot be kept."""
@@ -96,6 +102,8 @@ class EvaluationError(ModaloomError):
 class BundleError(ModaloomError):
     """A bundle cannot be written or trusted."""
 
+    alarming = False
+
 
 class ChecksumError(BundleError):
     """A file of the bundle is not the one that was written."""
@@ -103,6 +111,8 @@ class ChecksumError(BundleError):
 
 class QueryError(ModaloomError):
     """A request for recommendations cannot be answered."""
+
+    alarming = False
 
 
 class NotFoundError(QueryError):
@@ -115,6 +125,8 @@ class StoreError(ModaloomError):
 
 class StoreBusyError(StoreError):
     """The store is too busy at this moment; the same call may be sent again."""
+
+    alarming = False
 
 
 class StoreFullError(StoreError):

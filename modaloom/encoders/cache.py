@@ -40,6 +40,12 @@ def file_key(path: Path) -> Key:
     return hashlib.blake2b(path.read_bytes(), digest_size=KEY_BYTES).digest()
 
 
+def cannot_keep(what: str, folder: Path, error: OSError, comfort: str = "") -> EncoderError:
+    """What to say when the cache cannot be written to."""
+    hint = f"Free some space, or set MODALOOM_CACHE_DIR to another folder{comfort}"
+    return EncoderError(f"cannot keep {what} here ({error.strerror or error})", where=folder, hint=hint)
+
+
 class VectorCache:
     """The vectors of one encoder. Values are rounded to 16 bits, on the first use as on every later one."""
 
@@ -78,11 +84,7 @@ class VectorCache:
         try:
             self._write(keys, rounded)
         except OSError as error:
-            raise EncoderError(
-                f"cannot keep vectors here ({error.strerror or error})",
-                where=self.folder,
-                hint="Free some space, or set MODALOOM_CACHE_DIR to another folder; what is encoded is not lost",
-            ) from error
+            raise cannot_keep("vectors", self.folder, error, "; what is encoded is not lost") from error
         self._vectors.update(zip(keys, rounded, strict=True))
 
     def _write(self, keys: Sequence[Key], rounded: npt.NDArray[np.float16]) -> None:

@@ -15,6 +15,7 @@ from PIL import Image, ImageOps
 from modaloom.config import Settings
 from modaloom.data.pictures import WHITE, open_picture, pad_to_square
 from modaloom.encoders import efficientnet
+from modaloom.encoders.cache import cannot_keep
 from modaloom.types import FloatArray
 
 SIDE_PX = 224
@@ -85,14 +86,22 @@ def _session(file: Path, threads: int) -> onnxruntime.InferenceSession:
 
 
 def _exported(cache_dir: Path) -> Path:
-    """The ONNX file in the cache, written on first use under a temporary name and renamed."""
+    """The ONNX file in the cache, written on first use under a temporary name and renamed.
+
+    Raises:
+        EncoderError: the cache cannot be written to.
+    """
     file = cache_dir / "encoders" / "efficientnet-lite0.1.onnx"
     if not file.is_file():
-        file.parent.mkdir(parents=True, exist_ok=True)
+        weights = efficientnet.packaged_weights()
         temporary = file.with_name(f"{file.name}.{os.getpid()}.{threading.get_ident()}.tmp")
         try:
-            efficientnet.write_onnx(temporary, efficientnet.packaged_weights())
-            temporary.replace(file)
-        finally:
-            temporary.unlink(missing_ok=True)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                efficientnet.write_onnx(temporary, weights)
+                temporary.replace(file)
+            finally:
+                temporary.unlink(missing_ok=True)
+        except OSError as error:
+            raise cannot_keep("the picture encoder", file.parent, error) from error
     return file

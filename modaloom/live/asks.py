@@ -145,6 +145,8 @@ class Profile:
     attributes: Mapping[str, str]
     counts: Mapping[str, int]
     """How many events, wardrobe entries ... are kept."""
+    shown: Mapping[str, str] = field(default_factory=dict)
+    """Attributes that read otherwise in the language asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import zipfile
 from pathlib import Path
@@ -13,8 +14,10 @@ import numpy.typing as npt
 from modaloom.config import Settings
 from modaloom.ranking.ranker import FEW_ITEMS
 from modaloom.recommend.bundle import Bundle
-from modaloom.recommend.folder import save_arrays
+from modaloom.recommend.folder import Arrays, save_arrays
 from modaloom.types import Tell
+
+logger = logging.getLogger(__name__)
 
 
 def warm(bundle: Bundle, name: str, settings: Settings, tell: Tell) -> None:
@@ -29,11 +32,21 @@ def warm(bundle: Bundle, name: str, settings: Settings, tell: Tell) -> None:
         tell("neighbours", done, len(indices))
         index.prepare(items, settings.threads)
         arrays |= {f"{part}.{key}": value for key, value in index.state().items()}
+    try:
+        _keep(file, arrays)
+    except OSError as error:
+        logger.warning("%s: cannot keep neighbours (%s): the first answers will take long", file.parent, error.strerror)
+    tell("neighbours", len(indices), len(indices))
+
+
+def _keep(file: Path, arrays: Arrays) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    save_arrays(temporary, arrays)
-    temporary.replace(file)
-    tell("neighbours", len(indices), len(indices))
+    try:
+        save_arrays(temporary, arrays)
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def take_warm(bundle: Bundle, name: str, settings: Settings) -> bool:

@@ -109,6 +109,7 @@ def write_sample(
 
     Raises:
         ShopError: the folder holds something else, or the numbers are too small.
+        OSError: the folder cannot be written; what stood there before stays.
     """
     if items < 20 or users < 3:
         raise ShopError(f"{items} items and {users} users are too few", hint="Ask for 20 items and 3 users at least")
@@ -129,6 +130,10 @@ def write_sample(
         if folder.exists():
             shutil.rmtree(folder)
         draft.rename(folder)
+    except OSError as error:
+        if error.filename is None or Path(error.filename).is_relative_to(draft):  # as a full disk, or a draft, has it
+            raise OSError(error.errno, error.strerror, str(folder)) from error
+        raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 

@@ -8,11 +8,12 @@ import logging
 import pytest
 
 from modaloom.api.middleware.logs import JsonHandler, JsonLog
-from modaloom.errors import StoreError
+from modaloom.errors import MissingExtraError, ModaloomError, StoreBusyError, StoreError
 from modaloom.live.asks import Ask
 from tests.api.conftest import PAGE, Api, error_of
 from tests.api.test_lists import photo
 from tests.api.tiny_shop import TinyShop
+from tests.test_errors import KINDS
 
 
 def test_a_line_for_each_request(api: Api) -> None:
@@ -71,6 +72,21 @@ def test_a_failing_store_is_a_503(api: Api, monkeypatch: pytest.MonkeyPatch) -> 
     assert (failure["error"], failure["request_id"]) == ("StoreError", error["request_id"])
     assert "Tom" not in str(error)
     assert "/somewhere" not in str(error)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_nobody_outside_can_mend_is_logged(
+    kind: type[ModaloomError], api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every error that is answered with 500 or 503, but for a busy store, which comes and goes."""
+
+    def broken(ask: Ask) -> None:
+        raise kind("package", "extra", "This") if kind is MissingExtraError else kind("no")  # type: ignore[call-arg]
+
+    monkeypatch.setattr(api.service.live, "home", broken)
+    status = api.get("/v1/recommendations").status_code
+    logged = [line["error"] for line in map(json.loads, api.lines) if line["event"] == "failure"]
+    assert logged == ([kind.__name__] if status >= 500 and kind is not StoreBusyError else [])
 
 
 def test_the_servers_own_records_are_lines_too() -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +18,7 @@ from torch.nn import functional as F
 from modaloom.config import Settings
 from modaloom.encoders import efficientnet
 from modaloom.encoders.image import SIDE_PX, EfficientNetLite0, upright_picture
-from modaloom.errors import PictureError
+from modaloom.errors import EncoderError, PictureError
 from modaloom.numerics import unit_rows
 from modaloom.testing import EncoderSuite
 
@@ -183,3 +187,25 @@ def test_the_export_is_written_once_and_leaves_nothing_behind(exported: Path) ->
     EfficientNetLite0(Settings(cache_dir=exported, threads=1))
     assert {file.name: file.stat().st_mtime_ns for file in folder.iterdir()} == before
     assert list(before) == ["efficientnet-lite0.1.onnx"]
+
+
+def test_a_cache_that_cannot_be_written_says_where_and_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "encoders").write_text("in the way")
+    with pytest.raises(EncoderError) as caught:
+        EfficientNetLite0(Settings(cache_dir=tmp_path, threads=1))
+    assert str(caught.value) == (
+        f"{tmp_path / 'encoders'}: cannot keep the picture encoder here ({os.strerror(errno.EEXIST)}). "
+        "Free some space, or set MODALOOM_CACHE_DIR to another folder."
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="only POSIX can limit the size of files")
+def test_a_full_cache_says_where_and_what_to_do(tmp_path: Path) -> None:
+    """No file may be larger than 4 kB."""
+    program = (
+        "import resource; from modaloom.encoders.image import _exported; from pathlib import Path; "
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, 4_000)); _exported(Path({str(tmp_path)!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert f"EncoderError: {tmp_path / 'encoders'}: cannot keep the picture encoder here" in done.stderr
+    assert not list((tmp_path / "encoders").iterdir())

@@ -75,3 +75,13 @@ def test_neighbours_of_another_catalogue_are_not_taken(bundle: Bundle, settings:
     fresh = load_bundle(bundle.folder)
     take_warm(fresh, "b", settings)
     assert len(fresh.ranker.neighbours()[part].state()["slot"]) == bundle.ranker.n_items
+
+
+def test_a_cache_that_cannot_be_written_stops_nothing(
+    bundle: Bundle, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.cache_dir.mkdir()
+    (settings.cache_dir / "neighbours").write_text("in the way")
+    warm(bundle, "b", settings, lambda *said: None)
+    (said,) = caplog.messages
+    assert said.startswith(f"{settings.cache_dir / 'neighbours'}: cannot keep neighbours (")

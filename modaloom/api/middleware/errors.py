@@ -133,10 +133,10 @@ def install(app: FastAPI) -> None:
         return error_response(request.scope, refused, fields)
 
     async def on_ours(request: Request, error: Exception) -> Response:
-        refused = refusal_of(error)
-        if refused.status_code == 500 or refused.code.startswith("store_"):
+        assert isinstance(error, ModaloomError)
+        if error.alarming:
             record_of(request.scope).failure = error
-        return error_response(request.scope, refused)
+        return error_response(request.scope, refusal_of(error))
 
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_invalid)

@@ -204,7 +204,10 @@ class ProfileOut(BaseModel):
     language: str | None
     chips: list[ChipOut]
     modalities: dict[str, float]
-    attributes: dict[str, str]
+    attributes: dict[str, str] = Field(examples=[{"colours": "navy, green"}])
+    shown: dict[str, str] = Field(
+        description="Attributes that read otherwise in the language asked for", examples=[{"colours": "藏青色、绿色"}]
+    )
     counts: dict[str, int]
 
 

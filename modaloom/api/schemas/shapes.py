@@ -98,6 +98,7 @@ def profile_shape(profile: Profile) -> Json:
         ],
         "modalities": dict(profile.modalities),
         "attributes": dict(profile.attributes),
+        "shown": dict(profile.shown),
         "counts": dict(profile.counts),
     }
 

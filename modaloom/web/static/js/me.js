@@ -12,7 +12,7 @@ import { shareChart } from "./why.js";
 const place = at("me");
 
 /** @typedef {{personalise: boolean, chips: import("./tastes.js").Chip[], modalities: Record<string, number>,
- *   attributes: Record<string, string>, counts: Record<string, number>}} Profile */
+ *   attributes: Record<string, string>, shown: Record<string, string>, counts: Record<string, number>}} Profile */
 /** @typedef {Record<string, boolean>} Consents */
 
 /** @param {string} title @param {string} sub @param {...(Node|null)} children */
@@ -37,7 +37,7 @@ function shown(name, value) {
 }
 
 /** @param {Profile} profile */
-function told({ attributes }) {
+function told({ attributes, shown: inOurs }) {
   const rows = Object.entries(attributes).filter(([name]) => name !== "language");
   if (!rows.length) return null;
   return panel(
@@ -57,7 +57,7 @@ function told({ attributes }) {
             toast(say("said.failed"));
           }
         });
-        return h("div", {}, h("dt", {}, label), h("dd", {}, shown(name, value), drop));
+        return h("div", {}, h("dt", {}, label), h("dd", {}, shown(name, inOurs[name] ?? value), drop));
       }),
     ),
   );
