@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from modaloom.errors import QueryError
-from modaloom.messages import messages, trend_messages
+from modaloom.messages import colours_in, messages, trend_messages
 from modaloom.types import LANGUAGES, MODALITIES
 
 
@@ -55,6 +55,21 @@ def test_every_modality_and_every_reason_can_be_told(language: str) -> None:
 def test_chinese_is_chinese_and_english_is_not() -> None:
     assert re.search(r"[\u4e00-\u9fff]", messages("zh")["reason"]["new"])
     assert not re.search(r"[\u4e00-\u9fff]", " ".join(flat(messages("en")).values()))
+
+
+@pytest.mark.parametrize(
+    ("told", "english", "chinese"),
+    [
+        ("藏青色、绿色", "navy, green", "藏青色、绿色"),
+        ("navy, Sky Blue", "navy, sky blue", "藏青色、天蓝色"),
+        ("藏青 / sky;彩虹", "navy, sky blue, 彩虹", "藏青色、天蓝色、彩虹"),
+        ("none", "none", "none"),
+        ("", "", ""),
+    ],
+)
+def test_colours_are_told_in_either_language(told: str, english: str, chinese: str) -> None:
+    assert colours_in(told, "en") == english
+    assert colours_in(told, "zh") == chinese
 
 
 def test_other_languages_are_refused() -> None:

@@ -48,6 +48,8 @@ _SAYS_NOTHING = frozenset({
 })  # fmt: skip
 _LATIN = re.compile(r"[a-z0-9][a-z0-9'-]*")
 _DESCRIPTIONS = ("description", "description_zh", "description_en")
+SAME_ITEMS = 0.5
+"""Of the items that say a word or have the fact that is called so, from which on the word says nothing of its own."""
 READ_QUERIES = 20_000
 """The most frequent searches are looked through for values that they name."""
 BANDS = 5
@@ -97,7 +99,7 @@ def read_catalogue(
     image = tokens.get("image")
     columns = _attributes(shop)
     dimensions = [making.attribute(name, column, image) for name, column in columns.items()]
-    dimensions.append(making.words())
+    dimensions.append(making.words(dimensions))
     paths = shop.image_paths()
     if any(path is not None for path in paths):
         dimensions.append(making.colours(*read_colours(paths, settings, tell)))
@@ -154,13 +156,15 @@ class _Making:
             for language in LANGUAGES
         }
 
-    def words(self) -> Dimension:
-        """Words of titles and descriptions, and of searches."""
+    def words(self, facts: Sequence[Dimension]) -> Dimension:
+        """Words of titles and descriptions, and of searches, but for those that only say again what facts say."""
         texts = self._texts()
         said: dict[str, list[int]] = {}
         for thing, text in enumerate(texts):
             for word in longest(terms(text or "")):
                 said.setdefault(word, []).append(thing)
+        for word in self._names_of(facts, said):
+            del said[word]
         number = {
             word: float(self.weights[there].sum())
             for word, there in said.items()
@@ -174,6 +178,20 @@ class _Making:
         written = Counter(word for text in texts for word in _LATIN.findall((text or "").lower()))
         names = [dict.fromkeys(LANGUAGES, as_written(word, written)) for word in kept]
         return self._dimension("word", kept, names, rows, None)
+
+    def _names_of(self, facts: Sequence[Dimension], said: Mapping[str, list[int]]) -> set[str]:
+        """Words that are a fact's name and stand in the same items: linen would rise as a material and as two words."""
+        found = set()
+        for fact in facts:
+            for row, (value, called) in enumerate(zip(fact.values, fact.names, strict=True)):
+                having = {thing for thing in fact.incidence[row].indices.tolist() if thing < self.n}
+                for word in {
+                    " ".join(terms(name)) for name in (value.replace("_", " "), *called.values())
+                } & said.keys():
+                    saying = set(said[word])
+                    if len(saying & having) >= SAME_ITEMS * len(saying | having):
+                        found.add(word)
+        return found
 
     def _texts(self) -> list[str | None]:
         """What words are looked for in: titles and descriptions, or titles alone where few items are described.

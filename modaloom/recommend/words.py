@@ -15,9 +15,21 @@ import polars as pl
 from modaloom.types import ATTRIBUTE_PREFIX, BoolArray, FloatArray
 
 TEXT_COLUMNS = ("title", "title_zh", "title_en", "description", "description_zh", "description_en")
-ENGLISH_STOP_WORDS = ("a", "an", "and", "for", "from", "in", "is", "it", "me", "of", "on", "or", "the", "to", "with")
-CHINESE_STOP_WORDS = ("一件", "一条", "一双", "的", "了", "我", "想", "要", "找", "给", "和", "件", "条", "双")
+ENGLISH_STOP_WORDS = (
+    "a", "am", "an", "and", "any", "are", "as", "at", "be", "buy", "by", "can", "do", "find", "for", "from", "get",
+    "has", "have", "i", "i'd", "i'm", "in", "is", "it", "like", "looking", "me", "my", "need", "of", "on", "or",
+    "please", "show", "some", "something", "that", "the", "this", "to", "want", "wear", "wearing", "which", "with",
+    "would", "you",
+)  # fmt: skip
+CHINESE_STOP_WORDS = (
+    "一个", "一些", "一件", "一双", "一条", "一款", "一点", "一种", "与", "个", "买", "了", "什么", "件", "出",
+    "出去", "到", "双", "可以", "吗", "吧", "呢", "和", "哪些", "在", "对", "就", "帮", "帮我", "很", "想", "想买",
+    "想要", "我", "或", "或者", "找", "搭", "时", "时候", "是", "有", "有没有", "条", "比较", "没有", "点", "用",
+    "的", "看看", "着", "穿", "穿着", "给", "能", "要", "请", "跟", "身上", "还", "这", "这种", "适合", "那", "那种",
+    "都", "里", "需要",
+)  # fmt: skip
 STOP_WORDS = frozenset((*ENGLISH_STOP_WORDS, *CHINESE_STOP_WORDS))
+"""Words of a wish that say nothing of the garment: 上班穿的衬衫 asks for a shirt, and 穿 stands in every text."""
 _LATIN = re.compile(r"[a-z0-9][a-z0-9'-]*")
 _CHINESE = re.compile(r"[\u4e00-\u9fff]+")
 
@@ -25,7 +37,7 @@ _CHINESE = re.compile(r"[\u4e00-\u9fff]+")
 def terms(text: str) -> list[str]:
     """Words of a text worth looking for: English ones without a plural, Chinese ones cut by jieba."""
     plain = unicodedata.normalize("NFKC", text).lower()
-    found = [_singular(word) for word in _LATIN.findall(plain)]
+    found = [_singular(word) for word in _LATIN.findall(plain) if word not in STOP_WORDS]
     for stretch in _CHINESE.findall(plain):
         found += [word.strip() for word in _cutter().cut_for_search(stretch)]
     return [word for word in dict.fromkeys(found) if word and word not in STOP_WORDS]

@@ -14,7 +14,7 @@ from modaloom.errors import NotFoundError, PictureError, QueryError
 from modaloom.live.asks import Answer, Ask, Rules
 from modaloom.live.shop import LiveShop
 from modaloom.storage.contract import Feedback, ShopUser
-from modaloom.types import Event, Interaction
+from modaloom.types import LANGUAGES, Event, Interaction
 
 Open = Callable[[], LiveShop]
 
@@ -293,6 +293,15 @@ def test_what_is_shown_of_an_item_a_shopper_and_the_catalogue(live: LiveShop) ->
     assert profile.chips
     assert profile.counts["events"] == len(live.store.history(user))
     assert sum(profile.modalities.values()) == pytest.approx(1.0, abs=0.01)
+    told = {
+        language: {**live.profile(user, language).attributes, **live.profile(user, language).shown}
+        for language in LANGUAGES
+    }
+    colours = profile.attributes["colours"]
+    assert colours in (told["zh"]["colours"], told["en"]["colours"]), "one of them is what was said"
+    assert told["en"]["colours"].isascii()
+    assert not told["zh"]["colours"].isascii()
+    assert told["zh"]["size_top"] == told["en"]["size_top"]
     assert live.profile("nobody", "en").chips == ()
     assert live.profile("nobody", "en").modalities == {}
     facets = live.facets("zh")

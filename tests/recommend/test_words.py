@@ -22,6 +22,9 @@ from modaloom.recommend.words import longest, terms, word_scores
         ("黑色 sneakers", ["sneaker", "黑色"]),
         ("", []),
         ("the of 的 !?", []),
+        ("上班穿的衬衫", ["上班", "衬衫"]),
+        ("我想买一款适合夏天穿的裙子", ["夏天", "裙子"]),
+        ("I'm looking for something like this, to wear to a wedding please", ["wedding"]),
     ],
 )
 def test_terms(text: str, expected: list[str]) -> None:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import json
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -155,6 +158,30 @@ def test_a_stopped_run_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(StoppedError):
         write_sample(tmp_path / "shop", items=20, users=3, progress=stop)
     assert list(tmp_path.iterdir()) == []
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from modaloom.samples.write import write_sample
+resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000))
+try:
+    write_sample(Path(sys.argv[1]), items=20, users=3)
+except OSError as error:
+    print(error.errno, error.filename)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="only POSIX can limit the size of files")
+def test_a_full_disk_leaves_the_old_shop_and_is_told_of_its_folder(tmp_path: Path) -> None:
+    """No file may be larger than 2 kB."""
+    folder = tmp_path / "shop"
+    write_sample(folder, items=20, users=3)
+    before = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+    done = subprocess.run([sys.executable, "-c", FULL, str(folder)], capture_output=True, text=True, timeout=300)
+    assert done.stdout.split() == [str(errno.EFBIG), str(folder)], done.stderr
+    assert {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()} == before
+    assert list(tmp_path.iterdir()) == [folder]
 
 
 def test_the_toml_is_shipped_as_it_is(shop: Path) -> None:

@@ -45,6 +45,20 @@ def test_every_screen(service: Running, visit: Visit, language: str, width: int)
         assert not visited.faults, path
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_table_of_routes_fits_on_a_phone(service: Running, visit: Visit, language: str) -> None:
+    visited = visit(PHONE, language, "light")
+    page = enter(service, visited)
+    visited.open("/item/M00003")  # so that there is a long route to tell of
+    visited.open("/admin")
+    page.wait_for_selector(".routes tbody th")
+    scrolled, wide = page.evaluate(
+        "(box => [box.scrollWidth, box.clientWidth])(document.querySelector('.routes').parentElement)"
+    )
+    assert scrolled <= wide
+    assert not visited.faults
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_open_sheets_are_accessible(service: Running, visit: Visit, theme: str) -> None:
     visited = visit(PHONE, "en", theme)

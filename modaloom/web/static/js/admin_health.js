@@ -74,7 +74,7 @@ export function service(asAdmin) {
       { class: "scroll", tabindex: "0", role: "region", "aria-label": say("admin.routes") },
       h(
         "table",
-        {},
+        { class: "routes" },
         h("caption", { class: "unseen" }, say("admin.routes")),
         h("thead", {}, h("tr", {}, [say("admin.route"), say("admin.per_s"), say("admin.p50"), say("admin.p99")].map((text) => h("th", { scope: "col" }, text)))),
         routes,
@@ -97,5 +97,6 @@ function tile([name, read, digits], told, past) {
 function routeRow(route) {
   const cell = (/** @type {number|null} */ value) =>
     h("td", {}, value === null ? "–" : number(value, { maximumFractionDigits: 1, minimumFractionDigits: 1 }));
-  return h("tr", {}, h("th", { scope: "row" }, route.route), cell(route.requests_per_s), cell(route.p50), cell(route.p99));
+  const parts = route.route.split(/(?<=[/_])/).flatMap((part) => [part, h("wbr")]);
+  return h("tr", {}, h("th", { scope: "row" }, parts), cell(route.requests_per_s), cell(route.p50), cell(route.p99));
 }
