@@ -48,9 +48,12 @@ def claimed(file: Path) -> Iterator[None]:
             os.write(handle, f"process {os.getpid()} on {socket.gethostname()}".encode())
         yield
     finally:
-        if sys.platform != "win32":  # where an open file cannot be removed, nobody relies on it either
-            file.unlink(missing_ok=True)  # before it is let go: whoever gets it then sees that it is gone
-        os.close(handle)
+        if sys.platform == "win32":  # an open file cannot be removed there
+            os.close(handle)
+        with suppress(OSError):
+            file.unlink()  # before it is let go: whoever gets it then sees that it is gone
+        if sys.platform != "win32":
+            os.close(handle)
 
 
 def _own_file(file: Path) -> int:
