@@ -59,8 +59,8 @@ class FittedFusion:
         """The snapshot's whitened tokens, with the behaviour of that moment."""
         tokens = dict(snapshot.tokens)
         if self.behaviour is not None and self.behaviour_whitening is not None:
-            now = behaviour_tokens(snapshot, self.behaviour.dim)
-            tokens["behaviour"] = whiten(turn_to(now, self.behaviour), self.behaviour_whitening)
+            now = turn_to(behaviour_tokens(snapshot, self.behaviour.dim), self.behaviour)
+            tokens["behaviour"] = whiten(now, self.behaviour_whitening)
         return tokens
 
     def tokens_when_trained(self, snapshot: Snapshot) -> dict[str, Tokens]:
