@@ -15,7 +15,7 @@ EPSILON = 1e-9
 DEPENDENT = 1e-11
 """Directions with less than this share of the largest eigenvalue are rounding."""
 ROWS_AT_ONCE = 65_536
-"""Rows that are turned into double precision, or whitened, at once."""
+"""Rows that are drawn, turned into double precision, or whitened, at once."""
 LEAST_SPREAD = 1e-3
 """Axes with less than this share of the largest spread are not blown up any further."""
 LEAST_GROUPS = 128
@@ -68,7 +68,10 @@ def leading_axes(matrix: Any, rank: int, *, seed: int = 0, rounds: int = 3) -> t
     """
     rank = min(rank, *matrix.shape)
     width = min(rank + 12, *matrix.shape)
-    basis = np.random.default_rng(seed).standard_normal((matrix.shape[1], width)).astype(np.float32)
+    basis, rng = np.empty((matrix.shape[1], width), dtype=np.float32), np.random.default_rng(seed)
+    for start in range(0, len(basis), ROWS_AT_ONCE):
+        block = basis[start : start + ROWS_AT_ONCE]
+        block[:] = rng.standard_normal(block.shape)  # drawn in double precision
     for _ in range(rounds + 1):
         basis = np.asarray(matrix @ basis, dtype=np.float32)
         _orthonormalise(basis)
