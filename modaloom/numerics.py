@@ -139,7 +139,8 @@ class Whitening:
         reduced = np.empty((len(vectors), len(self.axes)), dtype=np.float32)
         for start in range(0, len(vectors), ROWS_AT_ONCE):
             block = slice(start, start + ROWS_AT_ONCE)
-            reduced[block] = unit_rows((unit_rows(vectors[block]) - self.mean) @ self.axes.T)
+            turned = np.asarray((unit_rows(vectors[block]) - self.mean) @ self.axes.T, dtype=np.float32)
+            reduced[block] = unit_rows(turned)
         if mask is not None:
             reduced[~mask] = 0.0
         return reduced

@@ -73,8 +73,10 @@ class Examples:
         if not self._timed:  # then the past is what else they had, and there must be something else
             varied = np.zeros(len(self._bounds) - 1, dtype=bool)
             varied[self._users[self._items != self._items[self._bounds[self._users]]]] = True
-            return varied[self._users]
-        return self._times > self._times[self._bounds[self._users]]
+            there: BoolArray = varied[self._users]
+        else:
+            there = self._times > self._times[self._bounds[self._users]]
+        return there
 
     def _moments(self, users: Column, times: IntArray) -> IntArray:
         """Numbers that grow by user, then by time."""
