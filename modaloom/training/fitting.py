@@ -154,9 +154,7 @@ def fit_fusion(
         validate=(lambda learner: _validate(learner, exams)) if exams else None,
         after_epoch=after_epoch,
     )
-    past = _usual_pasts(snapshot)
-    had, places = np.unique(past.items, return_inverse=True)
-    _calibrate(model, item_table(model, tokens, had).keys[places.reshape(past.items.shape)], past)
+    _calibrate_by_few(model, tokens, snapshot)
     return fitted
 
 
@@ -189,6 +187,13 @@ def _usual_pasts(snapshot: Snapshot) -> Past:
 def _calibrate(model: FusionRecommender, keys: FloatArray, past: Past) -> None:
     """Tells the model what is usual among shoppers, from the keys (b, t, D) of what they had."""
     model.calibrate(*(torch.from_numpy(part) for part in (keys, past.mask, past.event)))
+
+
+def _calibrate_by_few(model: FusionRecommender, tokens: Mapping[str, Tokens], snapshot: Snapshot) -> None:
+    """The same without a table of the catalogue: only what these shoppers had goes through the item tower."""
+    past = _usual_pasts(snapshot)
+    had, places = np.unique(past.items, return_inverse=True)
+    _calibrate(model, item_table(model, tokens, had).keys[places.reshape(past.items.shape)], past)
 
 
 def _behaviour(snapshot: Snapshot, config: FusionConfig) -> tuple[Tokens | None, Whitening | None, CrossFit | None]:
