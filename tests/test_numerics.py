@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from modaloom import numerics
 from modaloom.numerics import (
     Whitening,
     best_columns,
+    leading_axes,
     nth_largest,
     principal_axes,
-    randomised_svd,
     squashed_zscore,
     unit_rows,
 )
@@ -56,29 +57,36 @@ def test_squashed_zscore_tames_outliers() -> None:
 
 
 @pytest.mark.parametrize("sparse", [False, True])
-def test_randomised_svd_finds_the_leading_triplets(sparse: bool) -> None:
+def test_the_leading_axes_are_singular_vectors(sparse: bool) -> None:
     rng = np.random.default_rng(0)
     dense = (rng.standard_normal((60, 8)) @ rng.standard_normal((8, 30))).astype(np.float32)
     dense[np.abs(dense) < 1] = 0
-    left, values, right = randomised_svd(sp.csr_matrix(dense) if sparse else dense, 5)
+    values, axes = leading_axes(sp.csr_matrix(dense) if sparse else dense, 5)
     expected = np.linalg.svd(dense, compute_uv=False)
-    assert left.shape == (60, 5)
-    assert right.shape == (5, 30)
+    assert axes.shape == (30, 5)
     assert np.allclose(values, expected[:5], rtol=1e-3)
-    assert np.allclose(left.T @ left, np.eye(5), atol=1e-3)
-    assert np.allclose(right @ right.T, np.eye(5), atol=1e-3)
-    assert np.allclose(dense @ right.T, left * values, atol=0.05)
+    assert np.allclose(axes.T @ axes, np.eye(5), atol=1e-3)
+    turned = dense @ axes
+    assert np.allclose(turned.T @ turned, np.diag(values**2), atol=0.05)
 
 
-def test_randomised_svd_repeats_and_stops_at_the_matrix() -> None:
+def test_leading_axes_repeat_and_stop_at_the_matrix() -> None:
     matrix = np.random.default_rng(1).standard_normal((6, 4)).astype(np.float32)
-    left, values, right = randomised_svd(matrix, 50)
+    values, axes = leading_axes(matrix, 50)
     assert values.shape == (4,)
-    assert np.allclose((left * values) @ right, matrix, atol=1e-4)
-    again = randomised_svd(matrix, 50)
-    assert all(np.array_equal(a, b) for a, b in zip(again, (left, values, right), strict=True))
-    largest = right[np.arange(4), np.abs(right).argmax(axis=1)]
+    assert np.allclose(matrix @ axes @ axes.T, matrix, atol=1e-4)
+    assert all(np.array_equal(a, b) for a, b in zip(leading_axes(matrix, 50), (values, axes), strict=True))
+    largest = axes[np.abs(axes).argmax(axis=0), np.arange(4)]
     assert (largest > 0).all()
+
+
+def test_axes_that_a_matrix_does_not_have_are_zero() -> None:
+    rng = np.random.default_rng(4)
+    matrix = (rng.standard_normal((50, 2)) @ rng.standard_normal((2, 20))).astype(np.float32)
+    values, axes = leading_axes(matrix, 6)
+    assert values[:2] == pytest.approx(np.linalg.svd(matrix, compute_uv=False)[:2], rel=1e-4)
+    assert values[2:].tolist() == [0.0] * 4
+    assert np.linalg.norm(axes, axis=0) == pytest.approx([1, 1, 0, 0, 0, 0], abs=1e-4)
 
 
 def test_principal_axes_equal_the_covariance_of_the_rows_present() -> None:
@@ -115,6 +123,15 @@ def test_whitening_gives_unit_rows_that_spread_evenly() -> None:
     spread = np.sqrt(np.linalg.eigvalsh(np.cov(made[mask].T)))
     assert spread.max() / spread.min() < 2
     assert Whitening.fit(vectors, mask, 9).apply(vectors).shape == (400, 9)
+
+
+def test_whitening_does_not_depend_on_its_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = np.random.default_rng(5).standard_normal((100, 6)).astype(np.float32)
+    mask = np.arange(100) % 5 > 0
+    whitening = Whitening.fit(vectors, mask, 4)
+    whole = whitening.apply(vectors, mask)
+    monkeypatch.setattr(numerics, "ROWS_AT_ONCE", 7)
+    assert np.allclose(whitening.apply(vectors, mask), whole, atol=1e-6)
 
 
 @given(

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from modaloom.numerics import randomised_svd
+from modaloom.numerics import leading_axes
 from modaloom.types import ATTRIBUTE_PREFIX, SIZE_ATTRIBUTES, BoolArray, FloatArray
 
 FREQUENT_SHARE = 0.98
@@ -71,7 +71,7 @@ class AttributeEncoder:
         self._axes = np.zeros((0, self.width), dtype=np.float32)
         matrix, mask = self.matrix(items)
         if mask.any():
-            _, _, self._axes = randomised_svd(matrix[mask], MAX_DIM)
+            self._axes = np.ascontiguousarray(leading_axes(matrix[mask], MAX_DIM)[1].T)
         return self
 
     def matrix(self, items: pl.DataFrame) -> tuple[sp.csr_matrix, BoolArray]:

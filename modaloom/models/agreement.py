@@ -7,7 +7,7 @@ shoppers do. Those directions come in closed form, so that learning begins where
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ import polars as pl
 import scipy.sparse as sp
 
 from modaloom.models.behaviour import event_weights
+from modaloom.numerics import distinct
 from modaloom.types import BoolArray, FloatArray, IntArray, Snapshot
 
 SHUFFLES = 3
@@ -23,6 +24,8 @@ RIDGE = 0.1
 """Of the spread of items, as a share of its mean over directions."""
 FLOOR = 1.0
 """Agreement that every direction is granted, in units of the largest that chance brings about."""
+ROWS_AT_ONCE = 16_384
+"""Items or shoppers that are turned into double precision at once."""
 Matrix = npt.NDArray[np.float64]
 
 
@@ -104,20 +107,34 @@ def _summed(views: Sequence[Seen], rng: np.random.Generator, n_users: int) -> Ma
 
 
 def _pair_moments(view: Seen, users: IntArray, n_users: int) -> _Moments:
-    """Second moments over pairs; each shopper counts by the root of the number of their pairs."""
+    """Second moments over pairs; each shopper counts by the root of the number of their pairs.
+
+    In blocks of shoppers and of the items that were had: nothing as large as the catalogue is in double precision.
+    """
     there = view.mask[view.had.items]
     items, weights = view.had.items[there], view.had.weights[there]
-    dim = view.vectors.shape[1]
+    n, dim = view.vectors.shape
     if not len(items):
         return _Moments(np.zeros((dim, dim)), np.eye(dim), 0.0)
-    centred = view.vectors.astype(np.float64)
-    centred = (centred - np.average(centred[items], axis=0, weights=weights)) * view.mask[:, None]
-    had = sp.csr_matrix((weights, (users[there], items)), shape=(n_users, len(centred)))
+    had = sp.csr_matrix((weights, (users[there], items)), shape=(n_users, n))
     squares = had.power(2)
-    pairs = np.maximum(np.asarray(had.sum(axis=1)).ravel() ** 2 - np.asarray(squares.sum(axis=1)).ravel(), 0.0)
+    of_user, of_item = (np.asarray(had.sum(axis=axis)).ravel() for axis in (1, 0))
+    pairs = np.maximum(of_user**2 - np.asarray(squares.sum(axis=1)).ravel(), 0.0)
     share = np.where(pairs > 1e-6, 1 / np.sqrt(pairs + 1.0), 0.0)
-    sums = had @ centred
-    itself = np.asarray(squares.T @ share).ravel()
-    together = (sums * share[:, None]).T @ sums - (centred * itself[:, None]).T @ centred
-    spread = (centred * np.asarray(had.sum(axis=0)).ravel()[:, None]).T @ centred / weights.sum()
-    return _Moments(together, spread, float((share * pairs).sum()))
+    itself, known = np.asarray(squares.T @ share).ravel(), np.flatnonzero(of_item)
+    mean = sum(of_item[some] @ view.vectors[some] for some in _blocks(known)) / of_item.sum()
+    together, spread = np.zeros((dim, dim)), np.zeros((dim, dim))
+    for some in _blocks(known):
+        centred = view.vectors[some] - mean
+        spread += (centred * of_item[some, None]).T @ centred
+        together -= (centred * itself[some, None]).T @ centred
+    for some in _blocks(np.flatnonzero(share)):
+        own = had[some]
+        found, places = distinct(own.indices, n)
+        sums = sp.csr_matrix((own.data, places, own.indptr), (len(some), len(found))) @ (view.vectors[found] - mean)
+        together += (sums * share[some, None]).T @ sums
+    return _Moments(together, spread / of_item.sum(), float((share * pairs).sum()))
+
+
+def _blocks(rows: IntArray) -> Iterator[IntArray]:
+    yield from (rows[start : start + ROWS_AT_ONCE] for start in range(0, len(rows), ROWS_AT_ONCE))

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import polars as pl
 import scipy.sparse as sp
 
-from modaloom.numerics import randomised_svd
-from modaloom.types import DAY_S, Event, FloatArray, Histories, IntArray, Snapshot, Tokens
+from modaloom.numerics import leading_axes
+from modaloom.types import DAY_S, BoolArray, Event, FloatArray, Histories, IntArray, Snapshot, Tokens
 
 EVENT_WEIGHTS = {Event.VIEW: 0.15, Event.CART: 0.5, Event.PURCHASE: 1.0, Event.RATING: 0.7, Event.LIKE: 0.8}
 """Events that speak for an item, and how much. Dislikes and returns never count as taste."""
@@ -91,6 +91,16 @@ def behaviour_tokens(snapshot: Snapshot, dim: int) -> Tokens:
 
     Source: the propagation-free limit of graph convolutions, Peng et al., "SVD-GCN", 2022.
     """
+    matrix, mask = _normalised(snapshot)
+    values, axes = leading_axes(matrix, dim)
+    vectors = np.zeros((snapshot.n_items, dim), dtype=np.float32)
+    np.multiply(axes, values, out=vectors[:, : len(values)])
+    vectors[~mask] = 0.0
+    return Tokens("behaviour", f"svd/{dim}/1", vectors, mask)
+
+
+def _normalised(snapshot: Snapshot) -> tuple[sp.csr_matrix, BoolArray]:
+    """Users x items, each divided by the root of what there is of it; and which items (n,) there is anything of."""
     past = snapshot.interactions.filter(pl.col("item_num").is_not_null())
     weights = event_weights(past["event"].to_numpy())
     places = (past["user_num"].to_numpy(), past["item_num"].to_numpy())
@@ -98,12 +108,7 @@ def behaviour_tokens(snapshot: Snapshot, dim: int) -> Tokens:
     matrix.data = np.minimum(matrix.data, 2.0)
     per_user, per_item = (np.asarray(matrix.sum(axis=axis)).ravel() for axis in (1, 0))
     normalised = sp.diags(1 / np.sqrt(per_user + 1.0)) @ matrix @ sp.diags(1 / np.sqrt(per_item + 1.0))
-    _, values, axes = randomised_svd(normalised.tocsr().astype(np.float32), dim)
-    vectors = np.zeros((snapshot.n_items, dim), dtype=np.float32)
-    vectors[:, : len(values)] = axes.T * values
-    mask = per_item > 0
-    vectors[~mask] = 0.0
-    return Tokens("behaviour", f"svd/{dim}/1", vectors, mask)
+    return normalised.tocsr().astype(np.float32), per_item > 0
 
 
 @dataclass(frozen=True)
@@ -132,17 +137,16 @@ def cross_fit(
 ) -> CrossFit:
     """Behaviour tokens for each fold of shoppers, aligned with ``full``; ``finish`` is applied to each at once."""
     fold_of_user = np.random.default_rng(seed).integers(0, folds, snapshot.n_users)
-    owner = fold_of_user[snapshot.interactions["user_num"].to_numpy()]
+    users = snapshot.interactions["user_num"].to_numpy()
     made = []
     for fold in range(folds):
-        others = replace(snapshot, interactions=snapshot.interactions.filter(pl.Series(owner != fold)))
+        others = replace(snapshot, interactions=snapshot.interactions.filter(pl.Series(fold_of_user[users] != fold)))
         made.append(finish(turn_to(behaviour_tokens(others, full.dim), full)))
     return CrossFit(fold_of_user, tuple(made))
 
 
 def turn_to(tokens: Tokens, reference: Tokens) -> Tokens:
     """The same tokens turned so that the items they share with ``reference`` lie as near to it as they can."""
-    shared = tokens.mask & reference.mask
-    left, _, right = np.linalg.svd(tokens.vectors[shared].T @ reference.vectors[shared])
-    turned = (tokens.vectors @ (left @ right)).astype(np.float32)
+    left, _, right = np.linalg.svd(tokens.vectors.T @ reference.vectors)  # what one of them lacks is zero there
+    turned = np.asarray(tokens.vectors @ (left @ right), dtype=np.float32)
     return Tokens(tokens.modality, tokens.encoder_id, turned, tokens.mask)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from modaloom.types import DAY_S, BoolArray, FloatArray, Histories, IntArray
 
@@ -19,6 +20,8 @@ ABSENT = -1e4
 SERVED_HISTORY = 50
 """Scores look at no more than this many of the newest events of a shopper."""
 SMALLEST = 1e-30
+Column = npt.NDArray[Any]
+"""Whole numbers, as narrow as they come."""
 CELLS_AT_ONCE = 4_000_000
 """Products of past items with the catalogue that are held at once."""
 
@@ -68,7 +71,7 @@ class ItemTable:
         return slice(place * self.dim, (place + 1) * self.dim)
 
 
-def gather_past(log: tuple[IntArray, IntArray, IntArray], span: tuple[IntArray, IntArray], now: IntArray) -> Past:
+def gather_past(log: tuple[Column, Column, IntArray], span: tuple[IntArray, IntArray], now: IntArray) -> Past:
     """Stretches (starts, stops) of a log (items, events, timestamps) as padded rows, seen from ``now`` (b,)."""
     starts, stops = span
     width = max(int((stops - starts).max(initial=0)), 1)
@@ -78,9 +81,9 @@ def gather_past(log: tuple[IntArray, IntArray, IntArray], span: tuple[IntArray, 
     items, events, times = (values[places] if len(values) else np.zeros_like(places) for values in log)
     age = np.where(times > 0, np.maximum(now[:, None] - times, 0) / DAY_S, 0.0)
     return Past(
-        items=np.where(mask, items, 0),
+        items=np.where(mask, items, 0).astype(np.int64, copy=False),
         mask=mask,
-        event=np.where(mask, events, 0),
+        event=np.where(mask, events, 0).astype(np.int64, copy=False),
         age_days=np.where(mask, age, 0.0).astype(np.float32),
     )
 
@@ -89,7 +92,7 @@ def pad_histories(histories: Histories, length: int = SERVED_HISTORY) -> Past:
     """The newest ``length`` events of each shopper."""
     stops = histories.offsets[1:]
     starts = np.maximum(histories.offsets[:-1], stops - length)
-    log = histories.item_nums, histories.events.astype(np.int64), histories.timestamps
+    log = histories.item_nums, histories.events, histories.timestamps
     return gather_past(log, (starts, stops), np.full(len(histories), histories.now, dtype=np.int64))
 
 

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-import polars as pl
 import torch
 from torch import Tensor
 
-from modaloom.models.towers import Past, gather_past
+from modaloom.models.towers import Column, Past, gather_past
 from modaloom.types import DAY_S, BoolArray, FloatArray, IntArray, Snapshot
 
 NEGATIVES_SLACK_DAYS = 10
@@ -51,16 +50,14 @@ class Examples:
     def __init__(self, snapshot: Snapshot, *, history_length: int, half_life_days: float, max_gap_days: int):
         self.history_length = history_length
         self.max_gap_days = max_gap_days
-        past = snapshot.interactions.filter(pl.col("item_num").is_not_null()).sort("user_num", maintain_order=True)
-        self._items = past["item_num"].to_numpy().astype(np.int64)
-        self._events = past["event"].to_numpy().astype(np.int64)
-        self._times = past["timestamp"].to_numpy().astype(np.int64)
-        self._users = past["user_num"].to_numpy().astype(np.int64)
-        self._first = np.searchsorted(self._users, self._users, side="left")
-        self._after = np.searchsorted(self._users, self._users, side="right")
+        columns = "user_num", "item_num", "event", "timestamp"  # as narrow as they come: the log may be long
+        past = snapshot.interactions.select(columns).drop_nulls("item_num").sort("user_num", maintain_order=True)
+        self._users, self._items, self._events, self._times = (past[name].to_numpy() for name in columns)
+        everybody = np.arange(snapshot.n_users + 1, dtype=np.uint32)
+        self._bounds = np.searchsorted(self._users, everybody)  # between which each shopper's events lie
         self._timed = bool(self._times.any())
         self._scale = int(self._times.max(initial=0)) + 2
-        self._keys = self._users * self._scale + self._times  # grows: by user, then by time
+        self._keys = self._moments(self._users, self._times)
         is_target = np.isin(self._events, [int(event) for event in snapshot.target_events])
         order = np.argsort(self._times, kind="stable")
         order = order[is_target[order]]
@@ -74,10 +71,18 @@ class Examples:
 
     def _has_past(self) -> BoolArray:
         if not self._timed:  # then the past is what else they had, and there must be something else
-            pairs = np.unique(np.stack([self._users, self._items]), axis=1)
-            different: IntArray = np.bincount(pairs[0])[self._users]
-            return different > 1
-        return self._times > self._times[self._first]
+            varied = np.zeros(len(self._bounds) - 1, dtype=bool)
+            varied[self._users[self._items != self._items[self._bounds[self._users]]]] = True
+            there: BoolArray = varied[self._users]
+        else:
+            there = self._times > self._times[self._bounds[self._users]]
+        return there
+
+    def _moments(self, users: Column, times: IntArray) -> IntArray:
+        """Numbers that grow by user, then by time."""
+        moments: IntArray = users.astype(np.int64) * self._scale
+        moments += times
+        return moments
 
     def epoch(
         self,
@@ -100,7 +105,7 @@ class Examples:
         for place in rng.permutation(len(batches)).tolist():
             fold, rows = batches[place]
             others, log_q = self._contemporaries(rows, negatives, rng)
-            yield Batch(fold, self._pasts(rows, rng), self._items[rows], others, log_q)
+            yield Batch(fold, self._pasts(rows, rng), self._items[rows].astype(np.int64), others, log_q)
 
     def _contemporaries(self, rows: IntArray, number: int, rng: np.random.Generator) -> tuple[IntArray, FloatArray]:
         """What others took at about the same time, and the logarithm of how likely each was to be drawn."""
@@ -111,23 +116,25 @@ class Examples:
         drawn = rng.choice(pool, number, replace=True)
         values, counts = np.unique(pool, return_counts=True)
         log_q = np.log(counts[np.searchsorted(values, drawn)] / len(pool))
-        return drawn, log_q.astype(np.float32)
+        return drawn.astype(np.int64), log_q.astype(np.float32)
 
     def _pasts(self, rows: IntArray, rng: np.random.Generator) -> PastBatch:
-        log = (self._items, self._events, self._times)
+        log, users = (self._items, self._events, self._times), self._users[rows]
+        first, after = self._bounds[users], self._bounds[users + 1]
         if not self._timed:
-            return self._rest(rows, rng)
+            return self._rest(rows, (first, after), rng)
         gap = rng.integers(0, self.max_gap_days + 1, len(rows)) * DAY_S
-        now = np.maximum(self._times[rows] - gap, self._times[self._first[rows]] + 1)
-        stops = np.searchsorted(self._keys, self._users[rows] * self._scale + now, side="left")
-        starts = np.maximum(self._first[rows], stops - self.history_length)
+        now = np.maximum(self._times[rows] - gap, self._times[first] + 1)
+        stops = np.searchsorted(self._keys, self._moments(users, now), side="left")
+        starts = np.maximum(first, stops - self.history_length)
         return to_batch(gather_past(log, (starts, stops), now))
 
-    def _rest(self, rows: IntArray, rng: np.random.Generator) -> PastBatch:
+    def _rest(self, rows: IntArray, bounds: tuple[IntArray, IntArray], rng: np.random.Generator) -> PastBatch:
         """Everything else that the shopper had, a random stretch of it if it is long."""
-        room = np.maximum(self._after[rows] - self._first[rows] - self.history_length - 1, 0)
-        starts = self._first[rows] + rng.integers(0, room + 1)
-        stops = np.minimum(starts + self.history_length + 1, self._after[rows])
+        first, after = bounds
+        room = np.maximum(after - first - self.history_length - 1, 0)
+        starts = first + rng.integers(0, room + 1)
+        stops = np.minimum(starts + self.history_length + 1, after)
         past = gather_past(
             (self._items, self._events, self._times), (starts, stops), np.zeros(len(rows), dtype=np.int64)
         )

@@ -14,7 +14,7 @@ from modaloom.metrics import ranking_metrics, top_n
 from modaloom.models.agreement import Had, Seen, agreeing_directions, had_by
 from modaloom.models.behaviour import CrossFit, behaviour_tokens, cross_fit, turn_to
 from modaloom.models.recommender import FusionRecommender, RecommenderConfig, stack_tokens
-from modaloom.models.towers import ItemTable, Queries, pad_histories, past_queries, score_queries
+from modaloom.models.towers import ItemTable, Past, Queries, pad_histories, past_queries, score_queries
 from modaloom.numerics import Whitening
 from modaloom.ranking.retrieve import block_size
 from modaloom.training.loop import AfterEpoch, LoopConfig, Progress, Resume, learn
@@ -59,8 +59,8 @@ class FittedFusion:
         """The snapshot's whitened tokens, with the behaviour of that moment."""
         tokens = dict(snapshot.tokens)
         if self.behaviour is not None and self.behaviour_whitening is not None:
-            now = behaviour_tokens(snapshot, self.behaviour.dim)
-            tokens["behaviour"] = whiten(turn_to(now, self.behaviour), self.behaviour_whitening)
+            now = turn_to(behaviour_tokens(snapshot, self.behaviour.dim), self.behaviour)
+            tokens["behaviour"] = whiten(now, self.behaviour_whitening)
         return tokens
 
     def tokens_when_trained(self, snapshot: Snapshot) -> dict[str, Tokens]:
@@ -84,15 +84,15 @@ def whiten(tokens: Tokens, whitening: Whitening) -> Tokens:
     return replace(tokens, vectors=whitening.apply(tokens.vectors, tokens.mask))
 
 
-def item_table(model: FusionRecommender, tokens: Mapping[str, Tokens]) -> ItemTable:
-    """Runs the item tower over whole catalogues, in blocks."""
-    names = model.config.modalities
-    n_items, width = len(next(iter(tokens.values())).mask), (len(names) + 1) * model.config.dim
+def item_table(model: FusionRecommender, tokens: Mapping[str, Tokens], items: IntArray | None = None) -> ItemTable:
+    """Runs the item tower over whole catalogues, or over some items (k,) of theirs, in blocks."""
+    names, width = model.config.modalities, (len(model.config.modalities) + 1) * model.config.dim
+    n_items = len(next(iter(tokens.values())).mask) if items is None else len(items)
     keys, weights, bias = (np.empty((n_items, *rest), np.float32) for rest in ((width,), (len(names),), ()))
     with torch.no_grad():
         for start in range(0, n_items, ITEMS_AT_ONCE):
             block = slice(start, start + ITEMS_AT_ONCE)
-            made = model.items(*stack_tokens(names, tokens, block))
+            made = model.items(*stack_tokens(names, tokens, block if items is None else items[block]))
             keys[block], weights[block], bias[block] = made.keys.numpy(), made.weights.numpy(), made.bias.numpy()
     return ItemTable(names, keys, weights, bias)
 
@@ -154,7 +154,7 @@ def fit_fusion(
         validate=(lambda learner: _validate(learner, exams)) if exams else None,
         after_epoch=after_epoch,
     )
-    _calibrate(model, item_table(model, tokens), snapshot)
+    _calibrate_by_few(model, tokens, snapshot)
     return fitted
 
 
@@ -176,13 +176,24 @@ def _start(
             model.adapt.data[place] = torch.from_numpy(found)
 
 
-def _calibrate(model: FusionRecommender, table: ItemTable, snapshot: Snapshot) -> None:
-    """Tells the model what is usual among the shoppers of a log, as they are served."""
+def _usual_pasts(snapshot: Snapshot) -> Past:
+    """Those of some shoppers of a log, as they are served."""
     users = np.unique(snapshot.interactions["user_num"].to_numpy()).astype(np.int64)
     if len(users) > USUAL_USERS:
         users = np.sort(np.random.default_rng(0).choice(users, USUAL_USERS, replace=False))
-    past = pad_histories(snapshot.histories(users))
-    model.calibrate(*(torch.from_numpy(part) for part in (table.keys[past.items], past.mask, past.event)))
+    return pad_histories(snapshot.histories(users))
+
+
+def _calibrate(model: FusionRecommender, keys: FloatArray, past: Past) -> None:
+    """Tells the model what is usual among shoppers, from the keys (b, t, D) of what they had."""
+    model.calibrate(*(torch.from_numpy(part) for part in (keys, past.mask, past.event)))
+
+
+def _calibrate_by_few(model: FusionRecommender, tokens: Mapping[str, Tokens], snapshot: Snapshot) -> None:
+    """The same without a table of the catalogue: only what these shoppers had goes through the item tower."""
+    past = _usual_pasts(snapshot)
+    had, places = np.unique(past.items, return_inverse=True)
+    _calibrate(model, item_table(model, tokens, had).keys[places.reshape(past.items.shape)], past)
 
 
 def _behaviour(snapshot: Snapshot, config: FusionConfig) -> tuple[Tokens | None, Whitening | None, CrossFit | None]:
@@ -217,7 +228,8 @@ def _validate(model: FusionRecommender, exams: Sequence[tuple[Split, dict[str, T
     for split, tokens in exams:
         table = item_table(model, tokens)
         histories = split.snapshot.histories(split.user_nums)
-        _calibrate(model, table, split.snapshot)
+        past = _usual_pasts(split.snapshot)
+        _calibrate(model, table.keys[past.items], past)
 
         def tower(keys: FloatArray, mask: BoolArray, event: IntArray, age_days: FloatArray) -> Queries:
             return run_tower(model, keys, mask, event, age_days)

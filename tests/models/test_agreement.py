@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from modaloom.models import agreement
 from modaloom.models.agreement import Had, Seen, agreeing_directions
 from modaloom.types import FloatArray
 
@@ -66,3 +67,14 @@ def test_nothing_without_two_things_of_one_shopper() -> None:
     had = Had(np.arange(5), np.arange(5), np.ones(5))
     assert agreeing_directions([Seen(vectors, np.ones(ITEMS, dtype=bool), had)], 5) is None
     assert agreeing_directions([Seen(vectors, np.zeros(ITEMS, dtype=bool), a_log(taste=0.0)[1])], USERS) is None
+
+
+def test_blocks_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, had = a_log(taste=2.0)
+    view = Seen(vectors, np.arange(ITEMS) % 3 > 0, had)
+    whole = agreeing_directions([view], USERS)
+    monkeypatch.setattr(agreement, "ROWS_AT_ONCE", 37)
+    parts = agreeing_directions([view], USERS)
+    assert whole is not None
+    assert parts is not None
+    assert np.abs(whole - parts).max() < 1e-5

@@ -171,3 +171,12 @@ def test_a_log_without_targets_has_no_examples(make_snapshot: MakeSnapshot) -> N
     views = make_snapshot([(0, item, VIEW, START + item) for item in range(5)])
     assert not len(examples_of(views))
     assert not len(examples_of(make_snapshot([])))
+
+
+def test_the_learner_is_given_indices(make_snapshot: MakeSnapshot, numbered: tuple[Snapshot, IntArray]) -> None:
+    """The log is kept as narrow as it came; tensors of 32 bits without a sign index nothing."""
+    untimed = make_snapshot([(user, user + item, BUY, 0) for user in range(4) for item in range(4)])
+    for snapshot in (numbered[0], untimed):
+        batch = drawn(examples_of(snapshot))[0]
+        wide = [batch.past.items.numpy(), batch.past.event.numpy(), batch.positives, batch.negatives]
+        assert [values.dtype for values in wide] == [np.int64] * 4

@@ -134,6 +134,8 @@ def test_the_item_table_does_not_depend_on_its_blocks(text_world: Snapshot, fitt
     few, large = item_table(fitted.model, tokens), item_table(fitted.model, many)
     assert np.abs(large.keys - few.keys[rows]).max() < 1e-5
     assert np.abs(large.weights.sum(axis=1) - 1.0).max() < 1e-5
+    some = np.array([8_199, 0, 5])
+    assert np.abs(item_table(fitted.model, many, some).keys - large.keys[some]).max() < 1e-5
 
 
 def test_whose_taste_lives_where_is_read_off_the_log(make_snapshot: MakeSnapshot) -> None:
