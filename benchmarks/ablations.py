@@ -1,9 +1,11 @@
 """Does every kept component pay for itself? One is taken out at a time, and everything else is chosen anew without it.
 
     python benchmarks/ablations.py --root PATH [--windows 6] [--before 0] [--seeds 0] [--learning 3] [--only NAMES]
+    python benchmarks/ablations.py --drawn 0,1 [--users 1200] [--only NAMES]
     python benchmarks/ablations.py --amazon PATH
 
-Rolling windows of H&M, each with its own past; ``--before 6`` leaves the newest six alone. Two kinds of rows:
+Rolling windows of H&M, each with its own past; ``--before 6`` leaves the newest six alone. Or built-in shops, drawn
+with these seeds, 20 % of each shopper's items asked for (protocol ``random``). Two kinds of rows:
 
 - *parts*: the blend without one of its parts, or without some that can stand in for each other; its weights are fitted
   again on validation without them. All rows of a window share one fit, so that nothing but the part differs.
@@ -32,11 +34,12 @@ from unittest.mock import patch
 import numpy as np
 import numpy.typing as npt
 import torch
-from studies import evened
+from studies import evened, read_question, shop_folder
 
 from modaloom.build import LearnOptions, Memory, Modaloom, validation_splits
 from modaloom.build.learner import VALIDATION_USERS, prior_weights
 from modaloom.config import load_settings
+from modaloom.data.doubles import borrow_words
 from modaloom.data.shop import load_shop
 from modaloom.data.splits import Split, file_split, rolling_splits
 from modaloom.encoders.catalogue import encode_items
@@ -179,7 +182,8 @@ class Window:
     def __init__(self, asked: Split, options: LearnOptions, memory: Memory, *, keep: bool = True):
         config = options.fusion_config()
         content = {name: made for name, made in asked.snapshot.tokens.items() if name in config.modalities}
-        snapshot = replace(asked.snapshot, tokens=memory.whitened(content, config.dim))
+        snapshot = borrow_words(replace(asked.snapshot, tokens=content))
+        snapshot = replace(snapshot, tokens=memory.whitened(snapshot.tokens, config.dim))
         self.asked, self.start = replace(asked, snapshot=snapshot), config
         self.validation = validation_splits(snapshot, seed=options.seed)
         self._exams = [split.take(VALIDATION_USERS) for split in self.validation]
@@ -323,12 +327,25 @@ def print_rows(rows: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
             )
 
 
-def hm(asked: argparse.Namespace, found: Found) -> dict[str, Any]:
-    """The parts in all windows, then one ingredient of learning after the other in the newest; written as it grows."""
+def hm(asked: argparse.Namespace) -> list[Split]:
+    """Windows of H&M."""
     settings = load_settings()
     shop = load_shop(HERE.parent / "examples" / "shops" / "hm.toml", root=asked.root, settings=settings)
     tokens, number = encode_items(shop, settings=settings), asked.windows + asked.before
-    splits = list(rolling_splits(shop, tokens, windows=number, window_days=28))[: asked.windows]
+    return list(rolling_splits(shop, tokens, windows=number, window_days=28))[: asked.windows]
+
+
+def drawn(asked: argparse.Namespace) -> list[Split]:
+    """One question of each built-in shop."""
+    splits = []
+    for seed in asked.drawn.split(","):
+        with shop_folder(None, users=asked.users, seed=int(seed)) as place:
+            splits.append(replace(read_question(str(place), 0), name=f"shop {seed}"))
+    return splits
+
+
+def work_through(splits: Sequence[Split], asked: argparse.Namespace, found: Found) -> dict[str, Any]:
+    """The parts in all windows, then one ingredient of learning after the other in the newest; written as it grows."""
     seeds, memory = [int(seed) for seed in asked.seeds.split(",")], Memory()
     late: list[Window] = []
     about: dict[str, Any] = {"seeds": seeds, "windows": [one.name for one in splits]}
@@ -373,11 +390,13 @@ def write(out: Path, about: Mapping[str, Any], found: Found) -> None:
 
 
 def main() -> None:
-    """Runs the study on one of the two shops."""
+    """Runs the study on one kind of shop."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--root", type=Path, help="folder with the H&M files")
     where.add_argument("--amazon", type=Path, help="folder with train.tsv and val.tsv")
+    where.add_argument("--drawn", metavar="SEEDS", help="of built-in shops, separated by commas")
+    parser.add_argument("--users", type=int, default=1_200, help="shoppers of a built-in shop")
     parser.add_argument("--windows", type=int, default=6)
     parser.add_argument("--before", type=int, default=0, help="newest windows that are left alone")
     parser.add_argument("--seeds", default="0")
@@ -387,10 +406,14 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.only and (unknown := [name for name in asked.only.split(",") if name not in LEARNING]):
         parser.error(f"no ingredient is called {', '.join(unknown)}")
-    asked.out = asked.out or RESULTS / ("ablations_amazon.json" if asked.amazon else "ablations_hm.json")
+    which = "amazon" if asked.amazon else "shop" if asked.drawn else "hm"
+    asked.out = asked.out or RESULTS / f"ablations_{which}.json"
     found: Found = {}
     started = time.perf_counter()
-    about = amazon(asked, found) if asked.amazon else hm(asked, found)
+    if asked.amazon:
+        about = amazon(asked, found)
+    else:
+        about = work_through(drawn(asked) if asked.drawn else hm(asked), asked, found)
     write(asked.out, {**about, "took_s": round(time.perf_counter() - started)}, found)
     print_rows(summary(found))
 
