@@ -89,14 +89,17 @@ def ablated_parts() -> str:
 
 
 def ablated_learning() -> str:
-    rows = ablations("hm")
-    alone, whole = rows["learning, fusion"], rows["learning, whole"]
-    lines = ["| what is undone | fusion alone: it adds | whole blend: it adds |", "| --- | --- | --- |"]
-    for name in sorted((name for name in alone if name != "everything"), key=lambda name: -alone[name]["recall_gain"]):
+    hm, shop = ablations("hm"), ablations("shop")
+    alone, whole, drawn = hm["learning, fusion"], hm["learning, whole"], shop["learning, whole"]
+    heads = ("built-in shop, whole blend", "H&M, whole blend", "H&M, fusion alone")
+    lines = [f"| what is undone | {' | '.join(f'{head}: it adds' for head in heads)} |", "| --- | --- | --- | --- |"]
+    names = [name for name in drawn if name != "everything"]
+    for name in sorted(names, key=lambda name: -drawn[name]["recall_gain"]):
         shown = "learning itself" if name == "untrained" else name
-        lines.append(f"| {shown} | {added(alone[name])} | {added(whole[name])} |")
-    base = [f"{table['everything']['recall']:.4f}" for table in (alone, whole)]
-    lines.append(f"| **nothing** | Recall@20 {base[0]} | Recall@20 {base[1]} |")
+        cells = [added(rows[name]) if name in rows else "" for rows in (drawn, whole, alone)]
+        lines.append(f"| {shown} | {' | '.join(cells)} |")
+    base = [f"Recall@20 {rows['everything']['recall']:.4f}" for rows in (drawn, whole, alone)]
+    lines.append(f"| **nothing** | {' | '.join(base)} |")
     return "\n".join(lines)
 
 

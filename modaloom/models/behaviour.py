@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,8 @@ _WEIGHT_TABLE: FloatArray = np.zeros(256, dtype=np.float32)
 _WEIGHT_TABLE[[int(event) for event in EVENT_WEIGHTS]] = list(EVENT_WEIGHTS.values())
 
 MOST_EVENTS = 100
-"""Target events after which a shopper counts no more in what sells: a reseller's basket is nobody's taste."""
+"""Target events after which a shopper counts no more in what sells and in what is learned: a reseller's basket is
+nobody's taste."""
 
 
 def interaction_matrix(snapshot: Snapshot) -> sp.csr_matrix:
@@ -61,12 +63,11 @@ def history_matrix(histories: Histories, n_items: int, half_life_days: float | N
     return matrix
 
 
-def shopper_weights(targets: pl.DataFrame) -> npt.NDArray[np.float64]:
-    """Weight of each row (e,) of target events, so that no shopper's add up to more than :data:`MOST_EVENTS`.
+def shopper_weights(users: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float64]:
+    """Weight of each target event, by whose it is (e,), so that no shopper's add up to more than :data:`MOST_EVENTS`.
 
     For everybody else it is one: in a shop without resellers and robots nothing changes.
     """
-    users = targets["user_num"].to_numpy().astype(np.int64)
     weights: npt.NDArray[np.float64] = np.minimum(1.0, MOST_EVENTS / np.bincount(users)[users])
     return weights
 
@@ -78,7 +79,7 @@ def decayed_counts(snapshot: Snapshot, half_life_days: float) -> FloatArray:
     """
     targets = snapshot.targets()
     times = targets["timestamp"].to_numpy()
-    weights = shopper_weights(targets)
+    weights = shopper_weights(targets["user_num"].to_numpy())
     if times.any():
         weights = weights * 0.5 ** ((snapshot.now - times) / DAY_S / half_life_days)
     return np.bincount(targets["item_num"].to_numpy(), weights, minlength=snapshot.n_items).astype(np.float32)

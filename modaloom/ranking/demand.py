@@ -169,7 +169,7 @@ class Demand(ForEverybody):
         """Features and sales counts of the items on offer, for each earlier window with a past."""
         targets = snapshot.targets()
         times, items = targets["timestamp"].to_numpy(), targets["item_num"].to_numpy()
-        weights = shopper_weights(targets)
+        weights = shopper_weights(targets["user_num"].to_numpy())
         if not times.any():
             return []
         cases = []

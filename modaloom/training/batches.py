@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from modaloom.models.behaviour import shopper_weights
 from modaloom.models.towers import Column, Past, gather_past
 from modaloom.types import DAY_S, BoolArray, FloatArray, IntArray, Snapshot
 
@@ -44,7 +45,8 @@ class Examples:
 
     The past ends a random number of days before the target, as it will when a list is shown for weeks.
     In a log without times, the past is everything else that the shopper had. Negatives are what others took at
-    about the same time, so that learning is about who likes what, not about what sells or what is new.
+    about the same time, so that learning is about who likes what, not about what sells or what is new. Examples of a
+    shopper with very many count less: a few bulk buyers do not teach everybody's taste.
     """
 
     def __init__(self, snapshot: Snapshot, *, history_length: int, half_life_days: float, max_gap_days: int):
@@ -64,7 +66,9 @@ class Examples:
         self._pool_items, self._pool_times = self._items[order], self._times[order]
         self._chosen = np.flatnonzero(is_target & self._has_past())
         age = (snapshot.now - self._times[self._chosen]) / DAY_S
-        self._odds = 0.5 ** (age / half_life_days) if self._timed else np.ones(len(self._chosen))
+        self._odds = shopper_weights(self._users[self._chosen])
+        if self._timed:
+            self._odds *= 0.5 ** (age / half_life_days)
 
     def __len__(self) -> int:
         return len(self._chosen)

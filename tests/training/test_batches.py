@@ -136,6 +136,16 @@ def test_recent_examples_are_first_in_line(make_snapshot: MakeSnapshot) -> None:
     assert np.median(targets) > 80
 
 
+def test_a_bulk_buyer_teaches_no_more_than_others(make_snapshot: MakeSnapshot) -> None:
+    """He buys one half of the catalogue, in four of five purchases; everybody else buys the other half."""
+    rows = [(0, day % 50, BUY, START + day * DAY) for day in range(4_000)]
+    rows += [(user, 50 + day % 50, BUY, START + day * DAY) for user in range(1, 11) for day in range(100)]
+    found = np.concatenate(
+        [batch.positives for batch in drawn(examples_of(make_snapshot(rows), half_life=1e6), limit=300)]
+    )
+    assert 10 < (found < 50).sum() < 60, "one of eleven who count alike"
+
+
 def test_an_epoch_repeats_with_its_seed(numbered: tuple[Snapshot, IntArray]) -> None:
     examples = examples_of(numbered[0], gap=7)
     first, same, other = (drawn(examples, seed=seed) for seed in (1, 1, 2))
