@@ -15,7 +15,7 @@ import numpy.typing as npt
 import polars as pl
 import scipy.sparse as sp
 
-from modaloom.models.behaviour import MOST_EVENTS, event_weights
+from modaloom.models.behaviour import event_weights, most_taught
 from modaloom.numerics import distinct
 from modaloom.types import BoolArray, FloatArray, IntArray, Snapshot
 
@@ -120,7 +120,7 @@ def _pair_moments(view: Seen, users: IntArray, n_users: int) -> _Moments:
     squares = had.power(2)
     of_user, of_item = (np.asarray(had.sum(axis=axis)).ravel() for axis in (1, 0))
     pairs = np.maximum(of_user**2 - np.asarray(squares.sum(axis=1)).ravel(), 0.0)
-    share = np.where(pairs > 1e-6, 1 / np.maximum(np.sqrt(pairs + 1.0), pairs / MOST_EVENTS), 0.0)
+    share = np.where(pairs > 1e-6, 1 / np.maximum(np.sqrt(pairs + 1.0), pairs / most_taught(len(items))), 0.0)
     itself, known = np.asarray(squares.T @ share).ravel(), np.flatnonzero(of_item)
     mean = sum(of_item[some] @ view.vectors[some] for some in _blocks(known)) / of_item.sum()
     together, spread = np.zeros((dim, dim)), np.zeros((dim, dim))

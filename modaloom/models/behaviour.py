@@ -21,8 +21,9 @@ _WEIGHT_TABLE: FloatArray = np.zeros(256, dtype=np.float32)
 _WEIGHT_TABLE[[int(event) for event in EVENT_WEIGHTS]] = list(EVENT_WEIGHTS.values())
 
 MOST_EVENTS = 100
-"""Target events after which a shopper counts no more in what sells and in what is learned: a reseller's basket is
-nobody's taste."""
+"""Target events after which a shopper counts no more in what sells: a reseller's basket is nobody's taste."""
+MOST_TAUGHT = 0.01
+"""Share of all that is learned from that one shopper may make, if it is more than those events."""
 
 
 def interaction_matrix(snapshot: Snapshot) -> sp.csr_matrix:
@@ -63,13 +64,18 @@ def history_matrix(histories: Histories, n_items: int, half_life_days: float | N
     return matrix
 
 
-def shopper_weights(users: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float64]:
-    """Weight of each target event, by whose it is (e,), so that no shopper's add up to more than :data:`MOST_EVENTS`.
+def shopper_weights(users: npt.NDArray[np.integer[Any]], most: float = MOST_EVENTS) -> npt.NDArray[np.float64]:
+    """Weight of each target event, by whose it is (e,), so that no shopper's add up to more than ``most``.
 
     For everybody else it is one: in a shop without resellers and robots nothing changes.
     """
-    weights: npt.NDArray[np.float64] = np.minimum(1.0, MOST_EVENTS / np.bincount(users)[users])
+    weights: npt.NDArray[np.float64] = np.minimum(1.0, most / np.bincount(users)[users])
     return weights
+
+
+def most_taught(n_events: int) -> float:
+    """How many of so many events one shopper may teach: in a large shop nobody outweighs the others, however busy."""
+    return max(float(MOST_EVENTS), MOST_TAUGHT * n_events)
 
 
 def decayed_counts(snapshot: Snapshot, half_life_days: float) -> FloatArray:

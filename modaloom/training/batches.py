@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from modaloom.models.behaviour import shopper_weights
+from modaloom.models.behaviour import most_taught, shopper_weights
 from modaloom.models.towers import Column, Past, gather_past
 from modaloom.types import DAY_S, BoolArray, FloatArray, IntArray, Snapshot
 
@@ -66,7 +66,7 @@ class Examples:
         self._pool_items, self._pool_times = self._items[order], self._times[order]
         self._chosen = np.flatnonzero(is_target & self._has_past())
         age = (snapshot.now - self._times[self._chosen]) / DAY_S
-        self._odds = shopper_weights(self._users[self._chosen])
+        self._odds = shopper_weights(self._users[self._chosen], most_taught(len(self._chosen)))
         if self._timed:
             self._odds *= 0.5 ** (age / half_life_days)
 
