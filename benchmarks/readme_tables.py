@@ -66,6 +66,8 @@ def added(row: dict[str, Any], metric: str = "recall") -> str:
     if f"{metric}_gain" not in row:
         return ""
     low, high = row[f"{metric}_gain_interval"]
+    if low == high == 0:  # it was not there to be taken out: a log without times has no ages
+        return ""
     return f"{row[f'{metric}_gain']:+.4f} [{low:+.4f}, {high:+.4f}]"
 
 
