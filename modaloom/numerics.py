@@ -69,9 +69,8 @@ def leading_axes(matrix: Any, rank: int, *, seed: int = 0, rounds: int = 3) -> t
     rank = min(rank, *matrix.shape)
     width = min(rank + 12, *matrix.shape)
     basis, rng = np.empty((matrix.shape[1], width), dtype=np.float32), np.random.default_rng(seed)
-    for start in range(0, len(basis), ROWS_AT_ONCE):
-        block = basis[start : start + ROWS_AT_ONCE]
-        block[:] = rng.standard_normal(block.shape)  # drawn in double precision
+    for block in _blocks(len(basis)):
+        basis[block] = rng.standard_normal(basis[block].shape)  # drawn in double precision
     for _ in range(rounds + 1):
         basis = np.asarray(matrix @ basis, dtype=np.float32)
         _orthonormalise(basis)
@@ -82,13 +81,18 @@ def leading_axes(matrix: Any, rank: int, *, seed: int = 0, rounds: int = 3) -> t
     return values.astype(np.float32), axes * signs.astype(np.float32)
 
 
+def _blocks(rows: int) -> list[slice]:
+    """So many rows, :data:`ROWS_AT_ONCE` at a time."""
+    return [slice(start, start + ROWS_AT_ONCE) for start in range(0, rows, ROWS_AT_ONCE)]
+
+
 def _orthonormalise(tall: FloatArray) -> FloatArray:
     """Turns a tall matrix (n, r), where it stands, into its left singular vectors; gives its singular values (r,).
 
     The least comes first, and where columns depend on each other, values and vectors are zero. By the eigenvectors of
     the small Gram matrix: many times faster than a singular value decomposition or a threaded QR, and in no more room.
     """
-    blocks = [slice(start, start + ROWS_AT_ONCE) for start in range(0, len(tall), ROWS_AT_ONCE)]
+    blocks = _blocks(len(tall))
     gram = np.zeros((tall.shape[1], tall.shape[1]))
     for block in blocks:
         columns = np.asarray(tall[block], dtype=np.float64)
@@ -137,8 +141,7 @@ class Whitening:
     def apply(self, vectors: FloatArray, mask: BoolArray | None = None) -> FloatArray:
         """Whitened unit rows (n, dim) of vectors (n, d); zero where ``mask`` is False."""
         reduced = np.empty((len(vectors), len(self.axes)), dtype=np.float32)
-        for start in range(0, len(vectors), ROWS_AT_ONCE):
-            block = slice(start, start + ROWS_AT_ONCE)
+        for block in _blocks(len(vectors)):
             turned = np.asarray((unit_rows(vectors[block]) - self.mean) @ self.axes.T, dtype=np.float32)
             reduced[block] = unit_rows(turned)
         if mask is not None:

@@ -124,7 +124,6 @@ class Modaloom:
         self.fusion: FittedFusion | None = None
         self.ranker: Ranker | None = None
         self.validation: dict[str, float] = {}
-        self.strangers: dict[str, float] = {}
         self._exams: list[Exam] = []
 
     def fit(self, snapshot: Snapshot) -> Self:
@@ -144,7 +143,7 @@ class Modaloom:
             parts,
             table,
             self.fusion.tower,
-            strangers=self.strangers,
+            strangers=self._for_strangers(snapshot, weights),
         )
         return self
 
@@ -247,11 +246,15 @@ class Modaloom:
         assert self.fusion is not None
         self._exams = [exam for split in validation for exam in self._exam(split.take(VALIDATION_USERS), self.fusion)]
         give_back()
-        prior = prior_weights(validation[0].snapshot)
-        weights = choose_weights(self._exams, prior)
-        self.strangers = shared_out(self._exams, {name: prior[name] for name in TO_ALL if name in prior}, weights)
+        weights = choose_weights(self._exams, prior_weights(validation[0].snapshot))
         self.validation = validation_figures(self._exams, weights, 20)
         return weights
+
+    def _for_strangers(self, snapshot: Snapshot, weights: Mapping[str, float]) -> dict[str, float]:
+        """What strangers' parts weigh, chosen on what the blend was chosen on; nothing where there was nothing."""
+        prior = prior_weights(snapshot)
+        start = {name: prior[name] for name in TO_ALL if name in prior}
+        return shared_out(self._exams, start, weights) if self._exams else {}
 
 
 def prior_weights(snapshot: Snapshot) -> dict[str, float]:

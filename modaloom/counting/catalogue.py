@@ -185,9 +185,8 @@ class _Making:
         for fact in facts:
             for row, (value, called) in enumerate(zip(fact.values, fact.names, strict=True)):
                 having = {thing for thing in fact.incidence[row].indices.tolist() if thing < self.n}
-                for word in {
-                    " ".join(terms(name)) for name in (value.replace("_", " "), *called.values())
-                } & said.keys():
+                names = {" ".join(terms(name)) for name in (value.replace("_", " "), *called.values())}
+                for word in names & said.keys():
                     saying = set(said[word])
                     if len(saying & having) >= SAME_ITEMS * len(saying | having):
                         found.add(word)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +14,7 @@ from modaloom.config import Settings
 from modaloom.data.pictures import WHITE, open_picture, pad_to_square
 from modaloom.encoders import efficientnet
 from modaloom.encoders.cache import cannot_keep
+from modaloom.files import whole
 from modaloom.types import FloatArray
 
 SIDE_PX = 224
@@ -94,14 +93,9 @@ def _exported(cache_dir: Path) -> Path:
     file = cache_dir / "encoders" / "efficientnet-lite0.1.onnx"
     if not file.is_file():
         weights = efficientnet.packaged_weights()
-        temporary = file.with_name(f"{file.name}.{os.getpid()}.{threading.get_ident()}.tmp")
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            try:
+            with whole(file) as temporary:
                 efficientnet.write_onnx(temporary, weights)
-                temporary.replace(file)
-            finally:
-                temporary.unlink(missing_ok=True)
         except OSError as error:
             raise cannot_keep("the picture encoder", file.parent, error) from error
     return file

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from modaloom.config import Settings
+from modaloom.files import whole
 from modaloom.ranking.ranker import FEW_ITEMS
 from modaloom.recommend.bundle import Bundle
-from modaloom.recommend.folder import Arrays, save_arrays
+from modaloom.recommend.folder import save_arrays
 from modaloom.types import Tell
 
 logger = logging.getLogger(__name__)
@@ -33,20 +33,11 @@ def warm(bundle: Bundle, name: str, settings: Settings, tell: Tell) -> None:
         index.prepare(items, settings.threads)
         arrays |= {f"{part}.{key}": value for key, value in index.state().items()}
     try:
-        _keep(file, arrays)
+        with whole(file) as temporary:
+            save_arrays(temporary, arrays)
     except OSError as error:
         logger.warning("%s: cannot keep neighbours (%s): the first answers will take long", file.parent, error.strerror)
     tell("neighbours", len(indices), len(indices))
-
-
-def _keep(file: Path, arrays: Arrays) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    try:
-        save_arrays(temporary, arrays)
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def take_warm(bundle: Bundle, name: str, settings: Settings) -> bool:
