@@ -70,6 +70,19 @@ def test_the_leading_axes_are_singular_vectors(sparse: bool) -> None:
     assert np.allclose(turned.T @ turned, np.diag(values**2), atol=0.05)
 
 
+def test_leading_axes_are_found_among_many_that_are_nearly_as_large() -> None:
+    rng = np.random.default_rng(7)
+    bought = sp.random(1200, 900, density=5e-3, random_state=rng, format="csr", dtype=np.float32)
+    bought.data[:] = 1.0
+    per_user, per_item = (np.asarray(bought.sum(axis=axis)).ravel() + 1 for axis in (1, 0))
+    normalised = (sp.diags(per_user**-0.5) @ bought @ sp.diags(per_item**-0.5)).tocsr().astype(np.float32)
+    exact = np.linalg.svd(normalised.toarray(), full_matrices=False)
+    assert exact.S[63] > 0.95 * exact.S[32]  # flat, as that of any log of bare ids
+    values, axes = leading_axes(normalised, 64)
+    assert values == pytest.approx(exact.S[:64], rel=1e-3)
+    assert np.linalg.norm(exact.Vh[:32] @ axes) ** 2 / 32 > 0.99
+
+
 def test_leading_axes_repeat_and_stop_at_the_matrix() -> None:
     matrix = np.random.default_rng(1).standard_normal((6, 4)).astype(np.float32)
     values, axes = leading_axes(matrix, 50)
