@@ -90,7 +90,7 @@ def made_up(n_items: int, n_users: int, dim: int = 64, linear: int = 100) -> tup
         }
     )
     demand = Demand().restore({"scores": np.log(popularity)})
-    table = ItemTable(("behaviour",), keys, np.ones((n_items, 1), np.float32), np.zeros(n_items, np.float32))
+    table = ItemTable(("behaviour",), keys, np.ones((n_items, 1), np.float32))
     return Ranker({"linear": 1.0, FUSION: 0.45, "demand": 0.3}, (part, demand), table, kernel_tower), histories
 
 

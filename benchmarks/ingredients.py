@@ -43,10 +43,6 @@ def _nothing_unusual(model: FusionRecommender, agreement: torch.Tensor, known: t
     return torch.zeros_like(agreement)
 
 
-def _any_start(*_: object) -> None:
-    """Learning begins with the content as it is."""
-
-
 def _even_weights(fusion: Fusion, tokens: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Every modality that an item has counts the same in its key."""
     fused, _ = _FUSE(fusion, tokens, mask)
@@ -70,11 +66,6 @@ def _no_fused_view(made: ItemKeys, model: FusionRecommender) -> ItemKeys:
     """What all modalities make together is nothing that a score looks at."""
     content = made.keys[:, : -model.config.dim]
     return made._replace(keys=torch.cat([content, torch.zeros_like(made.fused)], dim=1))
-
-
-def _no_appeal(made: ItemKeys, model: FusionRecommender) -> ItemKeys:
-    """No item is liked by everybody."""
-    return made._replace(bias=torch.zeros_like(made.bias))
 
 
 _EVENT_WEIGHTS, _ITEMS, _FUSE = EventWeights.forward, FusionRecommender.items, Fusion.forward
@@ -120,10 +111,8 @@ LEARNING: dict[str, Variant] = {
     "fused view": Variant(instead=((FusionRecommender, "items", _changed(_no_fused_view)),)),
     "shopper's weights of modalities": Variant(instead=((FusionRecommender, "queries", _even_queries),)),
     "unusual agreement in those weights": Variant(instead=((FusionRecommender, "_unusual", _nothing_unusual),)),
-    "directions of agreement at the start": Variant(instead=((fitting, "_start", _any_start),)),
     "attention over an item's modalities": Variant(instead=((Fusion, "forward", _even_weights),)),
     **{f"{modality} in the fusion": _without(modality) for modality in reversed(FusionConfig().modalities)},
-    "appeal of an item": Variant(instead=((FusionRecommender, "items", _changed(_no_appeal)),)),
     "pasts that end some weeks before": Variant(loop={"max_gap_days": 0}),
     "recent examples first": Variant(loop={"half_life_days": 1e5}),
 }

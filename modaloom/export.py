@@ -45,16 +45,16 @@ class _ItemTower(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Keys, attention weights, bias."""
+    def forward(self, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys, attention weights."""
         made = self.model.items(tokens, mask)
-        return made.keys, made.weights, made.bias
+        return made.keys, made.weights
 
 
 def export_towers(model: FusionRecommender, folder: Path) -> None:
     """Writes ``item_tower.onnx`` and ``user_tower.onnx`` and checks that they answer like the model.
 
-    Item tower: tokens (b, m, d) float32 and mask (b, m) bool to keys (b, D), weights (b, m), bias (b,).
+    Item tower: tokens (b, m, d) float32 and mask (b, m) bool to keys (b, D) and weights (b, m).
     User tower: keys (b, t, D), mask (b, t) bool, event (b, t) int64 and age_days (b, t) float32 to queries
     (b, q, D), log_weights (b, q), view_weights (b, m + 1); t is 50 where the sequence is a GRU, and free otherwise.
 
@@ -76,7 +76,7 @@ def export_towers(model: FusionRecommender, folder: Path) -> None:
         (tokens * mask[..., None], mask),
         folder / "item_tower.onnx",
         ("tokens", "mask"),
-        ("keys", "weights", "bias"),
+        ("keys", "weights"),
     )
     _export(
         _UserTower(model),

@@ -41,15 +41,14 @@ def test_the_towers_answer_like_the_model(tmp_path: Path, monkeypatch: pytest.Mo
     mask = np.ones((7, len(MODALITIES)), dtype=bool)
     mask[2, 0] = mask[5, 1] = False
     tokens[~mask] = 0.0
-    keys, weights, bias = ItemTower(tmp_path / "item_tower.onnx")(tokens, mask)
+    keys, weights = ItemTower(tmp_path / "item_tower.onnx")(tokens, mask)
     with torch.no_grad():
         items = made.items(torch.from_numpy(tokens), torch.from_numpy(mask))
     np.testing.assert_allclose(keys, items.keys.numpy(), atol=1e-4)
     np.testing.assert_allclose(weights, items.weights.numpy(), atol=1e-4)
-    np.testing.assert_allclose(bias, items.bias.numpy(), atol=1e-4)
     assert weights[2, 0] == pytest.approx(0.0, abs=1e-6)
     tower = OnnxTower(tmp_path / "user_tower.onnx")
-    table = ItemTable(MODALITIES, keys, weights, bias)
+    table = ItemTable(MODALITIES, keys, weights)
     for length in (1, 3, SERVED_HISTORY):
         past = np.resize(np.arange(7), (2, length))
         there = np.ones((2, length), dtype=bool)

@@ -128,11 +128,11 @@ class Placing:
             groups = np.array([self._group(items[row]) for row in rows], dtype=np.int64)
             kept = {name: _rows(made, rows.tolist()) for name, made in tokens.items()}
             arrivals = Arrivals(places[order], kept, groups, like[rows])
-            self.reader.ranker.place(arrivals, None if keys is None else (keys[0][rows], keys[1][rows], keys[2][rows]))
+            self.reader.ranker.place(arrivals, None if keys is None else (keys[0][rows], keys[1][rows]))
             for row in keep:
                 self._content[items[row].item_id] = content_of(items[row])
 
-    def _keys(self, tokens: dict[str, Tokens], count: int) -> tuple[FloatArray, FloatArray, FloatArray] | None:
+    def _keys(self, tokens: dict[str, Tokens], count: int) -> tuple[FloatArray, FloatArray] | None:
         table = self.reader.ranker.table
         if table is None:
             return None
@@ -140,7 +140,6 @@ class Placing:
             return (
                 np.zeros((count, table.keys.shape[1]), dtype=np.float32),
                 np.zeros((count, len(table.modalities)), dtype=np.float32),
-                np.zeros(count, dtype=np.float32),
             )
         return self.reader.keys(tokens)
 

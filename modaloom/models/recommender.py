@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -50,7 +50,6 @@ class ItemKeys(NamedTuple):
 
     keys: Tensor  # (n, (m + 1) * d)
     weights: Tensor  # (n, m) attention over the modality tokens
-    bias: Tensor  # (n,)
     tokens: Tensor  # (n, m, d) unit vectors before fusion
     fused: Tensor  # (n, d)
 
@@ -67,8 +66,6 @@ class FusionRecommender(nn.Module):
         self.imputer = make_stand_in(config.missing, d, m)
         self.trust = nn.Parameter(torch.zeros(m))
         self.fused_weight = nn.Parameter(torch.tensor(0.5))  # loud enough to learn from the start
-        self.appeal = nn.Sequential(nn.Linear(d, d), nn.GELU(), nn.Linear(d, 1))
-        nn.init.zeros_(cast(nn.Linear, self.appeal[2]).weight)
         self.sequence = make_sequence(config.sequence, (m + 1) * d, num_heads=config.num_heads)
         self.log_scale = nn.Parameter(torch.tensor(2.3))
         self.preference = nn.Parameter(torch.zeros(m))
@@ -91,7 +88,7 @@ class FusionRecommender(nn.Module):
         per_modality = views * (strength + 1e-9).sqrt()[..., None]
         unit = F.normalize(fused, dim=-1) * mask.any(dim=1, keepdim=True)  # nothing in, nothing out, no gradient
         keys = torch.cat([per_modality.flatten(1), unit * torch.sigmoid(self.fused_weight)], dim=1)
-        return ItemKeys(keys, weights, self.appeal(unit)[:, 0], tokens, unit)
+        return ItemKeys(keys, weights, tokens, unit)
 
     def queries(self, keys: Tensor, mask: Tensor, event: Tensor, age_days: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries (b, q, D), log weights (b, q) and the shopper's weight of each view (b, m + 1).
@@ -155,10 +152,10 @@ def _mean_and_spread(values: Tensor, weights: Tensor) -> Tensor:
     return torch.stack([mean, (((values - mean) ** 2 * weights).sum(dim=0) / total).sqrt()])
 
 
-def scores(queries: Tensor, log_weights: Tensor, keys: Tensor, bias: Tensor) -> Tensor:
-    """Scores (b, n) of items with keys (n, D) and bias (n,) for queries (b, q, D) with log weights (b, q)."""
+def scores(queries: Tensor, log_weights: Tensor, keys: Tensor) -> Tensor:
+    """Scores (b, n) of items with keys (n, D) for queries (b, q, D) with log weights (b, q)."""
     similar = torch.einsum("bqd,nd->bqn", queries, keys) + log_weights[..., None]
-    return torch.logsumexp(similar, dim=1) + bias
+    return torch.logsumexp(similar, dim=1)
 
 
 def stack_tokens(

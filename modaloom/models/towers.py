@@ -58,7 +58,6 @@ class ItemTable:
     modalities: tuple[str, ...]
     keys: FloatArray  # (n, (m + 1) * d): one view per modality, then the fused view
     weights: FloatArray  # (n, m) attention over the modality tokens
-    bias: FloatArray  # (n,)
 
     @property
     def dim(self) -> int:
@@ -103,11 +102,7 @@ def past_queries(tower: UserTower, table: ItemTable, histories: Histories) -> Qu
 
 
 def score_queries(queries: Queries, table: ItemTable) -> FloatArray:
-    """Scores (b, n): ``logsumexp_q(query . key + log_weight) + bias``; zero for an empty past.
-
-    Bias alone would not do for somebody unknown: it is learned beside the tastes of those who are known, and says
-    what they leave unsaid, not what sells.
-    """
+    """Scores (b, n): ``logsumexp_q(query . key + log_weight)``; zero for an empty past."""
     out = np.zeros((len(queries.queries), len(table.keys)), dtype=np.float32)
     there = queries.log_weights > ABSENT / 2
     for group, bounds in groups_of(there.sum(axis=1), len(table.keys)):
@@ -120,7 +115,6 @@ def score_queries(queries: Queries, table: ItemTable) -> FloatArray:
                 part -= top
                 np.exp(part, out=part)
                 out[row] = top + np.log(part.sum(axis=0) + SMALLEST)
-                out[row] += table.bias
     return out
 
 
@@ -152,7 +146,7 @@ def score_queries_at(queries: Queries, table: ItemTable, items: IntArray) -> Flo
     similar -= top
     np.exp(similar, out=similar)
     made = top[:, 0] + np.log(similar.sum(axis=1) + np.float32(SMALLEST))
-    result: FloatArray = made + table.bias[items]
+    result: FloatArray = made
     result[~(queries.log_weights > ABSENT / 2).any(axis=1)] = 0.0
     return result
 

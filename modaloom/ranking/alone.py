@@ -34,10 +34,9 @@ def log_sums(
     shifts: FloatArray,
     left: tuple[Ints, Ints],
     how: tuple[Real, Real],
-    bias: FloatArray,
     out: FloatArray,
 ) -> None:
-    """``level + log(sum of exp(similar (t, c) + shifts (t,)) + floor) + bias (c,)``, (1 + r, c).
+    """``level + log(sum of exp(similar (t, c) + shifts (t,)) + floor)``, (1 + r, c).
 
     Whole, then without each past item. ``left`` is the items of the rows (t,) and those that are left out (r,); ``how``
     is floor and level. A row of which nothing is left is zero.
@@ -61,13 +60,11 @@ def log_sums(
                 line[place] += floor
             logarithms(line, bits, c)
             for place in range(c):
-                line[place] += level + bias[place]
+                line[place] += level
 
 
 @held
-def log_sums_without(
-    similar: FloatArray, views: FloatArray, how: tuple[Real, Real], bias: FloatArray, out: FloatArray
-) -> None:
+def log_sums_without(similar: FloatArray, views: FloatArray, how: tuple[Real, Real], out: FloatArray) -> None:
     """The same (m, c) of products (t, c) less those of one modality's view (m, t, c) after the other."""
     floor, level = how
     t, c = similar.shape
@@ -83,7 +80,7 @@ def log_sums_without(
                 total[place] += line[place]
         logarithms(total, bits, c)
         for place in range(c):
-            total[place] += level + bias[place]
+            total[place] += level
 
 
 @held
@@ -92,13 +89,12 @@ def reference_sums(
     shifts: FloatArray,
     left: tuple[Ints, Ints],
     how: tuple[Real, Real],
-    about: tuple[FloatArray, BoolArray],
+    present: BoolArray,
     out: FloatArray,
 ) -> None:
-    """The :func:`summary` (4, 1 + r) of :func:`log_sums`; ``about`` is bias (c,) and what is present (c,)."""
-    bias, present = about
+    """The :func:`summary` (4, 1 + r) of :func:`log_sums`, where only some items (c,) are ``present``."""
     rows = np.empty((out.shape[1], similar.shape[1]), dtype=np.float32)
-    log_sums(similar, shifts, left, how, bias, rows)
+    log_sums(similar, shifts, left, how, rows)
     summary(rows, present, out)
 
 

@@ -70,11 +70,10 @@ class Proposals(NamedTuple):
 
 
 class Level(NamedTuple):
-    """What makes scores of sums of exponentials: ``level + log(sums + floor) + bias``."""
+    """What makes scores of sums of exponentials: ``level + log(sums + floor)``."""
 
     floor: float
     level: np.float32 = np.float32(0.0)
-    bias: FloatArray | None = None  # (c,)
 
 
 def fast_for(shoppers: int) -> Fast | None:
@@ -226,7 +225,7 @@ class Alone:
     ) -> FloatArray:
         """See :func:`~modaloom.ranking.sums.log_sums`."""
         out = np.empty((1 + len(left[1]), similar.shape[1]), dtype=np.float32)
-        self._loops.log_sums(similar, shifts, tuple(left), *_plain_level(how, similar), out)
+        self._loops.log_sums(similar, shifts, tuple(left), _plain_level(how), out)
         return out
 
     def reference_sums(
@@ -234,14 +233,13 @@ class Alone:
     ) -> tuple[Moments, FloatArray]:
         """See :func:`~modaloom.ranking.sums.reference_sums`."""
         out = np.empty((4, 1 + len(left[1]), 1), dtype=np.float32)
-        where, bias = _plain_level(how, similar)
-        self._loops.reference_sums(similar, shifts, tuple(left), where, (bias, present), out[:, :, 0])
+        self._loops.reference_sums(similar, shifts, tuple(left), _plain_level(how), present, out[:, :, 0])
         return Moments(out[0], out[1], out[2] > 0), out[3]
 
     def log_sums_without(self, similar: FloatArray, views: FloatArray, how: Level) -> FloatArray:
         """See :func:`~modaloom.ranking.sums.log_sums_without`."""
         out = np.empty((len(views), views.shape[2]), dtype=np.float32)
-        self._loops.log_sums_without(similar, views, *_plain_level(how, similar), out)
+        self._loops.log_sums_without(similar, views, _plain_level(how), out)
         return out
 
     def weighted(self, rows: FloatArray, moments: Moments, weight: float) -> FloatArray:
@@ -296,9 +294,8 @@ class Alone:
         return found[:number], out[:number]
 
 
-def _plain_level(how: Level, similar: FloatArray) -> tuple[tuple[Any, Any], FloatArray]:
-    bias = np.zeros(similar.shape[1], dtype=np.float32) if how.bias is None else how.bias
-    return (np.float32(how.floor), np.float32(how.level)), bias
+def _plain_level(how: Level) -> tuple[Any, Any]:
+    return np.float32(how.floor), np.float32(how.level)
 
 
 def _room(entries: int) -> tuple[IntArray, IntArray]:

@@ -32,7 +32,7 @@ def fusion_reference(table: ItemTable) -> FusionReference:
     """Takes it out of the whole table."""
     items = reference_items(len(table.keys))
     views = table.keys[items].reshape(len(items), -1, table.dim).transpose(1, 2, 0)
-    return FusionReference(np.ascontiguousarray(views), table.bias[items], np.ones(len(items), dtype=np.bool_))
+    return FusionReference(np.ascontiguousarray(views), np.ones(len(items), dtype=np.bool_))
 
 
 class FusionIndex:
@@ -40,12 +40,12 @@ class FusionIndex:
 
     def __init__(self, table: ItemTable, tower: UserTower):
         self._table, self._tower = table, tower
-        self._growing = {name: GrowingRows(getattr(table, name)) for name in ("keys", "weights", "bias")}
+        self._growing = {name: GrowingRows(getattr(table, name)) for name in ("keys", "weights")}
         self.neighbours = Neighbours(len(table.keys), self._nearest)
 
-    def place(self, places: IntArray, keys: FloatArray, weights: FloatArray, bias: FloatArray) -> ItemTable:
+    def place(self, places: IntArray, keys: FloatArray, weights: FloatArray) -> ItemTable:
         """Takes in what the item tower gives for items (k,) that came or changed later; the table as it is now."""
-        made = {"keys": keys, "weights": weights, "bias": bias}
+        made = {"keys": keys, "weights": weights}
         rows = {name: self._growing[name].put(places, values) for name, values in made.items()}
         self._table = ItemTable(self._table.modalities, **rows)
         self.neighbours.forget(places, len(self._table.keys))
@@ -92,8 +92,7 @@ class FusionIndex:
     def _nearest(self, items: IntArray) -> tuple[IntArray, FloatArray]:
         """The best items (s, k) after each item (s,), and exponentials of their scores."""
         if pays(items, len(self._table.keys)):
-            table = self._table
-            columns, values = nearest_many(table.keys, self._alone, items, NEIGHBOURS, self._compared, bias=table.bias)
+            columns, values = nearest_many(self._table.keys, self._alone, items, NEIGHBOURS, self._compared)
         else:
             columns, values = self._compared(items)
         return columns, np.exp(np.clip(values - self.level, -LARGEST_LOG, LARGEST_LOG)).astype(np.float32)
@@ -101,7 +100,6 @@ class FusionIndex:
     def _compared(self, items: IntArray) -> tuple[IntArray, FloatArray]:
         """The best items (s, k) after each item (s,), and their scores."""
         scores = self._alone(items) @ self._table.keys.T
-        scores += self._table.bias
         columns = best_columns(scores, NEIGHBOURS)
         return columns, np.take_along_axis(scores, columns, axis=1)
 
@@ -123,7 +121,7 @@ class FusionAnswer:
         return Reach(*after, floor=SMALLEST, shift=np.float32(self._index.level) + top[:, 0])
 
     def _best_of_everything(self) -> Reach:
-        scores = self._queries.queries[:, 0] @ self._table.keys.T + self._table.bias
+        scores = self._queries.queries[:, 0] @ self._table.keys.T
         columns = best_columns(scores, NEIGHBOURS)
         values = np.take_along_axis(scores, columns, axis=1)
         top = values.max(axis=1, keepdims=True)
@@ -139,7 +137,6 @@ class FusionAnswer:
             return score_queries_at(self._queries, self._table, items)
         logs = np.where(logs > ABSENT / 2, logs, np.float32(-np.inf))
         made: FloatArray = fast.log_sums(queries, logs, self._table.keys, items, (SMALLEST, True))
-        made += self._table.bias[items]
         made[~np.isfinite(logs).any(axis=1)] = 0.0
         return made
 

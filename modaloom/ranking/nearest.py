@@ -146,10 +146,8 @@ def nearest_many(
     items: IntArray,
     k: int,
     exact: Exact,
-    *,
-    bias: FloatArray | None = None,
 ) -> tuple[IntArray, FloatArray]:
-    """The ``k`` best columns (s, k) of ``queries @ keys.T + bias`` for items (s,), and those scores.
+    """The ``k`` best columns (s, k) of ``queries @ keys.T`` for items (s,), and those scores.
 
     With an inverted file about one neighbour in fifty is missed, and takes a hundredth of the time.
 
@@ -159,7 +157,6 @@ def nearest_many(
         items: which (s,).
         k: how many.
         exact: compares everything; used for little, and without FAISS.
-        bias: (n,), if there is one.
 
     Source: Sivic & Zisserman, "Video Google", 2003 (inverted files); Johnson et al., FAISS, 2017.
     """
@@ -167,33 +164,24 @@ def nearest_many(
         import faiss
     except ImportError:
         return exact(items)
-    cells, dim = int(CELLS_PER_ROOT * np.sqrt(len(keys))), keys.shape[1] + (bias is not None)
+    cells, dim = int(CELLS_PER_ROOT * np.sqrt(len(keys))), keys.shape[1]
     quantiser = faiss.IndexFlatIP(dim)
     index = faiss.IndexIVFFlat(quantiser, dim, cells, faiss.METRIC_INNER_PRODUCT)
     index.cp.niter, index.cp.max_points_per_centroid = 8, max(TRAINED_ON // cells, 39)
     rows = np.random.default_rng(0).permutation(len(keys))[:TRAINED_ON]
-    index.train(_extended(keys, bias, rows))
+    index.train(np.ascontiguousarray(keys[rows], dtype=np.float32))
     for start in range(0, len(keys), TRAINED_ON):
-        index.add(_extended(keys, bias, slice(start, start + TRAINED_ON)))
+        index.add(np.ascontiguousarray(keys[start : start + TRAINED_ON], dtype=np.float32))
     index.nprobe = min(PROBES, cells)
     columns = np.empty((len(items), k), dtype=np.int64)
     values = np.empty((len(items), k), dtype=np.float32)
     for start in range(0, len(items), QUERIES_AT_ONCE):
         part = slice(start, start + QUERIES_AT_ONCE)
-        queries = queries_of(items[part])
-        if bias is not None:
-            queries = np.concatenate([queries, np.ones((len(queries), 1), dtype=np.float32)], axis=1)
-        values[part], columns[part] = index.search(np.ascontiguousarray(queries), k)
+        values[part], columns[part] = index.search(np.ascontiguousarray(queries_of(items[part])), k)
     short = np.flatnonzero((columns < 0).any(axis=1))  # too few in the cells that were looked at
     if len(short):
         columns[short], values[short] = exact(items[short])
     return columns, values
-
-
-def _extended(keys: FloatArray, bias: FloatArray | None, rows: slice | IntArray) -> FloatArray:
-    """Some of the keys, with the bias as one number more: the whole is never copied."""
-    some = keys[rows] if bias is None else np.concatenate([keys[rows], bias[rows, None]], axis=1)
-    return np.ascontiguousarray(some, dtype=np.float32)
 
 
 def pays(items: IntArray, n_items: int) -> bool:

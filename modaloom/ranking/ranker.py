@@ -92,7 +92,7 @@ class Ranker:
         fused = list(self.table.modalities) if self.table and self.weights.get(FUSION) else []
         return tuple(dict.fromkeys(name for name in [*fused, *named] if name))
 
-    def place(self, arrivals: Arrivals, keys: tuple[FloatArray, FloatArray, FloatArray] | None) -> None:
+    def place(self, arrivals: Arrivals, keys: tuple[FloatArray, FloatArray] | None) -> None:
         """Takes in items that came or changed after learning.
 
         Args:

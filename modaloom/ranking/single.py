@@ -184,7 +184,6 @@ class FusionReference(NamedTuple):
     """Of the items that stand for the whole catalogue, what the learned fusion compares with."""
 
     views: FloatArray  # (m + 1, d, q) the keys by modality, the fused view last
-    bias: FloatArray  # (q,)
     everything: BoolArray  # (q,) ones: nothing lacks the fusion
 
 
@@ -218,7 +217,7 @@ class FusionVoice:
         if not len(self._items):
             return np.zeros(len(items), dtype=np.float32)
         similar = products(self._queries, np.take(self._table.keys, items, axis=0))
-        made: FloatArray = log_sums(similar, self._shifts, Without(self._items, NOTHING), self._level_of(items))[0]
+        made: FloatArray = log_sums(similar, self._shifts, Without(self._items, NOTHING), self._from_top)[0]
         return made
 
     def moments(self) -> Moments:
@@ -228,7 +227,7 @@ class FusionVoice:
     @cached_property
     def _whole(self) -> Moments:
         if not len(self._items):
-            return moments_of_few(np.zeros((1, len(self._reference.bias)), dtype=np.float32))
+            return moments_of_few(np.zeros((1, len(self._reference.everything)), dtype=np.float32))
         return self._moments(NOTHING)
 
     def left_out(self, items: IntArray, past: IntArray) -> Left:
@@ -236,14 +235,14 @@ class FusionVoice:
         if not len(self._items):
             rows = np.zeros((1 + len(past), len(items)), dtype=np.float32)
             return Left(rows, self._whole, *_no_views(len(items)))
-        level, (m, d, _) = self._level_of(items), self._reference.views.shape
+        m, d, _ = self._reference.views.shape
         views = self._by_view(self._table.keys[items].reshape(-1, m, d).transpose(1, 2, 0))
         similar: FloatArray = np.add.reduce(views, axis=0)
         similar += self._shifts[:, None]
-        rows = log_sums(similar, np.zeros_like(self._logs), Without(self._items, past), level)
-        without = log_sums_without(similar, views[:-1], level)
+        rows = log_sums(similar, np.zeros_like(self._logs), Without(self._items, past), self._from_top)
+        without = log_sums_without(similar, views[:-1], self._from_top)
         reference = self._from_reference
-        means = log_sums_without(reference.similar, reference.views[:-1], self._reference_level)
+        means = log_sums_without(reference.similar, reference.views[:-1], self._from_top)
         return Left(rows, self._moments(past), without, means.mean(axis=1, keepdims=True))
 
     def _by_view(self, views: FloatArray) -> FloatArray:
@@ -255,14 +254,11 @@ class FusionVoice:
     def _moments(self, past: IntArray) -> Moments:
         nothing, left = np.zeros_like(self._logs), Without(self._items, past)
         similar, present = self._from_reference.similar, self._reference.everything
-        return reference_sums(similar, nothing, left, self._reference_level, present)[0]
-
-    def _level_of(self, items: IntArray) -> Level:
-        return Level(SMALLEST, self._from_reference.top, self._table.bias[items])
+        return reference_sums(similar, nothing, left, self._from_top, present)[0]
 
     @property
-    def _reference_level(self) -> Level:
-        return Level(SMALLEST, self._from_reference.top, self._reference.bias)
+    def _from_top(self) -> Level:
+        return Level(SMALLEST, self._from_reference.top)
 
     @cached_property
     def _shifts(self) -> FloatArray:

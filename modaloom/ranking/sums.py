@@ -27,7 +27,7 @@ class Without(NamedTuple):
 
 
 def log_sums(similar: FloatArray, shifts: FloatArray, left: Without, how: Level) -> FloatArray:
-    """``level + log(sum of exp(similar (t, c) + shifts (t,)) + floor) + bias (c,)``, (1 + r, c).
+    """``level + log(sum of exp(similar (t, c) + shifts (t,)) + floor)``, (1 + r, c).
 
     Whole, and then without each item. A row of which nothing is left is zero.
     """
@@ -69,8 +69,6 @@ def _levelled(sums: FloatArray, how: Level) -> FloatArray:
     sums += np.float32(how.floor)
     np.log(sums, out=sums)
     sums += how.level
-    if how.bias is not None:
-        sums += how.bias
     return sums
 
 

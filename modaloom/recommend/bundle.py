@@ -5,7 +5,7 @@
     config.json        shop, options, modalities, blend, which encoders
     metrics.json       how it did on validation
     items.parquet      the catalogue          interactions.parquet, users.parquet   pasts of known shoppers
-    tables.npz         item keys, attention weights, bias, what is on offer
+    tables.npz         item keys, attention weights, what is on offer
     part-<name>.npz    the closed-form parts  whitening.npz, attributes.npz         from new content to tokens
     item_tower.onnx, user_tower.onnx, curves.png, README.md (model card), checksums.json
 """
@@ -36,7 +36,7 @@ from modaloom.ranking.ranker import FUSION, Ranker
 from modaloom.recommend.folder import CHECKSUMS, checksum, moved_away, put_back
 from modaloom.types import MODALITIES, BoolArray, Event, FloatArray, IntArray, Snapshot
 
-FORMAT = 2
+FORMAT = 3
 ALWAYS = {"config.json", "metrics.json", "items.parquet", "users.parquet", "interactions.parquet", "tables.npz"}
 """Files without which there is no bundle."""
 PATIENCE = 100
@@ -68,15 +68,15 @@ def _padded(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 class ItemTower:
-    """The item tower on ONNX Runtime: whitened tokens (b, m, d) and mask (b, m) to keys, weights and bias."""
+    """The item tower on ONNX Runtime: whitened tokens (b, m, d) and mask (b, m) to keys and weights."""
 
     def __init__(self, file: Path, threads: int = 1):
         self._session = _session(file, threads)
 
-    def __call__(self, tokens: FloatArray, mask: BoolArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def __call__(self, tokens: FloatArray, mask: BoolArray) -> tuple[FloatArray, FloatArray]:
         """Runs the tower."""
-        keys, weights, bias = self._session.run(None, {"tokens": tokens.astype(np.float32), "mask": mask})
-        return keys, weights, bias
+        keys, weights = self._session.run(None, {"tokens": tokens.astype(np.float32), "mask": mask})
+        return keys, weights
 
 
 def _session(file: Path, threads: int) -> onnxruntime.InferenceSession:
@@ -160,7 +160,7 @@ def _load(folder: Path) -> Bundle:
     table = tower = item_tower = None
     if "keys" in tables:
         keys = tables["keys"].astype(np.float32)
-        table = ItemTable(tuple(config["modalities"]), keys, tables["weights"], tables["bias"])
+        table = ItemTable(tuple(config["modalities"]), keys, tables["weights"])
         tower = OnnxTower(folder / "user_tower.onnx")
         item_tower = ItemTower(folder / "item_tower.onnx")
     parts = tuple(_part(name).restore(read_arrays(folder / f"part-{name}.npz")) for name in config["parts"])
@@ -237,5 +237,5 @@ def ranker_arrays(ranker: Ranker, catalogue: BoolArray) -> dict[str, npt.NDArray
     arrays: dict[str, npt.NDArray[Any]] = {"catalogue": catalogue}
     if ranker.table is not None and ranker.weights.get(FUSION):
         table = ranker.table
-        arrays |= {"keys": table.keys.astype(np.float16), "weights": table.weights, "bias": table.bias}
+        arrays |= {"keys": table.keys.astype(np.float16), "weights": table.weights}
     return arrays

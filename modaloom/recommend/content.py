@@ -55,8 +55,8 @@ class ContentReader:
             made[modality] = Tokens(modality, encoder_id, whitening.apply(raw, mask), mask)
         return made
 
-    def keys(self, tokens: dict[str, Tokens]) -> tuple[FloatArray, FloatArray, FloatArray] | None:
-        """What the item tower makes of items: keys (k, D), attention (k, m), bias (k,); None without a fusion."""
+    def keys(self, tokens: dict[str, Tokens]) -> tuple[FloatArray, FloatArray] | None:
+        """What the item tower makes of items: keys (k, D) and attention (k, m); None without a fusion."""
         table, tower = self.ranker.table, self.bundle.item_tower
         if table is None or tower is None:
             return None
@@ -176,7 +176,7 @@ class ContentReader:
         tokens = np.zeros((1, len(table.modalities), table.dim), dtype=np.float32)
         mask = np.zeros(tokens.shape[:2], dtype=bool)
         tokens[0, place], mask[0, place] = vector, True
-        keys, _, _ = self.bundle.item_tower(tokens, mask)
+        keys, _ = self.bundle.item_tower(tokens, mask)
         past = pad_histories(Histories.from_lists([[0]], now=self.bundle.snapshot.now, event=Event.PURCHASE))
         queries: Queries = tower(keys[:, None, :], past.mask, past.event, past.age_days)
         return score_queries(queries, table)

@@ -11,7 +11,6 @@ import torch
 from modaloom.data.splits import Split
 from modaloom.errors import TrainingError
 from modaloom.metrics import ranking_metrics, top_n
-from modaloom.models.agreement import Had, Seen, agreeing_directions, had_by
 from modaloom.models.behaviour import CrossFit, behaviour_tokens, cross_fit, turn_to
 from modaloom.models.recommender import FusionRecommender, RecommenderConfig, stack_tokens
 from modaloom.models.towers import ItemTable, Past, Queries, pad_histories, past_queries, score_queries
@@ -88,13 +87,13 @@ def item_table(model: FusionRecommender, tokens: Mapping[str, Tokens], items: In
     """Runs the item tower over whole catalogues, or over some items (k,) of theirs, in blocks."""
     names, width = model.config.modalities, (len(model.config.modalities) + 1) * model.config.dim
     n_items = len(next(iter(tokens.values())).mask) if items is None else len(items)
-    keys, weights, bias = (np.empty((n_items, *rest), np.float32) for rest in ((width,), (len(names),), ()))
+    keys, weights = (np.empty((n_items, columns), np.float32) for columns in (width, len(names)))
     with torch.no_grad():
         for start in range(0, n_items, ITEMS_AT_ONCE):
             block = slice(start, start + ITEMS_AT_ONCE)
             made = model.items(*stack_tokens(names, tokens, block if items is None else items[block]))
-            keys[block], weights[block], bias[block] = made.keys.numpy(), made.weights.numpy(), made.bias.numpy()
-    return ItemTable(names, keys, weights, bias)
+            keys[block], weights[block] = made.keys.numpy(), made.weights.numpy()
+    return ItemTable(names, keys, weights)
 
 
 def run_tower(
@@ -141,8 +140,6 @@ def fit_fusion(
     )
     fitted = FittedFusion(model, behaviour, whitening, Progress())
     tokens = fitted.tokens_when_trained(snapshot)
-    if not resume:
-        _start(model, snapshot, tokens, crossfit)
     exams = [(split, fitted.tokens_at(split.snapshot)) for split in _some_users(validation)]
     fitted.progress = learn(
         model,
@@ -156,24 +153,6 @@ def fit_fusion(
     )
     _calibrate_by_few(model, tokens, snapshot)
     return fitted
-
-
-def _start(
-    model: FusionRecommender, snapshot: Snapshot, tokens: Mapping[str, Tokens], crossfit: CrossFit | None
-) -> None:
-    """Begins with the directions in which shoppers agree with themselves."""
-    had = had_by(snapshot)
-    for place, name in enumerate(model.config.modalities):
-        views = [Seen(tokens[name].vectors, tokens[name].mask, had)]
-        if name == "behaviour" and crossfit is not None:
-            owner = crossfit.fold_of_user[had.users]
-            views = [
-                Seen(made.vectors, made.mask, Had(*(column[owner == fold] for column in had)))
-                for fold, made in enumerate(crossfit.tokens)
-            ]
-        found = agreeing_directions(views, snapshot.n_users)
-        if found is not None:
-            model.adapt.data[place] = torch.from_numpy(found)
 
 
 def _usual_pasts(snapshot: Snapshot) -> Past:

@@ -238,13 +238,11 @@ def batch_loss(model: FusionRecommender, content: Content, batch: Batch, config:
     shown = drop_modalities(mask, config.modality_dropout)
     items = model.items(reduced * shown[..., None], shown)
     queries, log_weights, _ = model.queries(_rows(items.keys, place[past.items]), past.mask, past.event, past.age_days)
-    (keys, bias), (other_keys, other_bias) = (
-        (_rows(items.keys, rows), _rows(items.bias[:, None], rows)[:, 0]) for rows in (place[targets], place[others])
-    )
-    positive = torch.logsumexp(torch.einsum("bqd,bd->bq", queries, keys) + log_weights, dim=1) + bias
+    keys, other_keys = (_rows(items.keys, rows) for rows in (place[targets], place[others]))
+    positive = torch.logsumexp(torch.einsum("bqd,bd->bq", queries, keys) + log_weights, dim=1)
     loss = sampled_softmax(
         positive,
-        scores(queries, log_weights, other_keys, other_bias),
+        scores(queries, log_weights, other_keys),
         log_q_negatives=(torch.from_numpy(batch.log_q) + math.log(len(others))) * config.popularity_correction,
         excluded=targets[:, None] == others[None, :],
     )

@@ -49,14 +49,10 @@ def test_every_ingredient_is_really_taken_out() -> None:
 def test_what_the_changed_model_no_longer_does() -> None:
     torch.manual_seed(0)
     model = FusionRecommender(RecommenderConfig(("image", "text"), DIM, num_heads=2)).eval()
-    torch.nn.init.normal_(model.appeal[2].weight)
     tokens, mask = torch.randn(5, 2, DIM), torch.tensor([[True, True]] * 4 + [[True, False]])
     past = torch.zeros(1, 5, dtype=torch.long), torch.tensor([[0.0, 10.0, 100.0, 1000.0, 3.0]]), torch.ones(1, 5).bool()
     with ablations.LEARNING["fused view"].replaced():
         assert not model.items(tokens, mask).keys[:, 2 * DIM :].any()
-    with ablations.LEARNING["appeal of an item"].replaced():
-        assert not model.items(tokens, mask).bias.any()
-    assert model.items(tokens, mask).bias.any()
     assert model.items(tokens, mask).keys[:, 2 * DIM :].any()
     with ablations.LEARNING["attention over an item's modalities"].replaced():
         weights = model.items(tokens, mask).weights

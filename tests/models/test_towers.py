@@ -51,7 +51,7 @@ class Towers:
         tokens = torch.from_numpy(rng.standard_normal((N_ITEMS, 3, DIM)).astype(np.float32))
         with torch.no_grad():
             self.items = self.model.items(tokens * mask[..., None], mask)
-        self.table = ItemTable(NAMES, self.items.keys.numpy(), self.items.weights.numpy(), self.items.bias.numpy())
+        self.table = ItemTable(NAMES, self.items.keys.numpy(), self.items.weights.numpy())
 
     def __call__(self, keys: FloatArray, mask: BoolArray, event: IntArray, age_days: FloatArray) -> Queries:
         with torch.no_grad():
@@ -93,7 +93,6 @@ def test_scores_are_those_of_torch(towers: Towers) -> None:
             torch.from_numpy(queries.queries),
             torch.from_numpy(queries.log_weights),
             towers.items.keys,
-            towers.items.bias,
         )
     assert score_queries(queries, towers.table) == pytest.approx(expected.numpy(), rel=1e-4, abs=1e-4)
     assert queries.view_weights.shape == (4, 4)

@@ -18,7 +18,6 @@ TABLE = ItemTable(
     ("image", "text"),
     unit_rows(RNG.standard_normal((N, 3 * DIM)).astype(np.float32)),
     np.full((N, 2), 0.5, dtype=np.float32),
-    RNG.standard_normal(N).astype(np.float32) * np.float32(0.1),
 )
 PASTS = Histories.from_lists([[3], [5, 9, 3], [], [7] * 60], now=0)
 
@@ -65,9 +64,7 @@ def test_a_modality_is_left_out_of_the_queries() -> None:
     assert set(left) == {"image", "text"}
     cut = TABLE.keys.copy()
     cut[:, TABLE.view("image")] = 0.0
-    expected = score_queries(
-        past_queries(kernel_tower, ItemTable(TABLE.modalities, cut, TABLE.weights, TABLE.bias), one), TABLE
-    )
+    expected = score_queries(past_queries(kernel_tower, ItemTable(TABLE.modalities, cut, TABLE.weights), one), TABLE)
     np.testing.assert_allclose(left["image"][0], expected[0, items], atol=1e-4)
     np.testing.assert_allclose(left["image"][1], expected[0].mean(), atol=1e-3)
 
@@ -77,9 +74,7 @@ def test_an_item_that_comes_later_is_scored_and_proposed() -> None:
     near(index.ask(PASTS).reach())  # neighbours are found before
     places = np.array([N, N + 1, 3])  # two come, one changes
     keys = np.concatenate([TABLE.keys[[9]], TABLE.keys[[10]], TABLE.keys[[11]]])
-    table = index.place(
-        places, keys, np.full((3, 2), 0.5, dtype=np.float32), np.array([2.0, 0.0, 0.0], dtype=np.float32)
-    )
+    table = index.place(places, keys, np.full((3, 2), 0.5, dtype=np.float32))
     assert len(table.keys) == N + 2
     np.testing.assert_array_equal(table.keys[:3], TABLE.keys[:3])
     later = Histories.from_lists([[N]], now=0)

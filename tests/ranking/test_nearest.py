@@ -62,18 +62,6 @@ def test_an_inverted_file_finds_what_an_exact_search_finds() -> None:
     np.testing.assert_allclose(values, own, atol=1e-5)
 
 
-def test_a_bias_counts_in_the_inverted_file() -> None:
-    pytest.importorskip("faiss")
-    keys, bias = clustered(4_000), RNG.normal(0.0, 0.3, 4_000).astype(np.float32)
-    items, asked = np.arange(0, 4_000, 10), []
-    columns, values = nearest_many(keys, lambda some: keys[some], items, 20, lambda some: asked.append(some), bias=bias)
-    scores = keys[items] @ keys.T + bias
-    found = np.mean([len(a & b) / 20 for a, b in zip(sets(columns), sets(best_columns(scores, 20)), strict=True)])
-    assert not asked, "it went through the inverted file"
-    assert found >= 0.85
-    np.testing.assert_allclose(values, np.take_along_axis(scores, columns, axis=1), atol=1e-5)
-
-
 def test_without_faiss_everything_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "faiss", None)
     keys = clustered(300)

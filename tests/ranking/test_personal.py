@@ -70,7 +70,7 @@ def summing(keys: FloatArray, mask: BoolArray, event: IntArray, age_days: FloatA
 def test_a_sequence_that_sums_up_is_asked_as_a_batch_of_one() -> None:
     rng = np.random.default_rng(0)
     keys = rng.standard_normal((30, 8), dtype=np.float32)
-    table = ItemTable(("image",), keys, np.ones((30, 1), dtype=np.float32), np.zeros(30, dtype=np.float32))
+    table = ItemTable(("image",), keys, np.ones((30, 1), dtype=np.float32))
     ranker = Ranker({FUSION: 1.0}, (), table, summing)
     histories = Histories.from_lists([[1, 2, 3]], now=10)
     personal = Personal(ranker, histories)

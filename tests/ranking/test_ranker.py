@@ -29,7 +29,6 @@ TABLE = ItemTable(
     ("image", "text"),
     unit_rows(RNG.standard_normal((N, 3 * DIM)).astype(np.float32)),
     np.full((N, 2), 0.5, dtype=np.float32),
-    RNG.standard_normal(N).astype(np.float32) * np.float32(0.1),
 )
 ALL = {FUSION: 0.5, "image": 0.3, "text": 0.2, "linear": 0.1}
 
@@ -153,7 +152,7 @@ def test_without_a_modality_the_fusion_loses_its_view(modality: str) -> None:
     made = Ranker({FUSION: 0.7}, (), TABLE, tower)
     cut = TABLE.keys.copy()
     cut[:, TABLE.view(modality)] = 0.0
-    blind = Ranker({FUSION: 0.7}, (), ItemTable(TABLE.modalities, cut, TABLE.weights, TABLE.bias), tower)
+    blind = Ranker({FUSION: 0.7}, (), ItemTable(TABLE.modalities, cut, TABLE.weights), tower)
     expected = 0.7 * normalise_like(blind.raw(HISTORIES)[FUSION], made.raw(HISTORIES)[FUSION])
     assert made.without(HISTORIES, modality) == pytest.approx(expected, abs=1e-4)
     assert made.without(HISTORIES, "behaviour") == pytest.approx(made.score(HISTORIES), abs=1e-5)

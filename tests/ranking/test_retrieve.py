@@ -52,7 +52,6 @@ TABLE = ItemTable(
     ("image", "text"),
     unit_rows(RNG.standard_normal((N, 3 * DIM)).astype(np.float32)),
     np.full((N, 2), 0.5, dtype=np.float32),
-    RNG.standard_normal(N).astype(np.float32) * np.float32(0.1),
 )
 PARTS: tuple[Part, ...] = tuple(
     part.fit(SHOP)

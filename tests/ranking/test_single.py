@@ -48,7 +48,6 @@ TABLE = ItemTable(
     ("image", "text"),
     RNG.standard_normal((N, 3 * DIM)).astype(np.float32),
     np.full((N, 2), 0.5, dtype=np.float32),
-    RNG.standard_normal(N).astype(np.float32),
 )
 EVERYTHING = np.arange(N)
 PASTS = st.lists(st.integers(0, N - 1), max_size=6)
@@ -154,7 +153,7 @@ def fusion_by_hand(past: Past, gone: int) -> FloatArray:
 @given(PASTS, PICKS, LEFT_OUT)
 def test_fusion(past: list[int], items: IntArray, left_out: IntArray) -> None:
     padded, everything = past_of(past), reference_items(N)
-    scores = TABLE.keys * np.float32(0.5) @ TABLE.keys.T + TABLE.bias
+    scores = TABLE.keys * np.float32(0.5) @ TABLE.keys.T
     voice = FusionVoice(TABLE, neighbours_of(scores), 0.0, fusion_reference(TABLE), padded, queries_of(padded))
     left = voice.left_out(items, left_out)
     for row, gone in enumerate([-1, *left_out.tolist()]):

@@ -224,7 +224,7 @@ def test_the_full_correction_gives_the_loss_over_the_whole_catalogue(text_world:
         items = model.items(*stack_tokens(("image", "text"), text_world.tokens))
         past = batch.past
         queries, weights, _ = model.queries(items.keys[past.items], past.mask, past.event, past.age_days)
-        every = scores(queries, weights, items.keys, items.bias)
+        every = scores(queries, weights, items.keys)
         pool = torch.zeros(len(items.keys), dtype=torch.bool)
         pool[torch.from_numpy(batch.negatives)] = True
         targets = torch.from_numpy(batch.positives)
