@@ -95,8 +95,8 @@ def ablated_learning() -> str:
     alone, whole, drawn = hm["learning, fusion"], hm["learning, whole"], shop["learning, whole"]
     heads = ("built-in shop, whole blend", "H&M, whole blend", "H&M, fusion alone")
     lines = [f"| what is undone | {' | '.join(f'{head}: it adds' for head in heads)} |", "| --- | --- | --- | --- |"]
-    names = [name for name in drawn if name != "everything"]
-    for name in sorted(names, key=lambda name: -drawn[name]["recall_gain"]):
+    names = [name for name in whole if name != "everything"]
+    for name in sorted(names, key=lambda name: -drawn.get(name, {}).get("recall_gain", 0.0)):
         shown = "learning itself" if name == "untrained" else name
         cells = [added(rows[name]) if name in rows else "" for rows in (drawn, whole, alone)]
         lines.append(f"| {shown} | {' | '.join(cells)} |")
