@@ -82,7 +82,9 @@ def train_bundle(
 def _key(shop: Shop, options: LearnOptions, tokens: Mapping[str, Tokens]) -> str:
     """Hash of everything that learning depends on."""
     encoders = sorted((name, made.encoder_id) for name, made in tokens.items())
-    return hashlib.blake2b(f"{shop.fingerprint()} {options} {encoders}".encode(), digest_size=12).hexdigest()
+    return hashlib.blake2b(
+        f"{__version__} {FORMAT} {shop.fingerprint()} {options} {encoders}".encode(), digest_size=12
+    ).hexdigest()
 
 
 def _clear(checkpoints: Path) -> None:

@@ -101,7 +101,8 @@ def tune(
 
     Raises:
         MissingExtraError: ``optuna`` is not installed.
-        TrainingError: there is nothing to learn from, or the journal is of other options or of another shop.
+        TrainingError: there is nothing to learn from, or the journal is of other options, another shop or another
+            Modaloom.
 
     Source: Bergstra et al., "Algorithms for Hyper-Parameter Optimization", 2011 (the sampler); Golovin et al.,
     "Google Vizier", 2017, section 3.3 (the median rule that cuts trials short).
@@ -131,7 +132,7 @@ def _study(journal: Path | None, key: str, seed: int) -> optuna.Study:
             raise TrainingError("the record of the trials is damaged", where=journal, hint="Drop --resume") from error
         if there and name not in there:
             raise TrainingError(
-                "the trials are of other options or of another shop, so they cannot be gone on with",
+                "the trials are of other options, another shop or another Modaloom, so they cannot be gone on with",
                 where=journal,
                 hint="Drop --resume to start afresh, or use another --out",
             )

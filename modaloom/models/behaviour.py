@@ -103,7 +103,7 @@ def behaviour_tokens(snapshot: Snapshot, dim: int) -> Tokens:
     vectors = np.zeros((snapshot.n_items, dim), dtype=np.float32)
     np.multiply(axes, values, out=vectors[:, : len(values)])
     vectors[~mask] = 0.0
-    return Tokens("behaviour", f"svd/{dim}/1", vectors, mask)
+    return Tokens("behaviour", f"svd/{dim}/2", vectors, mask)
 
 
 def _normalised(snapshot: Snapshot) -> tuple[sp.csr_matrix, BoolArray]:

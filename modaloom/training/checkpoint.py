@@ -82,7 +82,7 @@ def load_checkpoint(folder: Path, *, key: str) -> Resume | None:
     Damaged and half-written checkpoints are passed over.
 
     Raises:
-        TrainingError: the newest whole checkpoint is of other options or of another shop.
+        TrainingError: the newest whole checkpoint is of other options, another shop or another Modaloom.
     """
     for serial in _serials(folder):
         header, arrays = _header(folder, serial), None
@@ -92,7 +92,7 @@ def load_checkpoint(folder: Path, *, key: str) -> Resume | None:
             continue
         if header["key"] != key:
             raise TrainingError(
-                "the checkpoint is of other options or of another shop, so it cannot be gone on with",
+                "the checkpoint is of other options, another shop or another Modaloom, so it cannot be gone on with",
                 where=_file(folder, serial, "json"),
                 hint="Drop --resume to start afresh, or use another --out",
             )

@@ -77,10 +77,20 @@ def test_other_options_cannot_go_on_where_these_stopped(killed: Path, sample_sho
             train_bundle(shop, killed / "killed", other, settings=settings, resume=True)
         (checkpoint,) = sorted((killed / "killed.training").glob("*-000002.json"))
         assert str(caught.value) == (
-            f"{checkpoint}: the checkpoint is of other options or of another shop, so it cannot be gone on with. "
-            "Drop --resume to start afresh, or use another --out."
+            f"{checkpoint}: the checkpoint is of other options, another shop or another Modaloom, so it cannot be gone "
+            "on with. Drop --resume to start afresh, or use another --out."
         )
     assert not (killed / "killed").exists()
+
+
+def test_another_modaloom_cannot_go_on_with_a_model_of_another_shape(
+    killed: Path, sample_shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load_settings()
+    shop = load_shop(sample_shop, settings=settings)
+    monkeypatch.setattr(bundle, "FORMAT", bundle.FORMAT + 1)
+    with pytest.raises(TrainingError, match="or another Modaloom, so it cannot be gone on with"):
+        train_bundle(shop, killed / "killed", OPTIONS, settings=settings, resume=True)
 
 
 def test_a_killed_run_goes_on_as_if_nothing_had_been(killed: Path, sample_shop: Path, tmp_path: Path) -> None:
