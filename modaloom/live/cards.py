@@ -11,6 +11,7 @@ import numpy as np
 from modaloom.live.asks import Card, Swatch, Why
 from modaloom.live.catalogue import CATEGORY, COLOURS, Catalogue
 from modaloom.messages import messages
+from modaloom.messages.stated import StatedWords
 from modaloom.recommend.explain import in_words
 from modaloom.types import DAY_S, LANGUAGES, BoolArray, IntArray, Reason
 
@@ -41,6 +42,7 @@ class CardMaker:
     def __init__(self, catalogue: Catalogue, labels: Mapping[str, Mapping[str, Mapping[str, str]]]):
         self.catalogue = catalogue
         self.labels = labels
+        self._stated = StatedWords(labels)
         self._faces: dict[str, dict[int, Face]] = {language: {} for language in LANGUAGES}
 
     def card(
@@ -125,6 +127,11 @@ class CardMaker:
     def label(self, name: str, value: str, language: str) -> str:
         """What the shop calls a value of an attribute in one language."""
         return str(self.labels.get(language, {}).get(name, {}).get(value, value))
+
+    def stated(self, attributes: Mapping[str, str], language: str) -> dict[str, str]:
+        """What a shopper stated in one language, by attribute, where that is another text than theirs."""
+        told = {name: self._stated.tell(name, text, language) for name, text in attributes.items()}
+        return {name: text for name, text in told.items() if text != attributes[name]}
 
     def new(self, nums: IntArray, now: int) -> BoolArray:
         """Which items (c,) came out in the last weeks; undated ones if they came in after learning."""

@@ -6,7 +6,6 @@ its number and is never let through.
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -16,6 +15,7 @@ import numpy.typing as npt
 
 from modaloom.data.doubles import CATEGORY, COLOURS, GROUP_PREFIX, model_keys
 from modaloom.live.asks import Rules
+from modaloom.messages.stated import BETWEEN, words_in
 from modaloom.numerics import GrowingRows
 from modaloom.types import LANGUAGES, SIZE_ATTRIBUTES, BoolArray, FloatArray, IntArray, Item
 
@@ -27,7 +27,6 @@ LARGEST = 2**62
 """Whatever a shop says there is more of, is as much as this."""
 LARGEST_PRICE = float(np.finfo(np.float32).max)
 ONE_SIZE = ("one size", "均码")
-_SEPARATORS = re.compile(r"[,;/|、，]+")
 
 
 def sizes_of(attributes: Mapping[str, str]) -> tuple[str, ...]:
@@ -35,8 +34,7 @@ def sizes_of(attributes: Mapping[str, str]) -> tuple[str, ...]:
     text = next((attributes[name] for name in SIZE_ATTRIBUTES if attributes.get(name)), "")
     if text.strip().lower() in ONE_SIZE:
         return (text.strip(),)
-    parts = _SEPARATORS.split(text) if _SEPARATORS.search(text) else text.split()
-    return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
+    return tuple(dict.fromkeys(words_in(text) if BETWEEN.search(text) else text.split()))
 
 
 def num_of(nums: dict[str, int], name: str) -> int:

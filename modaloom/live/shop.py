@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +17,7 @@ from modaloom.live.compare import compare
 from modaloom.live.fleet import Fleet
 from modaloom.live.guide import Guide
 from modaloom.live.taste import Shopper, chips_of
-from modaloom.messages import colours_in, messages
+from modaloom.messages import messages
 from modaloom.storage.contract import ShopUser, Store
 from modaloom.types import DAY_S, Event, FloatArray, Reason
 
@@ -27,8 +26,6 @@ TREND_KEPT_S = 60.0
 TREND_WEIGHTS = {Event.VIEW: 1.0, Event.CART: 3.0, Event.PURCHASE: 5.0}
 KEPT_HISTORY = 200
 MOST_FACET_VALUES = 80
-COLOUR_NAME = re.compile("colou?r|颜色", re.IGNORECASE)
-"""In the name of an attribute that holds colours."""
 HIDING = ("hide", "wrong_size", "too_dear")
 
 
@@ -178,7 +175,7 @@ class LiveShop:
             chips=chips,
             modalities=guide.modality_shares(shopper, self.clock()),
             attributes=dict(user.attributes),
-            shown=_shown(user.attributes, _language(language)),
+            shown=guide.cards.stated(user.attributes, language),
             counts={
                 "events": len(self.store.history(user_id, limit=100_000)),
                 "feedback": len(shopper.feedback),
@@ -321,12 +318,6 @@ def _num(guide: Guide, item_id: str) -> int:
     if not nums:
         raise NotFoundError(f"no item {item_id!r}", hint="It may have been deleted")
     return nums[0]
-
-
-def _shown(attributes: Mapping[str, str], language: str) -> dict[str, str]:
-    """Colours that a shopper named, in the language asked for, where that changes anything."""
-    told = {name: colours_in(value, language) for name, value in attributes.items() if COLOUR_NAME.search(name)}
-    return {name: text for name, text in told.items() if text != attributes[name]}
 
 
 def _language(language: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
@@ -44,32 +43,6 @@ def trend_messages(language: str) -> Mapping[str, Any]:
         QueryError: there is no such language.
     """
     return _read(f"trends.{_known(language)}.toml")
-
-
-_BETWEEN = re.compile(r"\s*[,;/|、，；]\s*")
-
-
-def colours_in(text: str, language: str) -> str:
-    """A list of colours, however they were called, in one language: ``藏青、绿色`` is ``navy, green``.
-
-    Words that are nobody's name of a colour stay as they are.
-
-    Raises:
-        QueryError: there is no such language.
-    """
-    say = trend_messages(language)
-    names = (_colour_names().get(word.lower(), word) for word in _BETWEEN.split(text.strip()))
-    return str(say["comma"]).join(say["colours"].get(name, name) for name in names)
-
-
-@functools.cache
-def _colour_names() -> Mapping[str, str]:
-    """The key of each colour by everything it is called, Chinese ones also without the word for colour."""
-    names: dict[str, str] = {}
-    for language in LANGUAGES:
-        for key, word in trend_messages(language)["colours"].items():
-            names |= {key: key, word.lower(): key, word.removesuffix("色"): key}
-    return names
 
 
 SHARED = ("kinds", "dimensions", "months", "advice", "abstained", "notes")

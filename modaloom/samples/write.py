@@ -18,7 +18,7 @@ from modaloom.errors import ShopError
 from modaloom.samples.goods import DAYS, KINDS, PALETTES, SIZES, STYLES, Good
 from modaloom.samples.look import Look
 from modaloom.samples.picture import jpeg
-from modaloom.samples.words import AUDIENCE_NAMES, MATERIALS, NOUNS, SEASON_WORDS, THEMES
+from modaloom.samples.words import AUDIENCE_NAMES, MATERIALS, NOUNS, SEASON_WORDS, THEME_SEARCHES, THEMES
 from modaloom.samples.world import GROUPS, HARMONIES, NEUTRALS, OUTFIT_PAIRS, TRENDS, Shopper, World, fits, make_world
 from modaloom.types import Tell, silent
 
@@ -159,18 +159,19 @@ def _refuse_strangers(folder: Path) -> None:
 
 
 def _labels() -> str:
-    """What the values of attributes are called on the page, as the end of a ``shop.toml``."""
+    """What the values of attributes are called on the page, of items and of shoppers, as the end of a ``shop.toml``."""
     named = {
         "category": {name: nouns[0] for name, nouns in NOUNS.items()},
         "material": {english: (chinese, english) for chinese, english in MATERIALS.values()},
         "season": SEASON_WORDS,
         "audience": AUDIENCE_NAMES,
+        "styles": {pair[1]: pair for pairs in THEME_SEARCHES.values() for pair in pairs},
     }
     lines = []
     for place, language in enumerate(("zh", "en")):
         for attribute, pairs in named.items():
             lines += ["", f"[labels.{language}.{attribute}]"]
-            lines += [f'{value} = "{pair[place]}"' for value, pair in pairs.items()]
+            lines += [f'"{value}" = "{pair[place]}"' for value, pair in pairs.items()]
     return "\n".join(lines) + "\n"
 
 

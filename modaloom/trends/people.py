@@ -20,6 +20,7 @@ from scipy import sparse
 from modaloom.counting.catalogue import NO_VALUE, Dimension
 from modaloom.counting.ledger import Ledger
 from modaloom.messages import Names, trend_messages
+from modaloom.messages.stated import SEPARATORS, StatedWords
 from modaloom.trends.board import Segment
 from modaloom.types import ATTRIBUTE_PREFIX, LANGUAGES, BoolArray, IntArray
 
@@ -36,7 +37,7 @@ MOST_DIFFERENT = 0.2
 _BLOCK = 50_000
 SHRINK = 12.0
 """Interests as usual that are added to every group, so that a few do not look like a taste."""
-_FIRST_PART = r"^\s*([^,，、;；|/]*)"
+_FIRST_WORD = rf"^\s*([^{SEPARATORS}]*)"
 
 
 @dataclass(frozen=True)
@@ -65,26 +66,27 @@ def may_show(sizes: Sequence[float] | IntArray, rest: float, k: int) -> BoolArra
     return shown
 
 
-def read_groupings(users: pl.DataFrame, active: BoolArray, k: int) -> list[Grouping]:
+def read_groupings(users: pl.DataFrame, active: BoolArray, k: int, stated: StatedWords) -> list[Grouping]:
     """Every way to divide the shoppers (u,) that their attributes allow; what may not be shown is gone already.
 
     Args:
         users: the table of shoppers.
         active: who did anything, (u,).
         k: the least size of a group.
+        stated: what the shop calls things: who states the same in another language is in the same group.
     """
     groupings = []
     for column in users.columns:
         if column.startswith(ATTRIBUTE_PREFIX):
-            found = _grouping(column.removeprefix(ATTRIBUTE_PREFIX), users[column], active, k)
+            found = _grouping(column.removeprefix(ATTRIBUTE_PREFIX), users[column], active, k, stated)
             if found is not None:
                 groupings.append(found)
     return groupings
 
 
-def _grouping(name: str, column: pl.Series, active: BoolArray, k: int) -> Grouping | None:
+def _grouping(name: str, column: pl.Series, active: BoolArray, k: int, stated: StatedWords) -> Grouping | None:
     kind = "region" if name.lower() in REGIONS else name
-    texts = _bands(name, column)
+    texts = _keyed(name, _bands(name, column), stated)
     values = texts.drop_nulls().unique(maintain_order=True).to_list()
     if not values or len(values) > max(MOST_DIFFERENT * active.sum(), MOST_GROUPS):
         return None
@@ -97,7 +99,7 @@ def _grouping(name: str, column: pl.Series, active: BoolArray, k: int) -> Groupi
     shown = may_show(sizes, float((active & (group < 0)).sum()), k)
     if not 1 <= shown.sum() <= MOST_GROUPS:
         return None
-    return Grouping(kind, tuple(values), tuple(_names(kind, value) for value in values), group, shown)
+    return Grouping(kind, tuple(values), tuple(_names(name, value, stated) for value in values), group, shown)
 
 
 def _bands(name: str, column: pl.Series) -> pl.Series:
@@ -115,14 +117,22 @@ def _bands(name: str, column: pl.Series) -> pl.Series:
         labels = np.array([f"< {edges[0]:g}", *inner, f"≥ {edges[-1]:g}"])
         bands = labels[np.searchsorted(edges, np.nan_to_num(values), side="right")]
         return pl.Series(bands).set(pl.Series(np.isnan(values)), None)
-    first = column.cast(pl.String).str.extract(_FIRST_PART, 1).str.strip_chars()
+    first = column.cast(pl.String).str.extract(_FIRST_WORD, 1).str.strip_chars()
     return first.set(first.str.to_lowercase().is_in([*NO_VALUE, ""]), None)
 
 
-def _names(kind: str, value: str) -> Names:
-    """What a group is called; the catalogue knows the usual ones."""
+def _keyed(name: str, words: pl.Series, stated: StatedWords) -> pl.Series:
+    """The same thing as one value, whatever it was called."""
+    found = {word: known.key for word in words.drop_nulls().unique() if (known := stated.find(name, word))}
+    return words.replace(found) if found else words
+
+
+def _names(name: str, value: str, stated: StatedWords) -> Names:
+    """What a group is called; the catalogue of messages knows the usual ones, the shop those of its own."""
+    kind, known = "region" if name.lower() in REGIONS else name, stated.find(name, value)
+    names = known.names if known else dict.fromkeys(LANGUAGES, value)
     said = {language: trend_messages(language)["groups"] for language in LANGUAGES}
-    return {language: said[language].get(f"{kind}_{value}".lower(), value) for language in LANGUAGES}
+    return {language: said[language].get(f"{kind}_{value}".lower(), names[language]) for language in LANGUAGES}
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from modaloom.counting.catalogue import Catalogue, Dimension, read_catalogue
 from modaloom.counting.ledger import Ledger, moment, read_ledger
 from modaloom.counting.source import Source
 from modaloom.errors import QueryError
+from modaloom.messages.stated import StatedWords
 from modaloom.recommend.words import all_words
 from modaloom.trends.alerts import find_alerts
 from modaloom.trends.baseline import make_baseline
@@ -135,7 +136,8 @@ def _prepare(source: Source, options: TrendOptions, settings: Settings, tell: Te
     n_users = max(shop.users.height, int(ledger.user.max()) + 1)
     active = np.zeros(n_users, dtype=bool)
     active[ledger.user] = True
-    groupings = read_groupings(shop.users, active, options.k)
+    stated = StatedWords({str(language): names for language, names in shop.spec.labels.items()})
+    groupings = read_groupings(shop.users, active, options.k, stated)
     hidden = sum(int((~one.shown).sum()) for one in groupings)
     tell("shoppers", 0, 0)
     people = People(ledger, groupings, n_users, options.k)

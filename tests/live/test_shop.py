@@ -301,6 +301,8 @@ def test_what_is_shown_of_an_item_a_shopper_and_the_catalogue(live: LiveShop) ->
     assert colours in (told["zh"]["colours"], told["en"]["colours"]), "one of them is what was said"
     assert told["en"]["colours"].isascii()
     assert not told["zh"]["colours"].isascii()
+    assert told["en"]["styles"].isascii()
+    assert not told["zh"]["styles"].isascii()
     assert told["zh"]["size_top"] == told["en"]["size_top"]
     assert live.profile("nobody", "en").chips == ()
     assert live.profile("nobody", "en").modalities == {}
