@@ -45,6 +45,14 @@ def trend_messages(language: str) -> Mapping[str, Any]:
     return _read(f"trends.{_known(language)}.toml")
 
 
+_INNER = str.maketrans("“”", "‘’")
+
+
+def inside(text: str) -> str:
+    """A text as it stands inside quotation marks, in either language: its own become single ones."""
+    return text.translate(_INNER)
+
+
 SHARED = ("kinds", "dimensions", "months", "advice", "abstained", "notes")
 """Tables about trends that the board's screens say as the report does."""
 

@@ -14,9 +14,10 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from modaloom.messages import messages
+from modaloom.messages import inside, messages
 from modaloom.ranking.personal import Contributions, Personal
 from modaloom.ranking.ranker import Ranker
+from modaloom.recommend.words import as_read
 from modaloom.types import DAY_S, BoolArray, Histories, IntArray, Reason, Snapshot
 
 LEAST_CONTRIBUTION = 0.05
@@ -125,16 +126,16 @@ def in_words(reasons: Sequence[Reason], name_of: Callable[[str], str], language:
         if kind == "modality":
             if past is not None and not told:
                 told, item_id = True, past.subject
-                text = say["modality_item"][subject].format(item=name_of(item_id))
+                text = say["modality_item"][subject].format(item=inside(name_of(item_id)))
             else:
                 text = say["modality"][subject]
         elif kind == "item":
             if by_modality:
                 continue
             item_id = subject
-            text = say["reason"]["item"].format(item=name_of(item_id))
+            text = say["reason"]["item"].format(item=inside(name_of(item_id)))
         elif kind == "words":
-            text = say["reason"]["words"].format(words=subject)
+            text = say["reason"]["words"].format(words=as_read(subject))
         else:
             text = say["reason"][kind]
         if text not in sentences:

@@ -32,6 +32,7 @@ STOP_WORDS = frozenset((*ENGLISH_STOP_WORDS, *CHINESE_STOP_WORDS))
 """Words of a wish that say nothing of the garment: 上班穿的衬衫 asks for a shirt, and 穿 stands in every text."""
 _LATIN = re.compile(r"[a-z0-9][a-z0-9'-]*")
 _CHINESE = re.compile(r"[\u4e00-\u9fff]+")
+_BETWEEN_CHINESE = re.compile(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])")
 
 
 def terms(text: str) -> list[str]:
@@ -92,6 +93,11 @@ def word_scores(items: pl.DataFrame, text: str) -> tuple[FloatArray, list[list[s
             for row in np.flatnonzero(there).tolist():
                 said[row].append(term)
     return scores, said
+
+
+def as_read(words: str) -> str:
+    """Terms with spaces between them as people read them: Chinese ones have a comma of their own there."""
+    return _BETWEEN_CHINESE.sub("、", words)
 
 
 def longest(found: Sequence[str]) -> list[str]:

@@ -179,7 +179,8 @@ def test_new_is_never_sold_and_released_lately(bundle: Bundle) -> None:
         ([("repurchase", "M00003"), ("new", ""), ("popular", "")], ["you had it before", "new in the shop"]),
         ([("photo", "")], ["looks like your photo"]),
         ([("words", "red dress")], ["matches “red dress”"]),
-        ([("meaning", "")], ["means what you asked for"]),
+        ([("words", "羊毛 大衣 coat")], ["matches “羊毛、大衣 coat”"]),
+        ([("meaning", "")], ["close in meaning to what you asked for"]),
         ([], ["sells well now"]),
     ],
 )
@@ -193,6 +194,14 @@ def test_in_words(bundle: Bundle, reasons: list[tuple[str, str]], english: list[
     chinese = [one.text for one in said["zh"]]
     assert len(chinese) == len(english)
     assert all(any("\u4e00" <= letter <= "\u9fff" for letter in line) for line in chinese)
+
+
+@pytest.mark.parametrize(
+    ("language", "told"), [("en", "looks like “A ‘Sorrel’ jumper”"), ("zh", "样子像“A ‘Sorrel’ jumper”")]
+)
+def test_quotation_marks_inside_others_are_single(language: str, told: str) -> None:
+    reasons = [Reason("modality", "image", 1.0), Reason("item", "M1", 0.5)]
+    assert in_words(reasons, lambda _: "A “Sorrel” jumper", language)[0].text == told
 
 
 def test_a_name_is_the_title_in_the_language_or_any_or_the_id(bundle: Bundle) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from modaloom.data.shop import load_shop
 from modaloom.errors import ShopError
+from modaloom.messages.stated import words_in
 from modaloom.samples.goods import KINDS
 from modaloom.samples.look import COLOURS, PRINTS
 from modaloom.samples.world import HARMONIES, NEUTRALS, OUTFIT_PAIRS
@@ -189,8 +190,10 @@ def test_the_toml_is_shipped_as_it_is(shop: Path) -> None:
     assert written.startswith(SHOP_TOML)
     labels = load_shop(shop).spec.labels
     for language in ("zh", "en"):
-        said = {name: {row[name] for row in _rows(shop / "items.csv")} - {""} for name in labels[language]}
-        assert all(values <= set(labels[language][name]) for name, values in said.items())
+        named = {name: set(words) for name, words in labels[language].items()}
+        stated = {word for row in _rows(shop / "users.csv") for word in words_in(row["styles"])}
+        assert stated <= named.pop("styles") | set(labels["zh"]["styles"].values())
+        assert all({row[name] for row in _rows(shop / "items.csv")} - {""} <= words for name, words in named.items())
     assert labels["zh"]["category"]["dress"] == "连衣裙"
 
 

@@ -69,7 +69,16 @@ def test_every_sentence_is_used() -> None:
 def test_chinese_is_chinese_and_english_is_not() -> None:
     chinese = re.compile(r"[\u4e00-\u9fff]")
     assert not [key for key, text in keys_of("en").items() if chinese.search(text)]
-    assert not [key for key, text in keys_of("zh").items() if not chinese.search(text) and text != "{name}"]
+    words = {key: re.sub(r"{\w+}|\W", "", text) for key, text in keys_of("zh").items()}
+    assert not [key for key, text in words.items() if text and not chinese.search(text)]
+
+
+def test_each_language_has_its_own_punctuation() -> None:
+    narrow = re.compile(r"[\u4e00-\u9fff}][,:;!?(]|[),:;!?][\u4e00-\u9fff{]|\d %")
+    assert not [key for key, text in keys_of("zh").items() if narrow.search(text)]
+    assert not [key for key, text in keys_of("en").items() if re.search(r"[\u3000-\u303f\uff00-\uffef]|[\d}] %", text)]
+    glued = re.compile(r"\}(?:: | \(|, )\$\{|\}\)`")
+    assert not [(file.name, found) for file in SCRIPTS for found in glued.findall(file.read_text(encoding="utf-8"))]
 
 
 def test_code_and_templates_hold_no_sentences() -> None:

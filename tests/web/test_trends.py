@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,13 @@ def test_every_screen(board: Board, visit: Visit, language: str, width: int, the
         assert "{" not in page.locator("main").inner_text(), f"a gap is not filled on {path}"
         assert not grave(page), path
         assert not visited.faults, path
+
+
+def test_dates_are_the_readers_own_and_new_pieces_fit_when_enlarged(board: Board, visit: Visit) -> None:
+    visited = visit(320, "en")  # a browser from Britain
+    page = enter(visited, "/trends/new")
+    assert re.search(r"\b\d{1,2} [A-Z][a-z]{2,3} \d{4}\b", page.locator("#tools").inner_text())
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
 
 
 def test_the_door(board: Board, visit: Visit) -> None:

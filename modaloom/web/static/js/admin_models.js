@@ -92,7 +92,7 @@ function loader(asAdmin, show) {
   const form = h(
     "form",
     { class: "load-bundle" },
-    h("label", { class: "field" }, h("span", {}, `${say("admin.add")}: ${say("admin.folder")}`), input),
+    h("label", { class: "field" }, h("span", {}, say("page.named", { name: say("admin.add"), value: say("admin.folder") })), input),
     h("button", { type: "submit", class: "button" }, say("admin.load")),
     fault,
   );
@@ -137,7 +137,7 @@ function compared(row, most) {
   const shoppers = row.shoppers.map((/** @type {number} */ n) => number(n)).join(" / ");
   const figures = [
     `${say("admin.rate")} ${percent(row.rate[0], 2)} / ${percent(row.rate[1], 2)}`,
-    `${say("admin.difference")} ${points(row.difference)} (${points(row.low)} … ${points(row.high)})`,
+    say("page.aside", { name: `${say("admin.difference")} ${points(row.difference)}`, more: `${points(row.low)} … ${points(row.high)}` }),
     `${say("admin.shoppers")} ${shoppers}`,
   ];
   return h(

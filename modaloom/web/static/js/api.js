@@ -38,7 +38,6 @@ function queryText(query) {
  * @property {FormData} [form]
  * @property {boolean} [create] whether an unknown shopper is made known for this
  * @property {string} [key] another key than the page's
- * @property {AbortSignal} [signal]
  */
 
 /**
@@ -62,24 +61,39 @@ export async function ask(method, path, asked = {}) {
   }
 }
 
+/** Longer than this nobody looks at a list that is still to come. */
+const LONGEST_MS = 30_000;
+
 /** @param {string} method @param {string} path @param {Asked} asked */
-async function send(method, path, { query = {}, json, form, key = boot.key, signal }) {
+async function send(method, path, { query = {}, json, form, key = boot.key }) {
   /** @type {Record<string, string>} */
   const headers = { "X-API-Key": key };
   if (json !== undefined) headers["Content-Type"] = "application/json";
   const body = form ?? (json === undefined ? undefined : JSON.stringify(json));
-  let answer;
+  const patience = new AbortController();
+  const timer = method === "GET" ? setTimeout(() => patience.abort(), LONGEST_MS) : 0;
+  let answer, text;
   try {
-    answer = await fetch(path + queryText(query), { method, headers, body, signal, credentials: "same-origin" });
-  } catch (error) {
-    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    answer = await fetch(path + queryText(query), { method, headers, body, signal: patience.signal, credentials: "same-origin" });
+    text = await answer.text();
+  } catch {
     throw new ApiError(0, "offline", "no answer");
+  } finally {
+    clearTimeout(timer);
   }
-  const text = await answer.text();
-  const told = text ? JSON.parse(text) : {};
-  if (answer.ok) return told;
-  const { code = "unknown", message = "", request_id = "" } = told.error ?? {};
+  const told = text ? read(text) : {};
+  if (answer.ok && told) return told;
+  const { code = "unknown", message = "", request_id = "" } = told?.error ?? {};
   throw new ApiError(answer.status, code, message, request_id);
+}
+
+/** What an answer says; nothing where it is no JSON, as when something before the service answers in its place. @param {string} text */
+function read(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 /** @type {Promise<void>|null} */

@@ -13,7 +13,7 @@ function entry({ arrival, card, neighbours }, { period }) {
   const title = card?.title ?? nameOf(arrival);
   const most = Math.max(...arrival.mean, 0);
   const week = arrival.mean.indexOf(most) + 1;
-  const spoken = `${title}: ${say(`arrivals.${inSteps(period, "curve")}`, { most: shareOf(most) })}`;
+  const spoken = say("page.named", { name: title, value: say(`arrivals.${inSteps(period, "curve")}`, { most: shareOf(most) }) });
   const image = card?.picture ? picture(card.picture, "", { sizes: "(min-width: 900px) 12vw, 30vw" }) : h("span", { class: "no-piece" }, icon("image"));
   return h(
     "li",

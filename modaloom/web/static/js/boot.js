@@ -45,7 +45,8 @@ export function readable(value) {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-const locale = boot.language === "zh" ? "zh-CN" : "en";
+/** How figures and dates are written: as in the reader's own country where the browser says so and it has the page's language. */
+export const locale = navigator.languages.find((one) => one.split("-")[0] === boot.language) ?? (boot.language === "zh" ? "zh-CN" : "en");
 
 /** @param {number} value @param {Intl.NumberFormatOptions} [options] */
 export function number(value, options = {}) {

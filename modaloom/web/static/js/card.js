@@ -83,10 +83,7 @@ export function cardEntry(card, { eager = false, large = false, listener = {}, b
 
 /** @param {string|null} url @param {{sizes: string, eager: boolean}} how */
 function framed(url, { sizes, eager }) {
-  if (!url) return emptyFrame();
-  const image = picture(url, "", { sizes, eager });
-  image.addEventListener("error", () => image.replaceWith(emptyFrame()), { once: true });
-  return image;
+  return url ? picture(url, "", { sizes, eager, lost: emptyFrame }) : emptyFrame();
 }
 
 /** What stands where there is no picture. */
@@ -113,7 +110,7 @@ function heart(state, listener) {
       type: "button",
       "data-like": state.id,
       "aria-pressed": String(isLiked(state.id)),
-      "aria-label": `${say("card.like")}: ${state.title}`,
+      "aria-label": say("page.named", { name: say("card.like"), value: state.title }),
     },
     icon("heart"),
   );

@@ -53,9 +53,10 @@ const WIDTHS = [160, 320, 640, 1080];
  * A picture of the shop in the width that the screen needs.
  * @param {string} url
  * @param {string} alt
- * @param {{sizes?: string, eager?: boolean, width?: number}} [how]
+ * @param {{sizes?: string, eager?: boolean, width?: number, lost?: () => Node|string}} [how] `lost` makes what stands
+ *   in its place where it cannot be had
  */
-export function picture(url, alt, { sizes = "", eager = false, width = 320 } = {}) {
+export function picture(url, alt, { sizes = "", eager = false, width = 320, lost = () => icon("image", "lost") } = {}) {
   const image = h("img", {
     alt,
     width: 4 * 80,
@@ -63,6 +64,7 @@ export function picture(url, alt, { sizes = "", eager = false, width = 320 } = {
     decoding: "async",
     loading: eager ? "eager" : "lazy",
     fetchpriority: eager ? "high" : null,
+    onerror: () => image.replaceWith(lost()),
   });
   if (sizes) {
     image.sizes = sizes;

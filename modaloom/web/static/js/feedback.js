@@ -158,7 +158,7 @@ export function openMenu({ card, id, near, entry, listener }) {
         h("div", {}, h("p", {}, card.title), card.price === null ? null : h("p", { class: "price" }, price(card.price))),
       ),
       line(say(liked.has(id) ? "act.unlike" : "act.like"), "heart", () => toggleLike(id, heart, listener)),
-      line(say(there ? "act.saved" : "act.save"), there ? "check" : "wardrobe", () => keep(id, !there)),
+      line(say(there ? "act.unsave" : "act.save"), there ? "close" : "wardrobe", () => keep(id, !there)),
       line(say("act.similar"), "similar", () => location.assign(`${itemAddress(id)}#h-similar`)),
       line(say("act.goes_with"), "pair", () => location.assign(`${itemAddress(id)}#h-goes`)),
       h("hr"),

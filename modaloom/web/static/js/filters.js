@@ -168,7 +168,7 @@ export class Filters {
     const group = h("fieldset", { class: "filter-group" }, h("legend", {}, named("filter", name)));
     const box = h("div", { class: "filter-values" }, chips.slice(0, FOLDED));
     if (chips.length > FOLDED) {
-      const rest = h("button", { type: "button", class: "chip" }, `${say("filter.show_all")} (${chips.length})`);
+      const rest = h("button", { type: "button", class: "chip" }, say("page.aside", { name: say("filter.show_all"), more: number(chips.length) }));
       rest.addEventListener("click", () => {
         rest.replaceWith(...chips.slice(FOLDED));
         chips[FOLDED].querySelector("input").focus();
@@ -183,7 +183,7 @@ export class Filters {
     const field = (/** @type {"low"|"high"} */ name, /** @type {string} */ label) => {
       const input = h("input", { class: "input", type: "number", min: "0", step: "any", inputmode: "decimal", value: this[name] });
       input.addEventListener("input", () => (this[name] = input.validity.valid ? input.value : ""));
-      return h("label", { class: "field" }, h("span", {}, `${label} (${boot.shop.currency})`), input);
+      return h("label", { class: "field" }, h("span", {}, boot.shop.currency ? say("page.aside", { name: label, more: boot.shop.currency }) : label), input);
     };
     return h(
       "fieldset",

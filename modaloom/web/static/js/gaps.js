@@ -66,7 +66,7 @@ openDesk(async () => {
   const first = await list.load();
   const all = STATES.reduce((sum, name) => sum + (first.states[name] ?? 0), 0);
   const options = [["", say("trends.all"), number(all)], ...STATES.map((name) => [name, say(`gap_state.${name}`), number(first.states[name] ?? 0)])];
-  const kinds = [["", say("trends.all")], ...first.dimensions.map((/** @type {any} */ one) => [one.value, `${dimensionName(one.value)} (${number(one.count)})`])];
+  const kinds = [["", say("trends.all")], ...first.dimensions.map((/** @type {any} */ one) => [one.value, say("page.aside", { name: dimensionName(one.value), more: number(one.count) })])];
   const change = (/** @type {"state"|"dimension"|"text"} */ name) => (/** @type {string} */ value) => {
     chosen[name] = value;
     list.load();

@@ -27,10 +27,7 @@ function gallery(view) {
   const total = view.pictures.length;
   const frames = view.pictures.map((url, n) => {
     const alt = total > 1 ? say("item.picture", { n: n + 1, total, title }) : title;
-    const image = picture(url, alt, { sizes: "(min-width: 900px) 56vw, 100vw", eager: n === 0, width: 640 });
-    const frame = h("div", {}, image);
-    image.addEventListener("error", () => frame.replaceChildren(emptyFrame()), { once: true });
-    return frame;
+    return h("div", {}, picture(url, alt, { sizes: "(min-width: 900px) 56vw, 100vw", eager: n === 0, width: 640, lost: emptyFrame }));
   });
   const scrolls = total > 1 ? { tabindex: "0", role: "group", "aria-label": title } : {};
   return h("div", { class: "gallery", ...scrolls }, frames.length ? frames : h("div", {}, emptyFrame()));
@@ -153,21 +150,30 @@ function near(kind) {
     get(`${path}/${kind}`, { query: { n, exclude, language: boot.language, clicked: boot.known ? [] : clicked() } });
 }
 
+/** Shows or hides the lists around a piece: without it they would wait for ever. @param {boolean} shown */
+function around(shown) {
+  for (const id of ["goes", "similar"]) {
+    at(id).setAttribute("aria-busy", String(shown));
+    at(`block-${id}`).hidden = !shown;
+  }
+}
+
 async function load() {
   try {
     show(await get(path, { query: { language: boot.language } }));
   } catch (error) {
     place.setAttribute("aria-busy", "false");
+    around(false);
     if (!(error instanceof ApiError && error.status === 404)) {
       place.replaceChildren(failure(error, load));
       return;
     }
-    for (const id of ["block-goes", "block-similar"]) at(id).remove();
     place.replaceChildren(
       state({ art: "wardrobe", title: say("item.gone_title"), body: say("item.gone_body"), extra: [linkButton(say("item.gone_go"), "/", "solid")], level: "h1" }),
     );
     return;
   }
+  around(true);
   noteView(itemId);
   await Promise.all([
     new CardList(at("goes"), near("goes-with"), { kind: "shelf", n: SHELF, empty: () => null }).load(),

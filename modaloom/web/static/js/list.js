@@ -2,7 +2,7 @@
 import { boot, say } from "./boot.js";
 import { cardEntry } from "./card.js";
 import { h } from "./dom.js";
-import { bones, button, failure, state } from "./states.js";
+import { bones, button, failure, smallFailure, state } from "./states.js";
 import { announce } from "./toast.js";
 
 /** @typedef {{items: import("./card.js").Card[], personal: boolean, note: string|null}} Listed */
@@ -64,8 +64,9 @@ export class CardList {
       if (turn !== this.turn) return;
       this.show(listed);
     } catch (error) {
-      if (turn !== this.turn || (error instanceof DOMException && error.name === "AbortError")) return;
-      this.place.replaceChildren(failure(error, () => this.load()));
+      if (turn !== this.turn) return;
+      const again = () => this.load();
+      this.place.replaceChildren(this.kind === "shelf" ? smallFailure(again) : failure(error, again));
     }
     if (turn === this.turn) this.place.setAttribute("aria-busy", "false");
   }

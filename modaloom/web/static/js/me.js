@@ -188,6 +188,7 @@ async function load(ready) {
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) nobody();
     else place.replaceChildren(failure(error, load));
+    place.setAttribute("aria-busy", "false");
   }
 }
 

@@ -117,18 +117,24 @@ async function run() {
     ideas();
     return;
   }
-  const heading = h("p", { class: "lede", id: "found", tabindex: "-1" });
+  const heading = h("h2", { class: "lede found", id: "found", tabindex: "-1" }, say(photo ? "search.results" : "search.quoted", { text }));
   const place = h("div");
-  results.replaceChildren(h("div", { class: "block-head" }, heading), place);
+  const note = h("p", { class: "hint" }, say("search.nearest"));
+  note.hidden = true;
+  results.replaceChildren(h("div", { class: "block-head" }, heading, note), place);
   const list = new CardList(place, fetcher(text), {
     more: !photo,
     n: photo ? PHOTO_N : boot.shop.page_size,
     empty: () => nothing(text),
     onLoad: ({ items }) => {
+      heading.hidden = !items.length;
       if (!items.length) return;
-      const key = photo ? (text ? "search.found_both" : "search.found_photo") : "";
-      heading.textContent = key ? say(key, { n: number(items.length), text }) : `“${text}”`;
-      announce(key ? heading.textContent : say("search.found", { n: number(items.length), text }));
+      const key = photo ? (text ? "search.found_both" : "search.found_photo") : "search.found";
+      const told = say(key, { n: number(items.length), text });
+      const nearest = !photo && !items.some(({ why }) => why.some(({ kind }) => kind === "words"));
+      heading.textContent = photo ? told : say("search.quoted", { text });
+      note.hidden = !nearest;
+      announce(nearest ? say("page.joined", { name: told, more: say("search.nearest") }) : told);
     },
   });
   await list.load();

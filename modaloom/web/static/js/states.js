@@ -45,6 +45,14 @@ export function linkButton(label, href, kind = "") {
 }
 
 /**
+ * A failure in one line, for what stands beside something larger.
+ * @param {() => void} again
+ */
+export function smallFailure(again) {
+  return h("p", { class: "small-failure soft" }, say("error.title"), button(say("error.retry"), again, "quiet"));
+}
+
+/**
  * What to show for a failure, with another try.
  * @param {unknown} error
  * @param {() => void} again

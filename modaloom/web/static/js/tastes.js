@@ -64,7 +64,8 @@ function row(chip, onProfile) {
   const keep = settled(async () => {
     try {
       await setTaste(chip.key, Number(range.value) / 100);
-      announce(`${name}: ${inWords(Number(range.value) / 100)}. ${say("said.kept")}`);
+      const told = say("page.named", { name, value: inWords(Number(range.value) / 100) });
+      announce(say("page.joined", { name: told, more: say("said.kept") }));
     } catch {
       toast(say("said.failed"));
     }

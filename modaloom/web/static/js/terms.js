@@ -58,7 +58,7 @@ function entry(term) {
       h("span", { class: `mark is-${kind}` }, iconOf(term.state), say(`term_state.${term.state}`)),
       term.state === "steady" ? null : h("span", { class: "hint" }, sureOf(term.confidence)),
       term.answered
-        ? h("p", {}, h("a", { href: `/search?text=${encodeURIComponent(term.term)}`, "aria-label": `${say("terms.open")}: ${term.term}` }, say("terms.matches", stock)))
+        ? h("p", {}, h("a", { href: `/search?text=${encodeURIComponent(term.term)}`, "aria-label": say("page.named", { name: say("terms.open"), value: term.term }) }, say("terms.matches", stock)))
         : h("p", { class: "unmet-line" }, iconOf("none"), say("terms.none_match")),
     ),
   );
@@ -72,7 +72,7 @@ openDesk(async () => {
     [UNANSWERED, say("terms.unanswered"), number(first.unanswered)],
     ...STATES.map((name) => [name, say(`term_state.${name}`), number(first.states[name] ?? 0)]),
   ];
-  const languages = [["", say("terms.any_language")], ...first.languages.map((/** @type {any} */ one) => [one.value, `${named("language", one.value)} (${number(one.count)})`])];
+  const languages = [["", say("terms.any_language")], ...first.languages.map((/** @type {any} */ one) => [one.value, say("page.aside", { name: named("language", one.value), more: number(one.count) })])];
   const change = (/** @type {"state"|"language"|"text"} */ name) => (/** @type {string} */ value) => {
     chosen[name] = value;
     list.load();

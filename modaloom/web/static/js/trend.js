@@ -14,7 +14,7 @@ const address = `/v1/trends/${encodeURIComponent(id)}`;
 
 /** What it does, in one sentence. @param {any} trend */
 function verdictSentence(trend) {
-  const change = trend.change === null ? "" : `${changeOf(trend.change)} (${betweenOf(trend)})`;
+  const change = trend.change === null ? "" : say("page.aside", { name: changeOf(trend.change), more: betweenOf(trend) });
   const seasonal = trend.peak ? "seasonal" : "season";
   const kind = trend.verdict === "seasonal" ? seasonal : trend.verdict;
   return say(`trend.says_${kind}`, { name: nameOf(trend), change, month: trend.peak ? say(`months.${trend.peak}`) : "" });
@@ -91,7 +91,7 @@ function chartOf({ period, level }, trend) {
   if (trend.level.length) lines.push({ name: say("chart.level"), kind: "level", from: 0, values: trend.level });
   if (test?.steps.length) lines.push({ name: say("chart.back_test"), kind: "test", from: placeOf(test.steps[0]), values: test.mean });
   if (ahead.length) {
-    const name = `${say("chart.forecast")}, ${say("chart.band", { level: percent(outlook.level ?? level) })}`;
+    const name = say("page.joined", { name: say("chart.forecast"), more: say("chart.band", { level: percent(outlook.level ?? level) }) });
     lines.push(/** @type {any} */ ({ name, kind: "ahead", from: placeOf(ahead[0]), values: outlook.mean, band: outlook }));
   }
   return new Chart({

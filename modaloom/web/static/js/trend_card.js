@@ -8,7 +8,7 @@ import { betweenOf, changeOf, dimensionInside, dimensionName, nameOf, outlookLin
 export function trendCard(trend) {
   const name = nameOf(trend);
   const dimension = dimensionName(trend.dimension);
-  const change = trend.change === null ? "" : `${changeOf(trend.change)} (${betweenOf(trend)})`;
+  const change = trend.change === null ? "" : say("page.aside", { name: changeOf(trend.change), more: betweenOf(trend) });
   const spoken = say("card.spark", { name, verdict: say(`verdict.${trend.verdict}`), share: shareOf(trend.share), change });
   return h(
     "li",
@@ -41,10 +41,6 @@ export function trendCard(trend) {
 function pictures(examples) {
   const known = examples.filter((one) => one.picture);
   if (!known.length) return null;
-  const images = known.slice(0, 3).map((one) => {
-    const image = picture(/** @type {string} */ (one.picture), "", { width: 160 });
-    image.addEventListener("error", () => image.remove(), { once: true });
-    return image;
-  });
+  const images = known.slice(0, 3).map((one) => picture(/** @type {string} */ (one.picture), "", { width: 160, lost: () => "" }));
   return h("div", { class: "mover-pictures", "aria-hidden": "true" }, images);
 }

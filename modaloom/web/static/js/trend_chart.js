@@ -69,8 +69,10 @@ export class Chart {
       .filter((line) => place >= line.from && place < line.from + line.values.length)
       .map((line) => {
         const at = place - line.from;
-        const band = line.band ? ` (${say("chart.range", { low: figure(line.band.lower[at]), high: figure(line.band.upper[at]) })})` : "";
-        return [line, figure(line.values[at]) + band];
+        const told = figure(line.values[at]);
+        if (!line.band) return [line, told];
+        const more = say("chart.range", { low: figure(line.band.lower[at]), high: figure(line.band.upper[at]) });
+        return [line, say("page.aside", { name: told, more })];
       });
   }
 

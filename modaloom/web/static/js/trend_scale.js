@@ -1,7 +1,6 @@
 // From steps and shares to places in a drawing, and the round numbers beside it.
-import { boot } from "./boot.js";
+import { locale } from "./boot.js";
 
-const locale = boot.language === "zh" ? "zh-CN" : "en";
 const MONTH_PX = 46;
 
 /**

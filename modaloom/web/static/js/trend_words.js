@@ -1,8 +1,7 @@
 // Figures of the board in words: how much, how sure, since when. The same everywhere.
-import { boot, named, number, percent, readable, say } from "./boot.js";
+import { boot, locale, named, number, percent, readable, say } from "./boot.js";
 import { h, icon } from "./dom.js";
 
-const locale = boot.language === "zh" ? "zh-CN" : "en";
 const FLAT = 0.02;
 const LARGE = 2;
 const MOST_SURE = 0.995;

@@ -151,10 +151,10 @@ function choose(name, value) {
 
 /** @param {any} answer */
 function filters({ dimensions, segments }) {
-  const kinds = [["", say("trends.all")], ...dimensions.map((/** @type {any} */ one) => [one.value, `${dimensionName(one.value)} (${number(one.count)})`])];
+  const kinds = [["", say("trends.all")], ...dimensions.map((/** @type {any} */ one) => [one.value, say("page.aside", { name: dimensionName(one.value), more: number(one.count) })])];
   const groups = [
     ["", say("trends.everybody")],
-    ...segments.map((/** @type {any} */ one) => [`${one.kind}:${one.value}`, `${named("kinds", one.kind)}: ${one.names[boot.language] ?? one.value}`]),
+    ...segments.map((/** @type {any} */ one) => [`${one.kind}:${one.value}`, say("page.named", { name: named("kinds", one.kind), value: one.names[boot.language] ?? one.value })]),
   ];
   const orders = ORDERS.map((name) => [name, say(`order.${name}`)]);
   return h(

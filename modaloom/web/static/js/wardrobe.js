@@ -40,7 +40,7 @@ function entryOf(entry) {
     "aria-hidden": card ? "true" : null,
   });
   if (entry.photo) frame.append(privatePhoto(entry.photo, title));
-  else frame.append(card?.picture ? picture(card.picture, "", { sizes: SIZES }) : emptyFrame());
+  else frame.append(card?.picture ? picture(card.picture, "", { sizes: SIZES, lost: emptyFrame }) : emptyFrame());
   const remove = h("button", { class: "round", type: "button", "aria-label": say("wardrobe.remove", { title }) }, icon("close"));
   const own = entry.item_id ? null : h("p", { class: "badges" }, h("span", { class: "badge strong" }, say("wardrobe.yours")));
   const line = h(

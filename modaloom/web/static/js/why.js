@@ -47,9 +47,7 @@ export function whyLine(why, opened = false) {
 
 /** @param {Why} why */
 function thumbnail(why) {
-  const image = picture(/** @type {string} */ (why.picture), "", { width: 160 });
-  image.addEventListener("error", () => image.remove(), { once: true });
-  return image;
+  return picture(/** @type {string} */ (why.picture), "", { width: 160, lost: () => "" });
 }
 
 /** A clause as a sentence. @param {string} text */
