@@ -26,6 +26,7 @@ from scipy import sparse
 from modaloom.counting.catalogue import Dimension
 from modaloom.counting.ledger import read_ledger
 from modaloom.files import write_json
+from modaloom.messages.stated import StatedWords
 from modaloom.trends.baseline import make_baseline
 from modaloom.trends.movers import judge_all
 from modaloom.trends.people import People, read_groupings
@@ -110,7 +111,7 @@ def main() -> None:
         marks.append(("series and verdicts", time.perf_counter()))
         active = np.zeros(USERS, dtype=bool)
         active[ledger.user] = True
-        groupings = read_groupings(users, active, 20)
+        groupings = read_groupings(users, active, 20, StatedWords({}))
         people = People(ledger, groupings, USERS, 20)
         for one in judged:
             people.segments(one.dimension, people.reach(one.dimension))(0)
