@@ -336,7 +336,7 @@ def _within(owner: IntArray, rows: int) -> IntArray:
 
 
 def values_at(matrix: sp.csr_matrix, items: IntArray) -> FloatArray:
-    """Values (b, c) of a sparse matrix (b, n) at items (b, c), or (c,) for every row; zero where padded with -1."""
+    """Values (b, c) of a sparse matrix (b, n) at items (b, c), or (c,) for every row; any where padded with -1."""
     out = np.empty((matrix.shape[0], items.shape[-1]), dtype=np.float32)
     size = max(CELLS_AT_ONCE // max(matrix.shape[1], 1), 1)
     for start in range(0, matrix.shape[0], size):
