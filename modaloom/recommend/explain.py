@@ -146,4 +146,5 @@ def in_words(reasons: Sequence[Reason], name_of: Callable[[str], str], language:
 
 def item_name(items: pl.DataFrame, num: int, language: str) -> str:
     """An item's title in one language, else in any, else its id."""
-    return next(name for name in items.select(f"title_{language}", "title", "item_id").row(num) if name)
+    names: tuple[str | None, ...] = items.select(f"title_{language}", "title", "item_id").row(num)
+    return next(name for name in names if name)
