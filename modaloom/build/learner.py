@@ -124,7 +124,7 @@ class Modaloom:
         self.fusion: FittedFusion | None = None
         self.ranker: Ranker | None = None
         self.validation: dict[str, float] = {}
-        self._exams: list[Exam] = []
+        self._whitenings: dict[str, Whitening] = {}
 
     def fit(self, snapshot: Snapshot) -> Self:
         """Learns the fusion before the validation windows, chooses the blend on them, then reads the newest past.
@@ -132,8 +132,11 @@ class Modaloom:
         Raises:
             TrainingError: there is nothing to learn from.
         """
-        snapshot, weights = self._learn(snapshot)
+        snapshot, exams, weights = self._learn(snapshot)
         assert self.fusion is not None
+        strangers = strangers_weights(exams, snapshot, weights)
+        del exams  # up to hundreds of megabytes, and fitting the parts wants room
+        give_back()
         wanted = {*weights, *ANSWERING}
         parts = tuple(self.memory.fitted(part, snapshot) for part in self._parts(snapshot) if part.name in wanted)
         table = self.fusion.table(snapshot) if FUSION in weights else None
@@ -143,7 +146,7 @@ class Modaloom:
             parts,
             table,
             self.fusion.tower,
-            strangers=self._for_strangers(snapshot, weights),
+            strangers=strangers,
         )
         return self
 
@@ -155,8 +158,8 @@ class Modaloom:
         Raises:
             TrainingError: there is nothing to learn from.
         """
-        _, weights = self._learn(snapshot)
-        return np.add(*shopper_values(self._exams, weights, 20)) if self._exams else np.zeros(0)
+        _, exams, weights = self._learn(snapshot)
+        return np.add(*shopper_values(exams, weights, 20)) if exams else np.zeros(0)
 
     def score(self, histories: Histories) -> FloatArray:
         """Scores (b, n)."""
@@ -195,17 +198,21 @@ class Modaloom:
 
     def whitening_arrays(self) -> dict[str, FloatArray]:
         """Maps from encoders' vectors to tokens, as ``whitening.npz`` holds them."""
-        maps = {made.modality: whitening for whitening, made in self.memory.whitenings.values()}
+        maps = dict(self._whitenings)
         if self.fusion is not None and self.fusion.behaviour_whitening is not None:
             maps["behaviour"] = self.fusion.behaviour_whitening
         return {f"{name}.{part}": getattr(made, part) for name, made in maps.items() for part in ("mean", "axes")}
 
-    def _learn(self, snapshot: Snapshot) -> tuple[Snapshot, dict[str, float]]:
-        """The fusion and the weights of the blend; gives the snapshot with whitened tokens, and the weights."""
+    def _learn(self, snapshot: Snapshot) -> tuple[Snapshot, list[Exam], dict[str, float]]:
+        """The fusion and the blend; gives the snapshot with whitened tokens, what was asked, and the weights."""
         config = self.options.fusion_config()
         content = {name: made for name, made in snapshot.tokens.items() if name in config.modalities}
         snapshot = borrow_words(replace(snapshot, tokens=content))
-        snapshot = replace(snapshot, tokens=self.memory.whitened(snapshot.tokens, config.dim))
+        whitened = self.memory.whitened(snapshot.tokens, config.dim)
+        self._whitenings = {
+            name: self.memory.whitenings[raw.fingerprint, config.dim][0] for name, raw in snapshot.tokens.items()
+        }
+        snapshot = replace(snapshot, tokens=whitened)
         validation = validation_splits(snapshot, seed=self.options.seed)
         self._tell(f"learning {config.fusion} fusion over {', '.join(config.modalities)}")
         self.fusion = fit_fusion(
@@ -216,7 +223,11 @@ class Modaloom:
             resume=self._resume,
         )
         self._tell("choosing the blend on validation")
-        return snapshot, self._choose(validation) if validation else dict(prior_weights(snapshot))
+        exams = [exam for split in validation for exam in self._exam(split.take(VALIDATION_USERS), self.fusion)]
+        give_back()
+        weights = choose_weights(exams, prior_weights(snapshot)) if exams else dict(prior_weights(snapshot))
+        self.validation = validation_figures(exams, weights, 20) if exams else {}
+        return snapshot, exams, weights
 
     def _parts(self, snapshot: Snapshot) -> list[Part]:
         parts: list[Part] = [Demand(seen=self.memory.demand)]
@@ -242,19 +253,12 @@ class Modaloom:
             histories = snapshot.histories(split.user_nums[span])
             yield prepare_exam(everything.raw(histories), snapshot.may_be_shown(histories), split.truth[span], prior)
 
-    def _choose(self, validation: Sequence[Split]) -> dict[str, float]:
-        assert self.fusion is not None
-        self._exams = [exam for split in validation for exam in self._exam(split.take(VALIDATION_USERS), self.fusion)]
-        give_back()
-        weights = choose_weights(self._exams, prior_weights(validation[0].snapshot))
-        self.validation = validation_figures(self._exams, weights, 20)
-        return weights
 
-    def _for_strangers(self, snapshot: Snapshot, weights: Mapping[str, float]) -> dict[str, float]:
-        """What strangers' parts weigh, chosen on what the blend was chosen on; nothing where there was nothing."""
-        prior = prior_weights(snapshot)
-        start = {name: prior[name] for name in TO_ALL if name in prior}
-        return shared_out(self._exams, start, weights) if self._exams else {}
+def strangers_weights(exams: Sequence[Exam], snapshot: Snapshot, weights: Mapping[str, float]) -> dict[str, float]:
+    """What strangers' parts weigh, chosen on what the blend was chosen on; nothing where there was nothing."""
+    prior = prior_weights(snapshot)
+    start = {name: prior[name] for name in TO_ALL if name in prior}
+    return shared_out(exams, start, weights) if exams else {}
 
 
 def prior_weights(snapshot: Snapshot) -> dict[str, float]:

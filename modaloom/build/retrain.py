@@ -6,7 +6,7 @@ what was known at that moment, so neither has seen the answers. Only then does i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,12 +24,23 @@ from modaloom.data.shop import Shop, item_frame
 from modaloom.data.splits import Split, window_split
 from modaloom.encoders.catalogue import encode_items
 from modaloom.errors import TrainingError
-from modaloom.live.fleet import BUNDLES, TRAFFIC, Fleet, bundle_name, keep, recalled, same_contents
+from modaloom.live.fleet import BUNDLES, TRAFFIC, Fleet, bundle_name, change, keep, recalled, same_contents
 from modaloom.live.guide import Guide
 from modaloom.metrics import ranking_metrics, top_n
 from modaloom.recommend.folder import reserved
 from modaloom.storage.contract import ItemChange, Store
-from modaloom.types import DAY_S, INTERACTION_COLUMNS, Event, FloatArray, Histories, Interaction, Tell, Tokens, silent
+from modaloom.types import (
+    DAY_S,
+    INTERACTION_COLUMNS,
+    Event,
+    FloatArray,
+    Histories,
+    IntArray,
+    Interaction,
+    Tell,
+    Tokens,
+    silent,
+)
 
 LEAST_SHOPPERS = 50
 """With fewer shoppers to ask, a difference says nothing."""
@@ -38,6 +49,8 @@ MAX_SHOPPERS = 2_000
 LENGTH = 20
 SURE = 1.5
 """The challenger's lead must be so many times its standard error: chance alone reaches that once in fifteen times."""
+SETTLE_S = 3_600.0
+"""How long to wait for new items to be read by the champion's encoders."""
 PAGE = 20_000
 BLOCK = 256
 
@@ -104,8 +117,8 @@ def retrain(
         tokens = encode_items(shop, settings=settings, modalities=options.modalities, progress=tell)
         split = _question(shop, tokens, learned_at)
         tell("waiting for new items to be read", 0, 0)
-        champion.placing.settle(3_600)
-        verdict = _compete(champion, split, options, (shop.end - split.snapshot.now) / DAY_S, tell)
+        columns = columns_of(fleet, champion, shop.items["item_id"].to_list())
+        verdict = _compete(champion, columns, split, options, (shop.end - split.snapshot.now) / DAY_S, tell)
     finally:
         fleet.close()
     if not verdict.better:
@@ -130,7 +143,7 @@ def _check_place(store: Store, out: Path) -> None:
 
 def _promote(store: Store, out: Path, champion: str, share: float) -> str:
     name = bundle_name(out)
-    keep(store, BUNDLES, recalled(store, BUNDLES) | {name: str(out.resolve())})
+    change(store, BUNDLES, lambda named: named | {name: str(out.resolve())})
     shares = {name: 1.0} if share == 1 else {name: share, champion: 1 - share}
     keep(store, TRAFFIC, shares)
     return name
@@ -147,10 +160,29 @@ def _question(shop: Shop, tokens: Mapping[str, Tokens], learned_at: int) -> Spli
     return split.take(MAX_SHOPPERS)
 
 
-def _compete(champion: Guide, split: Split, options: LearnOptions, days: float, tell: Tell) -> Verdict:
+def columns_of(fleet: Fleet, champion: Guide, ids: Sequence[str]) -> IntArray:
+    """The champion's numbers of items (n,), those among them that came in since it was loaded.
+
+    Raises:
+        TrainingError: it could not take all of them in.
+    """
+    fleet.refresh()
+    champion.placing.settle(SETTLE_S)
+    nums = champion.catalogue.nums
+    missing = [item_id for item_id in ids if item_id not in nums]
+    if missing:
+        raise TrainingError(
+            f"the champion could not take in {len(missing):,} new items, {missing[0]!r} among them",
+            hint="The log says why; wait where they are many, else delete them or send them again",
+        )
+    return np.array([nums[item_id] for item_id in ids], dtype=np.int64)
+
+
+def _compete(
+    champion: Guide, columns: IntArray, split: Split, options: LearnOptions, days: float, tell: Tell
+) -> Verdict:
+    """Asks both; ``columns`` (n,) are the champion's numbers of the items."""
     challenger = Modaloom(options, tell=lambda message: tell(message, 0, 0)).fit(split.snapshot)
-    ids = split.snapshot.items["item_id"].to_list()
-    columns = np.array([champion.catalogue.nums[item_id] for item_id in ids], dtype=np.int64)
 
     def of_champion(histories: Histories) -> FloatArray:
         own = Histories(

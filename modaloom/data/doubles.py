@@ -27,6 +27,10 @@ SAME_WORDS = 0.9
 """Least cosine of two texts' vectors, where both items have words."""
 EXACT_ITEMS = 1_024
 """Buckets of about this many items are compared pair by pair."""
+STAND_IN = 100
+"""A picture that more items have, bit for bit, stands in for one that the shop lacks, and says nothing."""
+CELLS_AT_ONCE = 4_000_000
+"""Numbers that are held at once while pairs are looked at."""
 TABLES = 12
 MAX_BITS = 14
 GROUP_PREFIX = "double of "
@@ -42,7 +46,7 @@ def near_duplicates(tokens: Mapping[str, Tokens], n_items: int) -> IntArray:
     """For each item (n,) the number of the first item that it doubles; its own where there is none.
 
     Every member of a group is like its first item, so that no chain of small steps leads from a sock to a hat. Items
-    without a picture are never doubles: two plain titles say too little.
+    without a picture of their own are never doubles: two plain titles say too little.
 
     Memory grows with the number of items and of pairs found. Up to :data:`EXACT_ITEMS` all pairs are compared; beyond,
     those that fall into one bucket of at least one of several random partitions.
@@ -51,7 +55,7 @@ def near_duplicates(tokens: Mapping[str, Tokens], n_items: int) -> IntArray:
     """
     leaders = np.arange(n_items, dtype=np.int64)
     pictures = tokens.get("image")
-    if pictures is None or pictures.mask.sum() < 2:
+    if pictures is None:
         return leaders
     likes: defaultdict[int, set[int]] = defaultdict(set)
     for first, second in _pairs(pictures, tokens.get("text")):
@@ -63,24 +67,43 @@ def near_duplicates(tokens: Mapping[str, Tokens], n_items: int) -> IntArray:
 
 def _pairs(pictures: Tokens, words: Tokens | None) -> Iterator[tuple[int, int]]:
     """Pairs (smaller number, larger number) with the same picture, and the same words where both have any."""
-    there = np.flatnonzero(pictures.mask)
+    there = _with_a_picture_of_their_own(pictures)
     looks = unit_rows(pictures.vectors[there])
     texts = unit_rows(words.vectors[there]) if words is not None else np.zeros((len(there), 1), dtype=np.float32)
     worded: BoolArray = words.mask[there] if words is not None else np.zeros(len(there), dtype=bool)
-    for bucket in _buckets(looks):
-        for start in range(0, len(bucket), EXACT_ITEMS):
-            own = bucket[start : start + EXACT_ITEMS]
-            rows, columns = np.nonzero(looks[own] @ looks[bucket].T >= SAME_PICTURE)
-            one, other = own[rows], bucket[columns]
-            one, other = one[one < other], other[one < other]
+    size = max(CELLS_AT_ONCE // (looks.shape[1] + texts.shape[1]), 1)
+    for first, second in _near(looks):
+        for start in range(0, len(first), size):
+            one, other = first[start : start + size], second[start : start + size]
             closer = np.einsum("pd,pd->p", looks[one], looks[other]) >= SAME_PICTURE_ALONE
             alike = np.einsum("pd,pd->p", texts[one], texts[other]) >= SAME_WORDS
             kept = np.where(worded[one] & worded[other], alike, closer)
             yield from zip(there[one[kept]].tolist(), there[other[kept]].tolist(), strict=True)
 
 
+def _with_a_picture_of_their_own(pictures: Tokens) -> IntArray:
+    """Items with a picture that is no stand-in, whose pairs would be many, and say nothing."""
+    there = np.flatnonzero(pictures.mask)
+    marks = np.array([hash(row.tobytes()) for row in pictures.vectors[there]], dtype=np.int64)
+    _, which, counts = np.unique(marks, return_inverse=True, return_counts=True)
+    return there[counts[which] <= STAND_IN]
+
+
+def _near(looks: FloatArray) -> Iterator[tuple[IntArray, IntArray]]:
+    """Pairs of rows (p,), the smaller number first, that look the same."""
+    for bucket in _buckets(looks):
+        size = min(EXACT_ITEMS, max(CELLS_AT_ONCE // len(bucket), 1))
+        for start in range(0, len(bucket), size):
+            own = bucket[start : start + size]
+            rows, columns = np.nonzero(looks[own] @ looks[bucket].T >= SAME_PICTURE)
+            one, other = own[rows], bucket[columns]
+            yield one[one < other], other[one < other]
+
+
 def _buckets(looks: FloatArray) -> Iterator[IntArray]:
     """Sets of rows that may be alike: all of them at once, or by the sides of random planes that they lie on."""
+    if len(looks) < 2:
+        return
     bits = min(max(int(np.ceil(np.log2(len(looks) / EXACT_ITEMS))), 0), MAX_BITS)
     if not bits:
         yield np.arange(len(looks), dtype=np.int64)

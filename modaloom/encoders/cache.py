@@ -8,7 +8,6 @@ kill leaves at most a temporary file. A shard is a zip with checksums: a damaged
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import uuid
 import zipfile
@@ -20,6 +19,7 @@ import numpy.typing as npt
 
 from modaloom.encoders.text import normalise_text
 from modaloom.errors import EncoderError
+from modaloom.files import whole
 from modaloom.types import FloatArray
 
 Key = bytes
@@ -88,19 +88,12 @@ class VectorCache:
         self._vectors.update(zip(keys, rounded, strict=True))
 
     def _write(self, keys: Sequence[Key], rounded: npt.NDArray[np.float16]) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        name = uuid.uuid4().hex
-        temporary = self.folder / f"{name}.tmp"
-        try:
-            with temporary.open("wb") as stream:
-                np.savez(
-                    stream, keys=np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, KEY_BYTES), vectors=rounded
-                )
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.replace(self.folder / f"{name}.npz")
-        finally:
-            temporary.unlink(missing_ok=True)
+        names = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, KEY_BYTES)
+        with (
+            whole(self.folder / f"{uuid.uuid4().hex}.npz", durable=True) as temporary,
+            temporary.open("wb") as stream,
+        ):
+            np.savez(stream, keys=names, vectors=rounded)
 
     def fill(
         self,

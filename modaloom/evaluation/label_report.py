@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import math
 from dataclasses import dataclass
 from importlib.resources import files
@@ -18,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from modaloom.evaluation.labelled import LabelEvaluation, reliability
+from modaloom.files import write_json as write_json_file
 from modaloom.files import write_text
 
 OURS = "modaloom"
@@ -98,7 +98,7 @@ def write_json(evaluation: LabelEvaluation, file: Path) -> None:
         "labels": {"train": len(split.train), "validation": len(split.validation), "test": len(split.test)},
         "models": evaluation.summary(),
     }
-    write_text(file, json.dumps(_without_nan(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_json_file(file, content)
 
 
 @dataclass(frozen=True)
@@ -186,11 +186,3 @@ def _interval(row: dict[str, object], name: str) -> tuple[float, float]:
 def _short(value: float) -> str:
     """Three digits without the leading zero: ten columns fit on a terminal of 80."""
     return "–" if math.isnan(value) else f"{value:.3f}".replace("0.", ".", 1) if value < 1 else f"{value:.3f}"
-
-
-def _without_nan(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _without_nan(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(inner) for inner in value]
-    return None if isinstance(value, float) and math.isnan(value) else value

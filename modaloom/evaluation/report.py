@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from importlib.resources import files
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from modaloom.evaluation.protocol import Evaluation
+from modaloom.files import write_json as write_json_file
 from modaloom.files import write_text
 
 OURS = "modaloom"
@@ -110,8 +110,7 @@ def write_json(evaluation: Evaluation, file: Path) -> None:
         "window_days": protocol.window_days if protocol.name in IN_WINDOWS else None,
         "seeds": list(protocol.seeds),
     }
-    content = {name: _without_nan({**row, "protocol": how}) for name, row in evaluation.summary().items()}
-    write_text(file, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_json_file(file, {name: {**row, "protocol": how} for name, row in evaluation.summary().items()})
 
 
 @dataclass(frozen=True)
@@ -276,11 +275,3 @@ def _figure(value: float, digits: int = 4) -> str:
 def _short(value: float, digits: int = 4) -> str:
     """Without the leading zero: nine columns fit on a terminal of 80."""
     return _figure(value, digits).replace("0.", ".", 1) if value < 1 else _figure(value, digits)
-
-
-def _without_nan(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _without_nan(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(inner) for inner in value]
-    return None if isinstance(value, float) and math.isnan(value) else value

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import polars as pl
@@ -34,7 +33,6 @@ class Placing:
 
     def __init__(self, catalogue: Catalogue, reader: ContentReader, lock: threading.RLock, bundle: Bundle):
         self.catalogue, self.reader, self.lock = catalogue, reader, lock
-        self.clock: Callable[[], int] = lambda: int(time.time())
         self._groups = _first_groups(bundle)
         self._next_group = 2 * len(catalogue) + 1  # behind every number that the bundle may have given
         self._content = {

@@ -12,10 +12,9 @@ from modaloom.live.asks import Card, Swatch, Why
 from modaloom.live.catalogue import CATEGORY, COLOURS, Catalogue
 from modaloom.messages import messages
 from modaloom.messages.stated import StatedWords
-from modaloom.recommend.explain import in_words
+from modaloom.recommend.explain import NEW_DAYS, in_words
 from modaloom.types import DAY_S, LANGUAGES, BoolArray, IntArray, Reason
 
-NEW_DAYS = 60
 SHOWN_SWATCHES = 8
 FACES_KEPT = 30_000
 """Ready faces by language: some ten megabytes."""
@@ -136,14 +135,14 @@ class CardMaker:
     def new(self, nums: IntArray, now: int) -> BoolArray:
         """Which items (c,) came out in the last weeks; undated ones if they came in after learning."""
         released = self.catalogue.released_at[nums]
-        dated = (released > 0) & (released <= now) & (now - released < NEW_DAYS * DAY_S)
+        dated = (released != 0) & (released <= now) & (now - released < NEW_DAYS * DAY_S)
         fresh: BoolArray = dated | ((released == 0) & (nums >= self.catalogue.n_known))
         return fresh
 
     def _is_new(self, num: int, now: int) -> bool:
         """The same as :meth:`new` for one item, which is much quicker than an array of one."""
         released = int(self.catalogue.released_at[num])
-        return 0 <= now - released < NEW_DAYS * DAY_S if released > 0 else num >= self.catalogue.n_known
+        return 0 <= now - released < NEW_DAYS * DAY_S if released else num >= self.catalogue.n_known
 
     def _colour(self, num: int, language: str) -> str | None:
         found = ((name, value) for name in COLOURS if (value := self.catalogue.value(name, num)))

@@ -139,7 +139,7 @@ class Catalogue:
                 titles.append("")
             self.arrived.append(num)
         self._set("alive", num, True)
-        self._set("stock", num, UNKNOWN if item.stock is None else min(item.stock, LARGEST))
+        self._set("stock", num, UNKNOWN if item.stock is None else min(max(item.stock, 0), LARGEST))  # oversold
         self._set("price", num, np.nan if item.price is None else min(item.price, LARGEST_PRICE))
         self._set("released_at", num, min(item.released_at or 0, LARGEST))
         self._regroup(num, item)

@@ -218,7 +218,6 @@ class Fleet:
         take_warm(bundle, name, self.settings)
         guide = Guide(name, bundle, self.settings)
         try:
-            guide.placing.clock = self.clock
             self._versions[name] = 0
             self._catch_up(guide, self.store.catalogue_version())
             if bundle.ranker.n_items > FEW_ITEMS and load_alone():

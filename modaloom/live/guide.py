@@ -97,6 +97,7 @@ class Guide:
         with self.lock:
             scores = self._around(num, SIMILAR_WEIGHTS, now)
             mask = self.catalogue.allowed(ask.rules) & (self.catalogue.group != self.catalogue.group[num])
+            mask &= np.isfinite(scores)
             return self._finish(self._best(scores, mask, ask, "similar"), ask, shopper, self._personal(shopper, now))
 
     def goes_with(self, num: int, ask: Ask, shopper: Shopper, now: int) -> list[Card]:
@@ -105,6 +106,7 @@ class Guide:
             scores = self._around(num, GOES_WITH_WEIGHTS, now)
             mask = self.catalogue.allowed(ask.rules) & (self.catalogue.group != self.catalogue.group[num])
             category = self.catalogue.attributes.get(CATEGORY)
+            mask &= np.isfinite(scores)
             if category is not None and category.rows[num] != UNKNOWN:
                 mask &= category.rows != category.rows[num]
             if ask.rules.category_cap is None:
@@ -127,25 +129,28 @@ class Guide:
             QueryError: nothing was asked for, or the bundle cannot read it.
             PictureError: the photo cannot be opened.
         """
+        text = (text or "").strip()
+        if photo is None and not text:
+            raise QueryError("nothing to look for", hint="Give words or a photo")
         vectors = {}
         if photo is not None:
             vectors["image"] = self.reader.vector("image", photo)  # slow, so before anybody has to wait for it
-        if text is not None and text.strip() and self.reader.reads("text"):
+        if text and self.reader.reads("text"):
             vectors["text"] = self.reader.vector("text", text)
         with self.lock:
             totals: list[FloatArray] = []
             said: list[list[str]] = []
             if photo is not None:
                 totals.append(sum_up(self.reader.scores("image", vectors["image"]), PHOTO_WEIGHTS)[0])
-            if text is not None and text.strip():
+            if text:
                 by_words, said = word_scores(self.placing.words(), text)
                 raw = self.reader.scores("text", vectors["text"]) if "text" in vectors else self.reader.demand()
                 if by_words.any():
                     raw = {"words": by_words[None, :], **raw}
                 if set(raw) - {"demand"}:
                     totals.append(sum_up(raw, TEXT_WEIGHTS)[0])
-            if not totals:
-                raise QueryError("nothing to look for", hint="Give words or a photo")
+            if not totals:  # no item says this, and no encoder tells what it means
+                return []
             total = np.sum(totals, axis=0)
             found = self._best(total, self.catalogue.allowed(ask.rules), ask, None)
             reasons = {int(num): _search_reasons(int(num), said, photo is not None) for num in found.nums}
@@ -192,6 +197,8 @@ class Guide:
             none = np.zeros(0, dtype=np.int64)
             personal = Personal(self.ranker, histories)
             nums, values = personal.shortlist(n, self.catalogue.allowed(Rules()), none)
+            if not len(nums):  # everything is sold out
+                return {}
             made = personal.contributions(nums[np.argsort(-values)[:n]])
         shares = {name: float(np.maximum(drop, 0.0).mean()) for name, drop in made.by_modality.items()}
         total = sum(shares.values())
@@ -205,10 +212,12 @@ class Guide:
         return boosts + [key for key, weight in shopper.taste.items() if weight > 0]
 
     def _around(self, num: int, weights: Mapping[str, float], now: int) -> FloatArray:
-        """Scores (n,) for somebody who likes one item."""
+        """Scores (n,) for somebody who likes one item; minus infinity where nothing in the bundle tells items apart."""
+        own = {name: weight for name, weight in weights.items() if self._has(name)}
+        if not set(own) - {"demand"}:
+            return np.full(len(self.catalogue), -np.inf, dtype=np.float32)
         histories = Histories.from_lists([[num]], now=now, event=Event.LIKE)
-        ranker = replace(self.ranker, weights={name: w for name, w in weights.items() if self._has(name)})
-        made: FloatArray = ranker.score(histories)[0]
+        made: FloatArray = replace(self.ranker, weights=own).score(histories)[0]
         return made
 
     def _has(self, name: str) -> bool:

@@ -12,6 +12,7 @@ import scipy.sparse as sp
 
 from modaloom.errors import TrainingError
 from modaloom.models.behaviour import history_matrix, interaction_matrix
+from modaloom.numerics import best_columns
 from modaloom.types import FloatArray, Histories, IntArray, Snapshot
 
 MAX_DENSE_ROWS = 30_000
@@ -175,18 +176,13 @@ def _column_products(first: FloatArray, second: FloatArray) -> FloatArray:
 
 
 def largest_in_columns(block: FloatArray, keep: int) -> sp.csc_matrix:
-    """The entries of largest size in each column; those near zero are never kept."""
-    columns = []
-    for column in np.ascontiguousarray(block.T):
-        size = np.abs(column)
-        rows = np.flatnonzero(size > NEGLIGIBLE)
-        if len(rows) > keep:
-            rows = np.sort(rows[np.argpartition(-size[rows], keep)[:keep]])
-        columns.append((rows, column[rows]))
-    counts = np.cumsum([0, *(len(rows) for rows, _ in columns)])
-    rows = np.concatenate([rows for rows, _ in columns])
-    values = np.concatenate([values for _, values in columns])
-    return sp.csc_matrix((values, rows, counts), shape=block.shape)
+    """The ``keep`` entries of largest size in each column, those of the first rows among equal ones; none near zero."""
+    columns = np.ascontiguousarray(block.T)
+    rows = best_columns(np.abs(columns), keep)
+    values = np.take_along_axis(columns, rows, axis=1)
+    kept = np.abs(values) > NEGLIGIBLE
+    bounds = np.concatenate([[0], kept.sum(axis=1).cumsum()])
+    return sp.csc_matrix((values[kept], rows[kept], bounds), shape=block.shape)
 
 
 def largest_per_column(block: sp.csc_matrix, keep: int) -> sp.csc_matrix:

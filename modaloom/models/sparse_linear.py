@@ -31,6 +31,8 @@ EXACT_ITEMS = 20_000
 """Up to here every item is compared with every other; beyond, cells are compared."""
 NEAR_CELLS = 12
 """Cells that an item's neighbours are looked for in."""
+MOST_MEMBERS = 20_000
+"""Of a cell so many are compared with. One may hold a third of the shop: all items with the same stand-in picture."""
 
 CELLS_A_ROUND = 2_000_000
 """Numbers in one of the dense blocks of :func:`~modaloom.models.linear.solved_for_all`: 8 MB."""
@@ -252,7 +254,7 @@ def _compared(vectors: FloatArray) -> Iterator[tuple[IntArray, IntArray]]:
     members = np.split(np.argsort(cell, kind="stable"), np.cumsum(np.bincount(cell, minlength=number))[:-1])
     for centre, own in enumerate(members):
         near = np.argsort(-(centres @ centres[centre]), kind="stable")[:NEAR_CELLS]
-        others = np.concatenate([members[cell] for cell in {centre, *near.tolist()}])
+        others = np.concatenate([members[cell][:MOST_MEMBERS] for cell in {centre, *near.tolist()}])
         yield from ((portion, others) for portion in _portions(own, len(others)))
 
 

@@ -186,11 +186,15 @@ def kept(
     chosen = filled
     if filled > k:
         copy[:filled] = line[:filled]
-        least, chosen = kth_largest(copy, filled, k), 0
+        least, spare, chosen = kth_largest(copy, filled, k), k, 0
         for place in range(filled):
+            spare -= int(line[place] > least)
+        for place in range(filled):  # of those that are equal to the least the first, as many as there is room for
+            level = min(int(line[place] == least), spare)
+            spare -= level
             picks[chosen] = picks[place]
-            chosen += int(line[place] >= least)
-    for place in range(min(chosen, k)):  # of equal ones at the end those in front
+            chosen += int(line[place] > least) + level
+    for place in range(chosen):
         items[place], scores[place] = found[picks[place]], exact[picks[place]] + of_all
 
 

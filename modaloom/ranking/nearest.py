@@ -49,7 +49,7 @@ class Neighbours:
         self._columns = GrowingRows(np.zeros((0, 0), dtype=np.int32))
         self._weights = GrowingRows(np.zeros((0, 0), dtype=np.float32))
         self._table: tuple[Any, Table] = None, NO_ROWS
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def prepare(self, items: IntArray, threads: int = 1) -> None:
         """Finds the neighbours of those items that were never asked for, in blocks."""
@@ -99,14 +99,13 @@ class Neighbours:
         """
         used = weights > 0
         own = items[used]
-        self.prepare(own)
-        count, k = self._columns.rows.shape
-        table = sp.csr_matrix(
-            (self._weights.rows.ravel(), self._columns.rows.ravel(), np.arange(count + 1) * k),
-            shape=(count, self.n_items),
-        )
+        with self._lock:  # or rows that another thread finds meanwhile are in one array and not in the next
+            self.prepare(own)
+            columns, values, slots, n = self._columns.rows, self._weights.rows, self._slot[own], self.n_items
+        count, k = columns.shape
+        table = sp.csr_matrix((values.ravel(), columns.ravel(), np.arange(count + 1) * k), shape=(count, n))
         bounds = np.concatenate([[0], np.cumsum(used.sum(axis=1))])
-        return sp.csr_matrix((weights[used], self._slot[own], bounds), shape=(len(items), count)), table
+        return sp.csr_matrix((weights[used], slots, bounds), shape=(len(items), count)), table
 
     def forget(self, items: IntArray, n_items: int) -> None:
         """Items that have changed, or are new: their neighbours are looked for when they are next asked for."""

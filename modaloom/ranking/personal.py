@@ -99,7 +99,7 @@ class Personal:
                 found, scores = self._candidates(max(CANDIDATES, k), allowed, extra), None
             else:
                 found, scores = self._quick_candidates(loops, max(CANDIDATES, k), allowed, extra)
-            if len(found) >= k or some < k:
+            if len(found) >= min(k, some):
                 return found, self.scores(found) if scores is None else scores
         found = np.flatnonzero(allowed)
         return found, self.scores(found)

@@ -318,15 +318,25 @@ def best_of_rows(matrix: sp.csr_matrix, priority: FloatArray, k: int) -> IntArra
     kept = np.flatnonzero(priority >= least[rows])
     owner = rows[kept]
     counts = np.bincount(owner, minlength=len(lengths))
-    within = np.arange(len(kept)) - np.repeat(np.cumsum(counts) - counts, counts)
-    made = np.full((len(lengths), max(min(k, int(counts.max(initial=0))), 1)), -1, dtype=np.int64)
-    fits = within < made.shape[1]  # of equal ones at the end those in front
-    made[owner[fits], within[fits]] = matrix.indices[kept[fits]]
+    if counts.max(initial=0) > k:  # of those that are equal to the least there is room for the first only
+        level = priority[kept] == least[owner]
+        room = k - np.bincount(owner[~level], minlength=len(lengths))
+        fits = ~level
+        fits[level] = _within(owner[level], len(lengths)) < room[owner[level]]
+        kept, owner = kept[fits], owner[fits]
+    made = np.full((len(lengths), max(int(np.minimum(counts, k).max(initial=0)), 1)), -1, dtype=np.int64)
+    made[owner, _within(owner, len(lengths))] = matrix.indices[kept]
     return made
 
 
+def _within(owner: IntArray, rows: int) -> IntArray:
+    """Which place an entry has in its row, for the rows (e,) of entries in order."""
+    counts = np.bincount(owner, minlength=rows)
+    return np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+
+
 def values_at(matrix: sp.csr_matrix, items: IntArray) -> FloatArray:
-    """Values (b, c) of a sparse matrix (b, n) at items (b, c), or (c,) for every row; zero where padded with -1."""
+    """Values (b, c) of a sparse matrix (b, n) at items (b, c), or (c,) for every row; any where padded with -1."""
     out = np.empty((matrix.shape[0], items.shape[-1]), dtype=np.float32)
     size = max(CELLS_AT_ONCE // max(matrix.shape[1], 1), 1)
     for start in range(0, matrix.shape[0], size):

@@ -145,7 +145,7 @@ def in_words(reasons: Sequence[Reason], name_of: Callable[[str], str], language:
     return list(sentences.values()) or [Said(say["reason"]["popular"], Reason("popular", "", 0.0))]
 
 
-def item_name(snapshot: Snapshot, item_id: str, language: str) -> str:
+def item_name(items: pl.DataFrame, num: int, language: str) -> str:
     """An item's title in one language, else in any, else its id."""
-    row = snapshot.items.filter(pl.col("item_id") == item_id).select(f"title_{language}", "title").row(0)
-    return row[0] or row[1] or item_id
+    names: tuple[str | None, ...] = items.select(f"title_{language}", "title", "item_id").row(num)
+    return next(name for name in names if name)

@@ -28,6 +28,7 @@ import numpy.typing as npt
 import polars as pl
 
 from modaloom.errors import BundleError
+from modaloom.files import sync
 from modaloom.recommend.holds import claimed, held
 
 CHECKSUMS = "checksums.json"
@@ -67,7 +68,7 @@ def write_bundle(folder: Path, write: Callable[[Path], None]) -> None:
             sums = {path.name: checksum(path) for path in sorted(temporary.iterdir())}
             (temporary / CHECKSUMS).write_text(json.dumps(sums, indent=2) + "\n", encoding="utf-8")
             for path in temporary.iterdir():
-                _sync(path)
+                sync(path)
             _swap(temporary, folder)
     except (OSError, pl.exceptions.PolarsError, RuntimeError) as error:  # not every library raises OSError here
         if fault := _cannot_write(folder, error):
@@ -216,11 +217,6 @@ def _swap(temporary: Path, folder: Path) -> None:
             old.rename(folder)
             raise
         shutil.rmtree(old, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())
 
 
 def checksum(path: Path) -> str:

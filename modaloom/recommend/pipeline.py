@@ -185,12 +185,20 @@ class Recommender:
         return self._show(Scored(item_id, 0.0), language)
 
     def _show(self, scored: Scored, language: str) -> Recommendation:
-        row = self.snapshot.items.row(int(self._items.of([scored.item_id], "item")[0]), named=True)
-        why = in_words(scored.reasons, lambda item_id: item_name(self.snapshot, item_id, language), language)
-        title = item_name(self.snapshot, scored.item_id, language)
+        row, title = (
+            self.snapshot.items.row(self._num(scored.item_id), named=True),
+            self._name(scored.item_id, language),
+        )
+        why = in_words(scored.reasons, lambda item_id: self._name(item_id, language), language)
         image = str(self.bundle.pictures_root / row["images"][0]) if row["images"] else None
         said = tuple(reason.text for reason in why) if scored.reasons else ()
         return Recommendation(scored.item_id, title, row["price"], image, scored, said)
+
+    def _num(self, item_id: str) -> int:
+        return int(self._items.of([item_id], "item")[0])
+
+    def _name(self, item_id: str, language: str) -> str:
+        return item_name(self.snapshot.items, self._num(item_id), language)
 
     def _id(self, item: int) -> str:
         return str(self.snapshot.items["item_id"][item])

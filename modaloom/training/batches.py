@@ -67,8 +67,8 @@ class Examples:
         self._chosen = np.flatnonzero(is_target & self._has_past())
         age = (snapshot.now - self._times[self._chosen]) / DAY_S
         self._odds = shopper_weights(self._users[self._chosen], most_taught(len(self._chosen)))
-        if self._timed:
-            self._odds *= 0.5 ** (age / half_life_days)
+        if self._timed:  # what is a thousand half-lives old must be no less possible than what is not drawn yet
+            self._odds = np.maximum(self._odds * 0.5 ** (age / half_life_days), np.finfo(np.float64).tiny)
 
     def __len__(self) -> int:
         return len(self._chosen)

@@ -11,7 +11,6 @@ import errno
 import hashlib
 import io
 import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from modaloom.errors import TrainingError
+from modaloom.files import sync, write_bytes
 from modaloom.training.loop import Progress, Resume
 
 FORMAT = 3
@@ -65,12 +65,11 @@ def save_checkpoint(
         "arrays": _digest(packed.getvalue()),
     }
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         there = _serials(folder)
         serial = max(there, default=0) + 1
-        _write(_file(folder, serial, "npz"), packed.getvalue())
-        _write(_file(folder, serial, "json"), _sealed(header))
-        _sync_folder(folder)
+        write_bytes(_file(folder, serial, "npz"), packed.getvalue(), durable=True)
+        write_bytes(_file(folder, serial, "json"), _sealed(header), durable=True)
+        sync(folder)
         _remove_all_but(folder, [serial, *[old for old in there if _header_key(folder, old) == key][: KEPT - 1]])
     except OSError as error:
         raise _cannot_write(folder, error) from error
@@ -183,36 +182,17 @@ def _arrays(file: Path, checksum: str) -> Arrays | None:
         return dict(packed)
 
 
-def _write(file: Path, content: bytes) -> None:
-    """The whole file under its name, on the disk for good, or nothing at all."""
-    temporary = file.with_name(f"{file.name}.tmp")
-    try:
-        with temporary.open("wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.replace(file)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def _sync_folder(folder: Path) -> None:
-    """Makes the new names survive a power cut; only POSIX can, and needs to."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
 def _remove_all_but(folder: Path, serials: list[int]) -> None:
     kept = {_file(folder, serial, kind) for serial in serials for kind in ("npz", "json")}
-    for file in folder.glob(f"{STEM}*"):
+    for file in _ours(folder):
         if file not in kept:
             with suppress(OSError):  # what cannot be removed takes room, but does no harm
                 file.unlink()
+
+
+def _ours(folder: Path) -> list[Path]:
+    """Checkpoints, and what killed processes left of them under temporary names."""
+    return [file for file in folder.iterdir() if file.name.lstrip(".").startswith(STEM)]
 
 
 def _cannot_write(folder: Path, error: OSError) -> TrainingError:
@@ -233,8 +213,7 @@ def clear_checkpoints(folder: Path) -> None:
     """Removes the checkpoints in a folder, and the folder if nothing else is in it."""
     if not folder.is_dir():
         return
-    for file in folder.iterdir():
-        if file.name.lstrip(".").startswith(STEM):
-            file.unlink(missing_ok=True)
+    for file in _ours(folder):
+        file.unlink(missing_ok=True)
     with suppress(OSError):
         folder.rmdir()

@@ -157,6 +157,21 @@ def test_a_shared_memory_changes_nothing() -> None:
     assert (first == alone).all()
 
 
+def test_fitting_again_leaves_nothing_of_what_was_learned_before() -> None:
+    """The second log is too short for validation, and the fourth shop is the second one again."""
+    worlds = [taste_world(name)[0] for name in ("image", "text")]
+    short, other = (replace(world, interactions=world.interactions.head(16)) for world in worlds)
+    learner = Modaloom(OPTIONS, memory=Memory()).fit(timeless(taste_world("behaviour")[0]))
+    assert learner.validation
+    learner.fit(short)
+    assert not learner.validation
+    maps = learner.whitening_arrays()
+    learner.fit(other)
+    assert any((maps[name] != values).any() for name, values in learner.whitening_arrays().items())
+    for name, values in learner.fit(short).whitening_arrays().items():
+        np.testing.assert_array_equal(values, maps[name])
+
+
 def test_consecutive_cuts_take_over_what_is_costly(monkeypatch: pytest.MonkeyPatch) -> None:
     snapshot, _ = checkerboard_world()
     fitted: list[int] = []

@@ -11,7 +11,7 @@ import pytest
 
 from modaloom.build import LearnOptions
 from modaloom.build.live import open_live_shop, prepare_store
-from modaloom.build.retrain import Verdict, retrain, shop_of
+from modaloom.build.retrain import Verdict, columns_of, retrain, shop_of
 from modaloom.config import load_settings
 from modaloom.errors import TrainingError
 from modaloom.live.asks import Ask
@@ -20,7 +20,7 @@ from modaloom.metrics import top_n
 from modaloom.recommend.bundle import load_bundle
 from modaloom.storage.contract import Feedback, Store
 from modaloom.storage.open import open_store
-from modaloom.types import Event, Interaction
+from modaloom.types import Event, Interaction, Item
 
 OPTIONS = LearnOptions(size="small", epochs=1)
 
@@ -95,6 +95,19 @@ def test_one_that_is_not_better_changes_nothing(store: Store, sample_bundle: Pat
     assert name is None
     assert (store.state("bundles"), store.state("traffic")) == before
     assert not (tmp_path / "new").exists()
+
+
+def test_what_comes_in_while_the_champion_is_asked_is_numbered_too(store: Store, sample_bundle: Path) -> None:
+    known = load_bundle(sample_bundle).snapshot.items["item_id"].to_list()
+    fleet = Fleet(store, load_settings(), lambda: 0)
+    fleet.open()
+    try:
+        store.upsert_items([Item("late", title="a red silk dress")])
+        assert columns_of(fleet, fleet.main, [known[2], "late"]).tolist() == [2, len(known)]
+        with pytest.raises(TrainingError, match="could not take in 1 new items, 'nowhere'"):
+            columns_of(fleet, fleet.main, [known[2], "nowhere"])
+    finally:
+        fleet.close()
 
 
 def test_a_lead_within_chance_is_none() -> None:

@@ -50,6 +50,7 @@ def test_copies_are_found_and_nothing_else(number: int, copies: list[int], seed:
     tokens, kind = world(number, np.array([copy % number for copy in copies], dtype=np.int64), seed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(doubles, "EXACT_ITEMS", 16 if small else 1_024)
+        patch.setattr(doubles, "CELLS_AT_ONCE", 5 * DIM if small else 4_000_000)
         leaders = near_duplicates(tokens, len(kind))
     assert (kind[leaders] == kind).all(), "different garments in one group"
     assert len(set(leaders.tolist())) == len(set(kind.tolist())), "a copy was not found"
@@ -65,6 +66,25 @@ def test_the_same_picture_with_other_words_is_another_garment() -> None:
     assert near_duplicates(both, 3).tolist() == [0, 0, 2]
     silent = {**both, "text": made("text", words, np.array([True, True, False]))}
     assert near_duplicates(silent, 3).tolist() == [0, 0, 0], "nothing speaks against it"
+
+
+def test_a_picture_that_stands_in_for_many_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = np.random.default_rng(0).normal(size=(9, DIM))
+    looks[[0, 2, 3, 5, 7]] = looks[0]
+    looks[8] = looks[1]
+    assert near_duplicates({"image": made("image", looks)}, 9).tolist() == [0, 1, 0, 0, 4, 0, 6, 0, 1]
+    monkeypatch.setattr(doubles, "STAND_IN", 4)
+    assert near_duplicates({"image": made("image", looks)}, 9).tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 1]
+    assert near_duplicates({"image": made("image", np.tile(looks[0], (9, 1)))}, 9).tolist() == list(range(9))
+
+
+def test_a_picture_of_half_the_shop_takes_no_time() -> None:
+    """Thousands of items wait for their pictures; compared with each other they would be millions of pairs."""
+    looks = np.random.default_rng(0).normal(size=(4_000, DIM))
+    looks[:3_000] = looks[0]
+    tokens = made("image", looks)
+    near = doubles._near(doubles.unit_rows(tokens.vectors[doubles._with_a_picture_of_their_own(tokens)]))
+    assert sum(len(one) for one, _ in near) == 0
 
 
 def test_words_alone_make_no_double() -> None:

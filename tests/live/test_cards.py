@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modaloom.live.cards import NEW_DAYS, SHOWN_SWATCHES, CardMaker
+from modaloom.live.cards import SHOWN_SWATCHES, CardMaker
 from modaloom.live.catalogue import Catalogue
 from modaloom.messages import messages
+from modaloom.recommend.explain import NEW_DAYS
 from modaloom.types import DAY_S, Item, Reason
 
 NOW = 1_800_000_000
@@ -64,6 +65,7 @@ def test_swatches_have_an_end(cards: CardMaker) -> None:
         ("known", -1, False),
         ("known", None, False),
         ("plain", None, True),  # came in after learning
+        ("plain", 100 * 365, False),  # before 1970
     ],
 )
 def test_what_is_new(cards: CardMaker, item_id: str, released_days_ago: int | None, new: bool) -> None:

@@ -178,6 +178,13 @@ def test_what_is_counted_of_sizes(catalogue: Catalogue) -> None:
     assert {size: count for size, count in catalogue.size_counts().items() if count} == {"L": 1, "XL": 1, "M": 1}
 
 
+@pytest.mark.parametrize("stock", [-1, -7])
+def test_what_was_oversold_is_sold_out(catalogue: Catalogue, stock: int) -> None:
+    catalogue.put(garment("a", stock=stock))
+    assert "a" not in let_through(catalogue)
+    assert "a" in let_through(catalogue, in_stock=False)
+
+
 def test_numbers_without_end_are_taken(catalogue: Catalogue) -> None:
     catalogue.put(garment("a", price=1e300, stock=2**80, released_at=2**80))
     assert "a" in let_through(catalogue, price_min=1e30)

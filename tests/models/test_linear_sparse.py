@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from modaloom.models import sparse_linear
 from modaloom.models.linear import Ease
 from modaloom.models.sparse_linear import SparseEase, largest_per_column, nearest_by_cosine
+from modaloom.numerics import unit_rows
 from modaloom.testing import ScorerSuite, checkerboard_world, taste_world
 from modaloom.types import Event, Histories, Snapshot, Tokens
 
@@ -244,6 +245,18 @@ def test_cells_find_most_of_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None
     assert (cells.diagonal() == 0).all()
     assert np.diff(cells.indptr).max() <= 10
     assert cells.multiply(exact > 0).nnz / exact.nnz > 0.9
+
+
+def test_a_picture_that_most_items_share_is_not_compared_with_itself_all_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = np.random.default_rng(0).standard_normal((1_000, 8)).astype(np.float32)
+    vectors[:900] = vectors[0]
+    monkeypatch.setattr(sparse_linear, "EXACT_ITEMS", 100)
+    monkeypatch.setattr(sparse_linear, "MOST_MEMBERS", 50)
+    compared = sum(len(own) * len(others) for own, others in sparse_linear._compared(unit_rows(vectors)))
+    assert compared <= 1_000 * 50 * (1 + sparse_linear.NEAR_CELLS)
+    near = nearest_by_cosine(Tokens("image", "test", vectors, np.ones(1_000, dtype=bool)), 10)
+    assert (np.diff(near.indptr)[:900] == 10).all()
+    assert near[:, :900].data == pytest.approx(1.0, abs=1e-5)
 
 
 @pytest.mark.parametrize("keep", [1, 4, 100])

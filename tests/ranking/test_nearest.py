@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -142,6 +144,27 @@ def test_what_is_found_is_found_once_by_however_many_threads() -> None:
         thread.join()
     assert sorted(find.asked) == list(range(0, 500, 3))
     assert all(one == made[0] for one in made)
+
+
+def test_what_several_threads_ask_at_once_is_each_ones_own() -> None:
+    n = 400
+
+    def find(items: IntArray) -> tuple[IntArray, FloatArray]:
+        return np.stack([items, (items + 1) % n], axis=1), np.ones((len(items), 2), dtype=np.float32)
+
+    def ask(near: Neighbours, start: int) -> None:
+        for item in range(start, n, 4):
+            past, table = near.after(np.array([[item]]), np.ones((1, 1), dtype=np.float32))
+            assert set((past @ table).tocoo().col.tolist()) == {item, (item + 1) % n}
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            for _ in range(25):
+                list(pool.map(partial(ask, Neighbours(n, find)), range(4)))
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_what_was_found_can_be_kept_and_taken_up() -> None:

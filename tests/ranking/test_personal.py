@@ -103,6 +103,13 @@ def test_what_came_later_is_scored_and_what_changed_is_scored_anew() -> None:
     assert scores.min() < unknown < scores.max()
 
 
+def test_a_shortlist_longer_than_what_is_allowed_has_all_of_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modaloom.ranking.personal.FEW_ITEMS", 0)
+    allowed = np.arange(N) != 5
+    items, _ = Personal(blend({"repurchase": 1.0}), Histories.from_lists([[3]], now=0)).shortlist(N, allowed, NONE)
+    assert items.tolist() == np.flatnonzero(allowed).tolist()
+
+
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, N - 1), max_size=7), WEIGHTS, st.integers(0, 99), st.integers(1, 12))
 def test_candidates_are_the_best_of_each_part_whoever_looks_for_them(

@@ -179,6 +179,18 @@ class TestRecommend:
 
 
 @pytest.mark.usefixtures("without_dense")
+@pytest.mark.parametrize("best", [1, 200, 399])
+def test_equal_candidates_push_out_no_better_one(best: int) -> None:
+    """Whoever had item 0 had all others once, and one of them twice: more of them than there are candidates."""
+    row = np.ones(400, dtype=np.float32)
+    row[0], row[best] = 0.0, 2.0
+    weights = sp.vstack([sp.csr_matrix(row), sp.csr_matrix((399, 400), dtype=np.float32)], format="csr")
+    part = Linear().restore({name: getattr(weights, name) for name in ("indptr", "indices", "data")})
+    lists = Ranker({"linear": 1.0}, (part,)).recommend(Histories.from_lists([[0], [0]], now=0), 3)
+    assert lists.items[:, 0].tolist() == [best, best]
+
+
+@pytest.mark.usefixtures("without_dense")
 def test_few_candidates_find_nearly_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranking, "CANDIDATES", 12)
     made, histories = blend({"image": 1.0, "demand": 0.5, FUSION: 0.5}), SHOP.histories(np.arange(SHOP.n_users))
@@ -254,8 +266,8 @@ def test_squashing_is_arcsinh() -> None:
 @settings(deadline=None)
 def test_sparse_rows_are_read_like_dense_ones(rows: int, columns: int, k: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    dense = (rng.random((rows, columns)) * (rng.random((rows, columns)) < 0.4)).astype(np.float32)
-    matrix = sp.csr_matrix(dense)
+    dense = (rng.integers(1, 4, (rows, columns)) * (rng.random((rows, columns)) < 0.4)).astype(np.float32)
+    matrix = sp.csr_matrix(dense)  # many of its values are equal
     best = best_of_rows(matrix, matrix.data, k)
     for row, items in enumerate(best):
         wanted = np.sort(dense[row][dense[row] > 0])[::-1][:k]

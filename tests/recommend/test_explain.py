@@ -186,10 +186,10 @@ def test_new_is_never_sold_and_released_lately(bundle: Bundle) -> None:
 )
 def test_in_words(bundle: Bundle, reasons: list[tuple[str, str]], english: list[str]) -> None:
     given = [Reason(kind, subject, 1.0 - place / 10) for place, (kind, subject) in enumerate(reasons)]
-    title = item_name(bundle.snapshot, "M00003", "en")
-    said = {
-        language: in_words(given, lambda id_: item_name(bundle.snapshot, id_, "en"), language) for language in LANGUAGES
-    }
+    items = bundle.snapshot.items
+    names = {id_: item_name(items, num, "en") for num, id_ in enumerate(items["item_id"])}
+    title = names["M00003"]
+    said = {language: in_words(given, names.__getitem__, language) for language in LANGUAGES}
     assert [one.text for one in said["en"]] == [line.format(title=title) for line in english]
     chinese = [one.text for one in said["zh"]]
     assert len(chinese) == len(english)
@@ -208,8 +208,7 @@ def test_a_name_is_the_title_in_the_language_or_any_or_the_id(bundle: Bundle) ->
     items = bundle.snapshot.items.head(3).with_columns(
         title_zh=None, title_en=None, title=None
     ).cast({"title_zh": str, "title_en": str, "title": str})  # fmt: skip
-    bare = replace(bundle.snapshot, items=items)
-    first = items["item_id"][0]
-    assert item_name(bare, first, "zh") == first
-    titled = replace(bundle.snapshot, items=items.with_columns(title=items["item_id"] + "!"))
-    assert item_name(titled, first, "zh") == f"{first}!"
+    second = items["item_id"][1]
+    assert item_name(items, 1, "zh") == second
+    titled = items.with_columns(title=items["item_id"] + "!")
+    assert item_name(titled, 1, "zh") == f"{second}!"

@@ -130,7 +130,7 @@ def test_a_database_that_does_not_fit_is_refused(server: LocalPostgres) -> None:
 
 
 def test_the_suite_s_server_is_the_packaged_one(server: LocalPostgres) -> None:
-    """It has pgvector, which a grown shop needs; the system's own may lack it."""
+    """It is told by an extension that comes with it, and that the system's own may lack."""
     with psycopg.connect(server.url()) as connection:
         names = connection.execute("SELECT name FROM pg_available_extensions").fetchall()
     assert ("vector",) in names

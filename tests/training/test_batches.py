@@ -136,6 +136,12 @@ def test_recent_examples_are_first_in_line(make_snapshot: MakeSnapshot) -> None:
     assert np.median(targets) > 80
 
 
+def test_what_is_a_thousand_half_lives_old_can_be_drawn_too(make_snapshot: MakeSnapshot) -> None:
+    snapshot = make_snapshot([(user, user + k, BUY, START + 1_500 * k * DAY) for user in range(3) for k in range(3)])
+    examples = examples_of(snapshot, half_life=1.0)
+    assert sum(len(batch.positives) for batch in drawn(examples)) == len(examples) == 6
+
+
 def test_a_bulk_buyer_teaches_no_more_than_others(make_snapshot: MakeSnapshot) -> None:
     """He buys one half of the catalogue, in four of five purchases; everybody else buys the other half."""
     rows = [(0, day % 50, BUY, START + day * DAY) for day in range(4_000)]

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
@@ -189,7 +190,7 @@ def test_what_a_killed_save_leaves_does_no_harm(folder: Path) -> None:
     run.step()
     run.save(folder)
     whole = (folder / "checkpoint-000001.npz").read_bytes()
-    for leftover in ("checkpoint-000002.npz.tmp", "checkpoint-000002.npz", "checkpoint-000002.json.tmp"):
+    for leftover in (".checkpoint-000002.npz.9.9.tmp", "checkpoint-000002.npz", ".checkpoint-000002.json.9.9.tmp"):
         (folder / leftover).write_bytes(whole[:100])
         again = new_run()
         assert again.resume(folder)
@@ -228,7 +229,8 @@ def test_a_full_disk_is_said_and_leaves_nothing_half_written(folder: Path, kind:
     run = new_run()
     run.step()
     run.save(folder)
-    (folder / f"checkpoint-000002.{kind}.tmp").symlink_to("/dev/full")  # every write there fails with ENOSPC
+    temporary = f".checkpoint-000002.{kind}.{os.getpid()}.{threading.get_ident()}.tmp"
+    (folder / temporary).symlink_to("/dev/full")  # every write there fails with ENOSPC
     run.step()
     with pytest.raises(TrainingError, match=r"disk is full.*Free some space.*--resume"):
         run.save(folder)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import secrets
 from collections import OrderedDict
 from pathlib import Path
@@ -14,6 +13,7 @@ from PIL import Image
 from modaloom.api.pictures.accept import jpeg_bytes
 from modaloom.data.pictures import open_picture
 from modaloom.errors import NotFoundError
+from modaloom.files import write_bytes
 
 
 class MediaFolder:
@@ -25,7 +25,7 @@ class MediaFolder:
     def keep(self, image: Image.Image, room: str) -> str:
         """Writes a picture; its name in the folder, such as ``wardrobe/ab12.jpg``."""
         name = f"{room}/{secrets.token_hex(16)}.jpg"
-        _write(self.folder / name, jpeg_bytes(image))
+        write_bytes(self.folder / name, jpeg_bytes(image), private=True)
         return name
 
     def path(self, name: str) -> Path:
@@ -81,7 +81,7 @@ class ResizedPictures:
         """
         data = self._resized(source, width)
         with contextlib.suppress(OSError):  # a full disk costs time, not pictures
-            _write(self._file(tag), data)
+            write_bytes(self._file(tag), data, private=True)
             self._made += 1
             if self._made % 500 == 0:
                 self.prune()
@@ -126,15 +126,3 @@ class ResizedPictures:
             size = (width, max(1, round(image.height * width / image.width)))
             image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
         return jpeg_bytes(image, quality=82)
-
-
-def _write(file: Path, data: bytes) -> None:
-    """Writes under a temporary name and renames, readable by the service's user only."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-            stream.write(data)
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
