@@ -1,11 +1,12 @@
 """Does every kept component pay for itself? One is taken out at a time, and everything else is chosen anew without it.
 
     python benchmarks/ablations.py --root PATH [--windows 6] [--before 0] [--seeds 0] [--learning 3] [--only NAMES]
-    python benchmarks/ablations.py --drawn 0,1 [--users 1200] [--only NAMES]
+    python benchmarks/ablations.py --drawn 0,1 [--forward] [--users 1200] [--only NAMES]
     python benchmarks/ablations.py --amazon PATH
 
 Rolling windows of H&M, each with its own past; ``--before 6`` leaves the newest six alone. Or built-in shops, drawn
-with these seeds, 20 % of each shopper's items asked for (protocol ``random``). Two kinds of rows:
+with these seeds, 20 % of each shopper's items asked for (protocol ``random``), or with ``--forward`` the last 28 days:
+there it matters how old things are. Two kinds of rows:
 
 - *parts*: the blend without one of its parts, or without some that can stand in for each other; its weights are fitted
   again on validation without them. All rows of a window share one fit, so that nothing but the part differs.
@@ -226,10 +227,15 @@ def hm(asked: argparse.Namespace) -> list[Split]:
 
 def drawn(asked: argparse.Namespace) -> list[Split]:
     """One question of each built-in shop."""
-    splits = []
+    splits, settings = [], load_settings()
     for seed in asked.drawn.split(","):
         with shop_folder(None, users=asked.users, seed=int(seed)) as place:
-            splits.append(replace(read_question(str(place), 0), name=f"shop {seed}"))
+            if asked.forward:
+                shop = load_shop(place, settings=settings)
+                (split,) = rolling_splits(shop, encode_items(shop, settings=settings), windows=1, window_days=28)
+            else:
+                split = read_question(str(place), 0)
+            splits.append(replace(split, name=f"shop {seed}"))
     return splits
 
 
@@ -286,6 +292,7 @@ def main() -> None:
     where.add_argument("--amazon", type=Path, help="folder with train.tsv and val.tsv")
     where.add_argument("--drawn", metavar="SEEDS", help="of built-in shops, separated by commas")
     parser.add_argument("--users", type=int, default=1_200, help="shoppers of a built-in shop")
+    parser.add_argument("--forward", action="store_true", help="ask a built-in shop for its last 28 days instead")
     parser.add_argument("--windows", type=int, default=6)
     parser.add_argument("--before", type=int, default=0, help="newest windows that are left alone")
     parser.add_argument("--seeds", default="0")
@@ -295,7 +302,7 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.only and (unknown := [name for name in asked.only.split(",") if name not in LEARNING]):
         parser.error(f"no ingredient is called {', '.join(unknown)}")
-    which = "amazon" if asked.amazon else "shop" if asked.drawn else "hm"
+    which = "amazon" if asked.amazon else "shop" + "_forward" * asked.forward if asked.drawn else "hm"
     asked.out = asked.out or RESULTS / f"ablations_{which}.json"
     found: Found = {}
     started = time.perf_counter()
