@@ -152,7 +152,7 @@ def test_a_killed_search_goes_on(snapshot: Snapshot, world: Callable[..., World]
     assert third.asked == [], "a search that is done is not begun again"
     assert again.options == found.options
     assert again.report["trials"] == rows
-    with pytest.raises(TrainingError, match="other options or of another shop"):
+    with pytest.raises(TrainingError, match="other options, another shop or another Modaloom"):
         tune(snapshot, BASE, plan, journal=journal, key="b")
 
 

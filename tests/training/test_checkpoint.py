@@ -204,7 +204,8 @@ def test_what_a_killed_save_leaves_does_no_harm(folder: Path) -> None:
 def test_other_options_are_refused(folder: Path) -> None:
     run = new_run()
     run.save(folder, key="small")
-    with pytest.raises(TrainingError, match=r"other options or of another shop.*Drop --resume.*--out") as caught:
+    refused = r"other options, another shop or another Modaloom.*Drop --resume.*--out"
+    with pytest.raises(TrainingError, match=refused) as caught:
         load_checkpoint(folder, key="large")
     assert caught.value.where is not None
     assert caught.value.where.endswith(".json")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from modaloom.messages import page_messages
-from tests.web.conftest import DESKTOP, KEYS, PHONE, Running, Watched
+from tests.web.conftest import DESKTOP, KEYS, PHONE, Running, Watched, add_version
 
 Visit = Callable[..., Watched]
 SAY = page_messages("en")
@@ -85,6 +85,7 @@ def test_a_profile_that_does_not_load(service: Running, visit: Visit) -> None:
 def test_pictures_that_do_not_load(service: Running, visit: Visit, path: str) -> None:
     visited, page = start(visit, service, DESKTOP)
     page.route("**/picture/*", lambda route: route.abort())
+    page.route("**/v1/recommendations?place=home*", add_version)
     visited.open(path)
     page.wait_for_selector(".no-picture")
     if path == "/":
@@ -98,10 +99,10 @@ def test_words_that_no_piece_has(visit: Visit, language: str) -> None:
     visited, say = visit(PHONE, language), page_messages(language)["search"]
     page = visited.open("/search?text=qqqqzzzz")
     assert page.locator("h2#found").inner_text() == "“qqqqzzzz”"
-    assert page.locator(f"text={say['nearest']}").is_visible()
+    assert page.locator(f"main .hint >> text={say['nearest']}").is_visible()
     visited.open("/search?text=cotton")
     assert page.locator("#results [data-item]").count()
-    assert not page.locator(f"text={say['nearest']}").is_visible()
+    assert not page.locator(f"main .hint >> text={say['nearest']}").is_visible()
 
 
 def test_every_screen_fits_when_it_is_enlarged(service: Running, visit: Visit) -> None:

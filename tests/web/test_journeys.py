@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from modaloom.messages import page_messages
-from tests.web.conftest import DESKTOP, KEYS, PHONE, Running, Watched
+from tests.web.conftest import DESKTOP, KEYS, PHONE, Running, Watched, add_version
 
 Visit = Callable[..., Watched]
 SAY = page_messages("en")
@@ -125,13 +125,6 @@ def test_a_filter_holds_and_more_goes_on(visit: Visit) -> None:
 
 def test_a_swatch_shows_the_other_version(visit: Visit) -> None:
     visited = visit(DESKTOP)
-
-    def add_version(route: Any) -> None:
-        listed = route.fetch().json()
-        first, second = [card for card in listed["items"] if card["picture"]][:2]
-        first["swatches"] = [{key: second[key] for key in ("item_id", "title", "picture")} | {"colour": "Red"}]
-        route.fulfill(json=listed)
-
     visited.page.route("**/v1/recommendations?place=home*", add_version)
     page = visited.open("/")
     card = page.locator(".card", has=page.locator(".swatch[aria-pressed=true]")).first

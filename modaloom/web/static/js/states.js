@@ -49,7 +49,7 @@ export function linkButton(label, href, kind = "") {
  * @param {() => void} again
  */
 export function smallFailure(again) {
-  return h("p", { class: "small-failure soft" }, say("error.title"), button(say("error.retry"), again, "quiet"));
+  return h("p", { class: "small-failure soft" }, say("error.title"), button(say("error.retry"), () => again(), "quiet"));
 }
 
 /**
@@ -60,7 +60,7 @@ export function smallFailure(again) {
 export function failure(error, again) {
   const told = error instanceof ApiError ? error : null;
   if (!told) console.warn(error);
-  const retry = button(say("error.retry"), again);
+  const retry = button(say("error.retry"), () => again()); // without the event of the click
   if (told?.offline) {
     return state({ art: "cloud", title: say("offline.title"), body: say("offline.body"), extra: [retry], compact: true });
   }
