@@ -91,16 +91,17 @@ def ablated_parts() -> str:
 
 
 def ablated_learning() -> str:
-    hm, shop = ablations("hm"), ablations("shop")
-    alone, whole, drawn = hm["learning, fusion"], hm["learning, whole"], shop["learning, whole"]
-    heads = ("built-in shop, whole blend", "H&M, whole blend", "H&M, fusion alone")
-    lines = [f"| what is undone | {' | '.join(f'{head}: it adds' for head in heads)} |", "| --- | --- | --- | --- |"]
+    hm = ablations("hm")
+    alone, whole = hm["learning, fusion"], hm["learning, whole"]
+    drawn, forward = (ablations(shop)["learning, whole"] for shop in ("shop", "shop_forward"))
+    heads = ("built-in shop, whole blend", "its last 28 days", "H&M, whole blend", "H&M, fusion alone")
+    lines = [f"| what is undone | {' | '.join(f'{head}: it adds' for head in heads)} |", f"|{' --- |' * 5}"]
     names = [name for name in whole if name != "everything"]
-    for name in sorted(names, key=lambda name: -drawn.get(name, {}).get("recall_gain", 0.0)):
+    for name in sorted(names, key=lambda name: -(drawn.get(name) or forward[name])["recall_gain"]):
         shown = "learning itself" if name == "untrained" else name
-        cells = [added(rows[name]) if name in rows else "" for rows in (drawn, whole, alone)]
+        cells = [added(rows[name]) if name in rows else "" for rows in (drawn, forward, whole, alone)]
         lines.append(f"| {shown} | {' | '.join(cells)} |")
-    base = [f"Recall@20 {rows['everything']['recall']:.4f}" for rows in (drawn, whole, alone)]
+    base = [f"Recall@20 {rows['everything']['recall']:.4f}" for rows in (drawn, forward, whole, alone)]
     lines.append(f"| **nothing** | {' | '.join(base)} |")
     return "\n".join(lines)
 
