@@ -145,8 +145,7 @@ def score_queries_at(queries: Queries, table: ItemTable, items: IntArray) -> Flo
     top = similar.max(axis=(1, 2), keepdims=True)
     similar -= top
     np.exp(similar, out=similar)
-    made = top[:, 0] + np.log(similar.sum(axis=1) + np.float32(SMALLEST))
-    result: FloatArray = made
+    result: FloatArray = top[:, 0] + np.log(similar.sum(axis=1) + np.float32(SMALLEST))
     result[~(queries.log_weights > ABSENT / 2).any(axis=1)] = 0.0
     return result
 

@@ -185,10 +185,8 @@ class Recommender:
         return self._show(Scored(item_id, 0.0), language)
 
     def _show(self, scored: Scored, language: str) -> Recommendation:
-        row, title = (
-            self.snapshot.items.row(self._num(scored.item_id), named=True),
-            self._name(scored.item_id, language),
-        )
+        num = self._num(scored.item_id)
+        row, title = self.snapshot.items.row(num, named=True), item_name(self.snapshot.items, num, language)
         why = in_words(scored.reasons, lambda item_id: self._name(item_id, language), language)
         image = str(self.bundle.pictures_root / row["images"][0]) if row["images"] else None
         said = tuple(reason.text for reason in why) if scored.reasons else ()

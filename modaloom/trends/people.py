@@ -20,7 +20,7 @@ from scipy import sparse
 from modaloom.counting.catalogue import NO_VALUE, Dimension
 from modaloom.counting.ledger import Ledger
 from modaloom.messages import Names, trend_messages
-from modaloom.messages.stated import SEPARATORS, StatedWords
+from modaloom.messages.stated import SEPARATORS, Known, StatedWords
 from modaloom.trends.board import Segment
 from modaloom.types import ATTRIBUTE_PREFIX, LANGUAGES, BoolArray, IntArray
 
@@ -99,7 +99,9 @@ def _grouping(name: str, column: pl.Series, active: BoolArray, k: int, stated: S
     shown = may_show(sizes, float((active & (group < 0)).sum()), k)
     if not 1 <= shown.sum() <= MOST_GROUPS:
         return None
-    return Grouping(kind, tuple(values), tuple(_names(name, value, stated) for value in values), group, shown)
+    return Grouping(
+        kind, tuple(values), tuple(_names(kind, value, stated.find(name, value)) for value in values), group, shown
+    )
 
 
 def _bands(name: str, column: pl.Series) -> pl.Series:
@@ -127,9 +129,8 @@ def _keyed(name: str, words: pl.Series, stated: StatedWords) -> pl.Series:
     return words.replace(found) if found else words
 
 
-def _names(name: str, value: str, stated: StatedWords) -> Names:
+def _names(kind: str, value: str, known: Known | None) -> Names:
     """What a group is called; the catalogue of messages knows the usual ones, the shop those of its own."""
-    kind, known = "region" if name.lower() in REGIONS else name, stated.find(name, value)
     names = known.names if known else dict.fromkeys(LANGUAGES, value)
     said = {language: trend_messages(language)["groups"] for language in LANGUAGES}
     return {language: said[language].get(f"{kind}_{value}".lower(), names[language]) for language in LANGUAGES}
