@@ -115,12 +115,12 @@ def test_one_modality_is_enough(modality: str) -> None:
 def test_content_alone_is_enough() -> None:
     """Nobody has bought enough for behaviour to be a modality."""
     snapshot, truth = taste_world("image")
-    few = replace(snapshot, interactions=snapshot.interactions.head(16))
+    few = replace(snapshot, interactions=snapshot.interactions.head(24))
     learner = Modaloom(OPTIONS).fit(few)
     assert learner.fusion is not None
     assert "behaviour" not in learner.fusion.model.config.modalities
     reached = quality(few, truth, learner.score(snapshot.histories(np.arange(snapshot.n_users))))
-    assert reached > 1.5 * chance(few, truth), "two shoppers are all that there was to learn from"
+    assert reached > 2 * chance(few, truth)
 
 
 def test_behaviour_alone_reads_the_board() -> None:
