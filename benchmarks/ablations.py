@@ -33,15 +33,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from ingredients import LEARNING, Variant
-from studies import evened, read_question, shop_folder
+from studies import HM, evened, read_question, read_shop, shop_folder
 
 from modaloom.build import LearnOptions, Memory, Modaloom, validation_splits
 from modaloom.build.learner import VALIDATION_USERS, prior_weights
-from modaloom.config import load_settings
 from modaloom.data.doubles import borrow_words
 from modaloom.data.shop import load_shop
 from modaloom.data.splits import Split, file_split, rolling_splits
-from modaloom.encoders.catalogue import encode_items
 from modaloom.metrics import bootstrap_interval, ranking_metrics, top_n
 from modaloom.numerics import squashed_zscore
 from modaloom.ranking.blend import choose_weights, prepare_exam
@@ -219,22 +217,19 @@ def print_rows(rows: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
 
 def hm(asked: argparse.Namespace) -> list[Split]:
     """Windows of H&M."""
-    settings = load_settings()
-    shop = load_shop(HERE.parent / "examples" / "shops" / "hm.toml", root=asked.root, settings=settings)
-    tokens, number = encode_items(shop, settings=settings), asked.windows + asked.before
-    return list(rolling_splits(shop, tokens, windows=number, window_days=28))[: asked.windows]
+    splits = rolling_splits(*read_shop(HM, root=asked.root), windows=asked.windows + asked.before, window_days=28)
+    return list(splits)[: asked.windows]
 
 
 def drawn(asked: argparse.Namespace) -> list[Split]:
     """One question of each built-in shop."""
-    splits, settings = [], load_settings()
+    splits = []
     for seed in asked.drawn.split(","):
         with shop_folder(None, users=asked.users, seed=int(seed)) as place:
             if asked.forward:
-                shop = load_shop(place, settings=settings)
-                (split,) = rolling_splits(shop, encode_items(shop, settings=settings), windows=1, window_days=28)
+                (split,) = rolling_splits(*read_shop(place), windows=1, window_days=28)
             else:
-                split = read_question(str(place), 0)
+                split = read_question(place, 0)
             splits.append(replace(split, name=f"shop {seed}"))
     return splits
 
@@ -267,7 +262,7 @@ def amazon(asked: argparse.Namespace, found: Found) -> dict[str, Any]:
     from peers import halves
 
     toml = HERE.parent / "examples" / "shops" / "amazon-clothing.toml"
-    shop = load_shop(toml, root=asked.amazon, settings=load_settings())
+    shop = load_shop(toml, root=asked.amazon)
     _, half = halves(file_split(shop, {}, asked.amazon / "val.tsv"), 0)
     window = Window(half, LearnOptions(), Memory(), keep=False)
     seeds = [int(seed) for seed in asked.seeds.split(",")]

@@ -19,13 +19,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from studies import shop_folder
+from studies import read_shop, shop_folder
 
 from modaloom.build import validation_splits
-from modaloom.config import load_settings
-from modaloom.data.shop import load_shop
 from modaloom.data.splits import Split, rolling_splits
-from modaloom.encoders.catalogue import encode_items
 from modaloom.files import write_json
 from modaloom.metrics import bootstrap_interval, ranking_metrics, top_n
 from modaloom.models.attention import SCORE_FUNCTIONS
@@ -163,10 +160,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULT)
     asked = parser.parse_args()
     chosen(asked.only)  # a misspelt name is told now, not when everything has been encoded
-    settings = load_settings()
     with shop_folder(asked.shop) as place:
-        shop = load_shop(place, root=asked.root, settings=settings)
-        raw = encode_items(shop, settings=settings)
+        shop, raw = read_shop(place, root=asked.root)
     tokens = {name: whiten(made, Whitening.fit(made.vectors, made.mask, START.dim)) for name, made in raw.items()}
     number = asked.windows + asked.before
     splits = list(rolling_splits(shop, tokens, windows=number, window_days=asked.window_days))[: asked.windows]

@@ -19,17 +19,13 @@ from typing import Self
 
 import numpy as np
 
-from modaloom.config import load_settings
-from modaloom.data.shop import load_shop
 from modaloom.data.splits import Split, rolling_splits
-from modaloom.encoders.catalogue import encode_items
 from modaloom.metrics import ranking_metrics, top_n
 from modaloom.models.baselines import ContentKnn
 from modaloom.ranking.demand import release_places
 from modaloom.ranking.parts import Repurchase, Variants
 from modaloom.types import DAY_S, FloatArray, Histories, Snapshot
 
-HERE = Path(__file__).parent
 RECENT_DAYS = 28
 TEST_WINDOWS, TUNING_WINDOWS = 6, 7
 
@@ -172,9 +168,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, required=True, help="folder with the H&M files")
     asked = parser.parse_args()
-    settings = load_settings()
-    shop = load_shop(HERE.parent / "examples" / "shops" / "hm.toml", root=asked.root, settings=settings)
-    tokens = encode_items(shop, settings=settings)
+    from studies import HM, read_shop  # brings torch, which would be in the memory of whoever takes the blend from here
+
+    shop, tokens = read_shop(HM, root=asked.root)
     windows = rolling_splits(shop, tokens, windows=TEST_WINDOWS + TUNING_WINDOWS, window_days=RECENT_DAYS)
     search = Search(list(windows)[:TUNING_WINDOWS])
     start = Recipe(0.5, 0.3, 0.3, front=0.75, width=0.1, content_half_life_days=30.0)

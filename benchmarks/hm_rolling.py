@@ -17,16 +17,14 @@ import time
 from pathlib import Path
 
 from hm_blend import HandMadeBlend
+from studies import HM, read_shop
 
 from modaloom.build import LearnOptions, model_factories
 from modaloom.config import load_settings
-from modaloom.data.shop import load_shop
-from modaloom.encoders.catalogue import encode_items
 from modaloom.evaluation.protocol import Protocol, evaluate
 from modaloom.evaluation.report import print_report, write_json
 
-HERE = Path(__file__).parent
-RESULT = HERE / "results" / "hm_rolling.json"
+RESULT = Path(__file__).parent / "results" / "hm_rolling.json"
 
 
 def main() -> None:
@@ -37,9 +35,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULT)
     arguments = parser.parse_args()
     started = time.perf_counter()
-    settings = load_settings()
-    shop = load_shop(HERE.parent / "examples" / "shops" / "hm.toml", root=arguments.root, settings=settings)
-    tokens = encode_items(shop, settings=settings)
+    shop, tokens = read_shop(HM, root=arguments.root)
     encoded = time.perf_counter()
     protocol = Protocol("rolling", seeds=tuple(int(seed) for seed in arguments.seeds.split(",")))
     factories = model_factories(tuple(arguments.models.split(",")), LearnOptions())
@@ -54,7 +50,7 @@ def main() -> None:
         "encode_s": round(encoded - started, 1),
         "total_s": round(time.perf_counter() - started, 1),
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "machine": f"{platform.machine()}, {settings.threads} cores, Python {platform.python_version()}",
+        "machine": f"{platform.machine()}, {load_settings().threads} cores, Python {platform.python_version()}",
     }
     arguments.out.write_text(json.dumps({"run": run, "models": content}, indent=2) + "\n", encoding="utf-8")
     print(run)

@@ -15,28 +15,27 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hm_blend import HandMadeBlend
-from studies import shop_folder
+from studies import HM, read_shop, shop_folder
 
 from modaloom.build import LearnOptions, model_factories
-from modaloom.config import Settings, load_settings
-from modaloom.data.shop import Shop, load_shop
-from modaloom.encoders.catalogue import encode_items
+from modaloom.data.shop import Shop
 from modaloom.evaluation.protocol import Protocol, evaluate
 from modaloom.evaluation.report import print_report
+from modaloom.types import Tokens
 
 HERE = Path(__file__).parent
 MODELS = ("modaloom", "popularity", "ials", "item-knn", "content-knn")
 KNOWN = (0, 1, 2, 5, 10)
 
 
-def measure(shop: Shop, settings: Settings, protocol: Protocol) -> dict[str, Any]:
+def measure(shop: Shop, tokens: Mapping[str, Tokens], protocol: Protocol) -> dict[str, Any]:
     """Figures by model and by number of known events, ``all`` last."""
-    tokens = encode_items(shop, settings=settings)
     factories = model_factories(MODELS, LearnOptions())
     factories[HandMadeBlend.name] = lambda seed: HandMadeBlend()
     result = evaluate(
@@ -66,16 +65,14 @@ def main() -> None:
     parser.add_argument("--seeds", default="0,1")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "new_users.json")
     asked = parser.parse_args()
-    settings, started = load_settings(), time.perf_counter()
+    started = time.perf_counter()
     seeds = tuple(int(seed) for seed in asked.seeds.split(","))
     protocol = Protocol("new-users", windows=asked.windows, window_days=56, seeds=seeds, known_events=KNOWN)
     if asked.root:
-        toml = HERE.parent / "examples" / "shops" / "hm.toml"
-        shop, protocol = load_shop(toml, root=asked.root, settings=settings), replace(protocol, window_days=28)
-        name, models = "H&M", measure(shop, settings, protocol)
+        name, models = "H&M", measure(*read_shop(HM, root=asked.root), replace(protocol, window_days=28))
     else:
         with shop_folder(asked.shop, users=asked.users) as place:
-            name, models = "the built-in shop", measure(load_shop(place, settings=settings), settings, protocol)
+            name, models = "the built-in shop", measure(*read_shop(place), protocol)
     row = {"windows": asked.windows, "seeds": seeds, "took_s": round(time.perf_counter() - started), "models": models}
     shops = json.loads(asked.out.read_text(encoding="utf-8"))["shops"] if asked.out.exists() else {}
     asked.out.parent.mkdir(parents=True, exist_ok=True)

@@ -33,12 +33,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from studies import shop_folder
+from studies import read_shop, shop_folder
 
-from modaloom.config import load_settings
-from modaloom.data.shop import Shop, load_shop
+from modaloom.data.shop import Shop
 from modaloom.data.splits import Split, ask, take_snapshot
-from modaloom.encoders.catalogue import encode_items
 from modaloom.models.behaviour import behaviour_tokens, cross_fit, turn_to
 from modaloom.models.towers import ItemTable, Queries, past_queries, score_queries, without_modality
 from modaloom.numerics import Whitening
@@ -267,10 +265,8 @@ def main() -> None:
     parser.add_argument("--dim", type=int, default=64)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "planted_taste.json")
     asked = parser.parse_args()
-    settings = load_settings()
     with shop_folder(asked.shop, seed=asked.shop_seed) as place:
-        shop = load_shop(place, settings=settings)
-        content = encode_items(shop, settings=settings)
+        shop, content = read_shop(place)
         truth = Truth.read(shop, place)
     tokens = {name: whiten(raw, Whitening.fit(raw.vectors, raw.mask, asked.dim)) for name, raw in content.items()}
     snapshot = take_snapshot(shop, tokens)

@@ -15,11 +15,14 @@ import numpy.typing as npt
 import torch
 
 from modaloom.config import load_settings
-from modaloom.data.shop import load_shop
+from modaloom.data.shop import Shop, load_shop
 from modaloom.data.splits import Split, random_split
 from modaloom.encoders.catalogue import encode_items
 from modaloom.samples.write import write_sample
+from modaloom.types import Tokens
 
+HM = Path(__file__).parents[1] / "examples" / "shops" / "hm.toml"
+"""The map of H&M's files; where they lie is said when it is read."""
 Recalls = dict[int, float]
 """Recall by user number."""
 Values = npt.NDArray[np.float64]
@@ -44,8 +47,7 @@ def work_through(
     place: Path, jobs: Sequence[Job], work: Callable[[Job], list[Measured[Key]]], processes: int
 ) -> dict[Key, dict[int, Recalls]]:
     """What all jobs measured, by key and seed; each process has one core, and the shop is encoded once before."""
-    settings = load_settings()
-    encode_items(load_shop(place, settings=settings), settings=settings)
+    read_shop(place)
     found: dict[Key, dict[int, Recalls]] = {}
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), initializer=_one_core) as pool:
         for rows in pool.map(work, jobs):
@@ -58,11 +60,17 @@ def _one_core() -> None:
     torch.set_num_threads(1)
 
 
-def read_question(place: str, seed: int) -> Split:
-    """The shop's protocol ``random`` with one seed, content vectors included."""
+def read_shop(place: str | Path, *, root: Path | None = None) -> tuple[Shop, dict[str, Tokens]]:
+    """A shop and the content vectors of its items."""
     settings = load_settings()
-    shop = load_shop(place, settings=settings)
-    return random_split(shop, encode_items(shop, settings=settings), seed=seed)
+    shop = load_shop(place, root=root, settings=settings)
+    return shop, encode_items(shop, settings=settings)
+
+
+def read_question(place: str | Path, seed: int) -> Split:
+    """The shop's protocol ``random`` with one seed, content vectors included."""
+    shop, tokens = read_shop(place)
+    return random_split(shop, tokens, seed=seed)
 
 
 def mean_and_error(values: Values) -> tuple[float, float]:

@@ -20,24 +20,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from studies import shop_folder
+from studies import HM, read_shop, shop_folder
 
 from modaloom.build import LearnOptions, Memory, Modaloom, TuningPlan, tune
-from modaloom.config import Settings, load_settings
-from modaloom.data.shop import Shop, load_shop
+from modaloom.config import load_settings
+from modaloom.data.shop import Shop
 from modaloom.data.splits import Split, rolling_splits
-from modaloom.encoders.catalogue import encode_items
 from modaloom.metrics import ranking_metrics, top_n
+from modaloom.types import Tokens
 
-HERE = Path(__file__).parent
-RESULT = HERE / "results" / "tuning.json"
+RESULT = Path(__file__).parent / "results" / "tuning.json"
 HM_WINDOWS, HM_ASKED = 13, (3, 5)
 SHOP_WINDOWS, SHOP_ASKED = 3, (0, 1, 2)
 
 
-def windows_of(shop: Shop, settings: Settings, windows: int, asked: Sequence[int]) -> list[Split]:
+def windows_of(shop: Shop, tokens: Mapping[str, Tokens], windows: int, asked: Sequence[int]) -> list[Split]:
     """The asked windows of 28 days."""
-    tokens = encode_items(shop, settings=settings)
     splits = list(rolling_splits(shop, tokens, windows=windows, window_days=28))
     return [splits[number] for number in asked if number < len(splits)]
 
@@ -94,17 +92,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULT)
     arguments = parser.parse_args()
     minutes = [float(one) for one in arguments.minutes.split(",")]
-    settings = load_settings()
     with shop_folder(arguments.shop) as place:
-        asked = {"built-in": windows_of(load_shop(place, settings=settings), settings, SHOP_WINDOWS, SHOP_ASKED)}
+        asked = {"built-in": windows_of(*read_shop(place), SHOP_WINDOWS, SHOP_ASKED)}
         if arguments.hm:
-            shop = load_shop(HERE.parent / "examples" / "shops" / "hm.toml", root=arguments.hm, settings=settings)
-            asked["hm, development"] = windows_of(shop, settings, HM_WINDOWS, HM_ASKED)
+            asked["hm, development"] = windows_of(*read_shop(HM, root=arguments.hm), HM_WINDOWS, HM_ASKED)
         rows = []
         for seed in map(int, arguments.seeds.split(",")):
             for name, splits in asked.items():
                 rows += measure(name, splits, minutes, seed)
-    machine = f"{platform.machine()}, {settings.threads} cores, Python {platform.python_version()}"
+    machine = f"{platform.machine()}, {load_settings().threads} cores, Python {platform.python_version()}"
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps({"machine": machine, "rows": rows}, indent=2) + "\n", encoding="utf-8")
 

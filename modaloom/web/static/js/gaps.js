@@ -2,7 +2,7 @@
 import { named, number, say } from "./boot.js";
 import { h, icon, settled } from "./dom.js";
 import { look, openDesk } from "./desk.js";
-import { chips, field, select } from "./trend_filters.js";
+import { chips, field, selectDimension } from "./trend_filters.js";
 import { List } from "./trend_list.js";
 import { dimensionName, nameOf, shareOf, trendAddress, verdictMark } from "./trend_words.js";
 
@@ -66,7 +66,6 @@ openDesk(async () => {
   const first = await list.load();
   const all = STATES.reduce((sum, name) => sum + (first.states[name] ?? 0), 0);
   const options = [["", say("trends.all"), number(all)], ...STATES.map((name) => [name, say(`gap_state.${name}`), number(first.states[name] ?? 0)])];
-  const kinds = [["", say("trends.all")], ...first.dimensions.map((/** @type {any} */ one) => [one.value, say("page.aside", { name: dimensionName(one.value), more: number(one.count) })])];
   const change = (/** @type {"state"|"dimension"|"text"} */ name) => (/** @type {string} */ value) => {
     chosen[name] = value;
     list.load();
@@ -78,7 +77,7 @@ openDesk(async () => {
       { class: "desk-filters" },
       chips(say("terms.state"), options, "", change("state")),
       field(say("gaps.search"), chosen.text, settled(change("text"), WAIT_MS)),
-      select(say("trends.dimension"), kinds, "", change("dimension")),
+      selectDimension(first.dimensions, "", change("dimension")),
     ),
     list.element,
   ];

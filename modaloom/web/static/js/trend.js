@@ -7,17 +7,16 @@ import { linkButton, state } from "./states.js";
 import { alertCard } from "./trend_alert.js";
 import { Chart } from "./trend_chart.js";
 import { backTest, crowd, drivers, segments } from "./trend_behind.js";
-import { betweenOf, changeOf, dimensionInside, dimensionName, endsOf, inSteps, nameOf, outlookLine, shareOf, sureBar, sureOf, surePercent, verdictMark } from "./trend_words.js";
+import { changeOf, changeTold, dimensionInside, dimensionName, endsOf, inSteps, nameOf, outlookLine, shareOf, sureBar, sureOf, surePercent, verdictMark } from "./trend_words.js";
 
 const id = at("desk").dataset.trend;
 const address = `/v1/trends/${encodeURIComponent(id)}`;
 
 /** What it does, in one sentence. @param {any} trend */
 function verdictSentence(trend) {
-  const change = trend.change === null ? "" : say("page.aside", { name: changeOf(trend.change), more: betweenOf(trend) });
   const seasonal = trend.peak ? "seasonal" : "season";
   const kind = trend.verdict === "seasonal" ? seasonal : trend.verdict;
-  return say(`trend.says_${kind}`, { name: nameOf(trend), change, month: trend.peak ? say(`months.${trend.peak}`) : "" });
+  return say(`trend.says_${kind}`, { name: nameOf(trend), change: changeTold(trend), month: trend.peak ? say(`months.${trend.peak}`) : "" });
 }
 
 /** @param {any} trend */

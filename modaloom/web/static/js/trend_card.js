@@ -2,14 +2,13 @@
 import { boot, number, say } from "./boot.js";
 import { h, icon, picture } from "./dom.js";
 import { trendSpark } from "./trend_spark.js";
-import { betweenOf, changeOf, dimensionInside, dimensionName, nameOf, outlookLine, shareOf, sureBar, trendAddress, verdictMark } from "./trend_words.js";
+import { betweenOf, changeOf, changeTold, dimensionInside, dimensionName, nameOf, outlookLine, shareOf, sureBar, trendAddress, verdictMark } from "./trend_words.js";
 
 /** @param {any} trend */
 export function trendCard(trend) {
   const name = nameOf(trend);
   const dimension = dimensionName(trend.dimension);
-  const change = trend.change === null ? "" : say("page.aside", { name: changeOf(trend.change), more: betweenOf(trend) });
-  const spoken = say("card.spark", { name, verdict: say(`verdict.${trend.verdict}`), share: shareOf(trend.share), change });
+  const spoken = say("card.spark", { name, verdict: say(`verdict.${trend.verdict}`), share: shareOf(trend.share), change: changeTold(trend) });
   return h(
     "li",
     { class: `mover is-${trend.verdict}`, "data-trend": trend.id },

@@ -1,5 +1,7 @@
 // Fields above the board's lists.
+import { number, say } from "./boot.js";
 import { h, icon } from "./dom.js";
+import { dimensionName } from "./trend_words.js";
 
 /**
  * A field to find something by name.
@@ -26,6 +28,17 @@ export function select(label, options, value, onChange) {
   if (box.selectedIndex < 0) box.selectedIndex = 0;
   box.addEventListener("change", () => onChange(box.value));
   return h("label", { class: "desk-select" }, h("span", {}, label), box);
+}
+
+/**
+ * One of the kinds of thing that a list has, each with how many there are, or all.
+ * @param {{value: string, count: number}[]} dimensions
+ * @param {string} value
+ * @param {(value: string) => void} onChange
+ */
+export function selectDimension(dimensions, value, onChange) {
+  const kinds = dimensions.map((one) => [one.value, say("page.aside", { name: dimensionName(one.value), more: number(one.count) })]);
+  return select(say("trends.dimension"), [["", say("trends.all")], ...kinds], value, onChange);
 }
 
 /**

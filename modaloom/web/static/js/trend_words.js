@@ -56,6 +56,9 @@ export function betweenOf(trend) {
   return ends ? say("card.between", ends) : "";
 }
 
+/** A change with its interval; nothing where it is not known. @param {{change: number|null, interval: [number, number]|null}} trend */
+export const changeTold = (trend) => (trend.change === null ? "" : say("page.aside", { name: changeOf(trend.change), more: betweenOf(trend) }));
+
 /** @param {number} confidence */
 export function sureOf(confidence) {
   return say(`sure.${SURE.find(([from]) => confidence >= from)?.[1] ?? "none"}`);

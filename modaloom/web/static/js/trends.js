@@ -4,9 +4,9 @@ import { h, icon, settled } from "./dom.js";
 import { look, openDesk } from "./desk.js";
 import { alertCard } from "./trend_alert.js";
 import { trendCard } from "./trend_card.js";
-import { field, select } from "./trend_filters.js";
+import { field, select, selectDimension } from "./trend_filters.js";
 import { button, failure, linkButton, state } from "./states.js";
-import { dateOf, dimensionName, inSteps } from "./trend_words.js";
+import { dateOf, inSteps } from "./trend_words.js";
 
 /** @type {(keyof typeof FIRST)[]} */
 const VERDICTS = ["rising", "falling", "seasonal", "stable", "unknown"];
@@ -151,7 +151,6 @@ function choose(name, value) {
 
 /** @param {any} answer */
 function filters({ dimensions, segments }) {
-  const kinds = [["", say("trends.all")], ...dimensions.map((/** @type {any} */ one) => [one.value, say("page.aside", { name: dimensionName(one.value), more: number(one.count) })])];
   const groups = [
     ["", say("trends.everybody")],
     ...segments.map((/** @type {any} */ one) => [`${one.kind}:${one.value}`, say("page.named", { name: named("kinds", one.kind), value: one.names[boot.language] ?? one.value })]),
@@ -161,7 +160,7 @@ function filters({ dimensions, segments }) {
     "form",
     { class: "desk-filters", role: "search", onsubmit: (/** @type {Event} */ event) => event.preventDefault() },
     field(say("trends.search"), chosen.text, settled((/** @type {string} */ text) => choose("text", text), WAIT_MS)),
-    select(say("trends.dimension"), kinds, chosen.dimension, (value) => choose("dimension", value)),
+    selectDimension(dimensions, chosen.dimension, (value) => choose("dimension", value)),
     segments.length ? select(say("trends.segment"), groups, chosen.segment, (value) => {
       chosen.order = value ? "index" : "telling";
       choose("segment", value);
