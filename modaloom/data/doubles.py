@@ -28,7 +28,7 @@ SAME_WORDS = 0.9
 EXACT_ITEMS = 1_024
 """Buckets of about this many items are compared pair by pair."""
 STAND_IN = 100
-"""A picture that more items have, bit for bit, stands in for one that the shop lacks, and says nothing."""
+"""A picture that more items have, or nearly have, stands in for one that the shop lacks, and says nothing."""
 CELLS_AT_ONCE = 4_000_000
 """Numbers that are held at once while pairs are looked at."""
 TABLES = 12
@@ -82,7 +82,7 @@ def _pairs(pictures: Tokens, words: Tokens | None) -> Iterator[tuple[int, int]]:
 
 
 def _with_a_picture_of_their_own(pictures: Tokens) -> IntArray:
-    """Items with a picture that is no stand-in, whose pairs would be many, and say nothing."""
+    """Items whose picture is no stand-in, bit for bit: of many items these would be compared with each other in vain."""
     there = np.flatnonzero(pictures.mask)
     marks = np.array([hash(row.tobytes()) for row in pictures.vectors[there]], dtype=np.int64)
     _, which, counts = np.unique(marks, return_inverse=True, return_counts=True)
@@ -95,7 +95,9 @@ def _near(looks: FloatArray) -> Iterator[tuple[IntArray, IntArray]]:
         size = min(EXACT_ITEMS, max(CELLS_AT_ONCE // len(bucket), 1))
         for start in range(0, len(bucket), size):
             own = bucket[start : start + size]
-            rows, columns = np.nonzero(looks[own] @ looks[bucket].T >= SAME_PICTURE)
+            same = looks[own] @ looks[bucket].T >= SAME_PICTURE
+            same[np.count_nonzero(same, axis=1) > STAND_IN] = False
+            rows, columns = np.nonzero(same)
             one, other = own[rows], bucket[columns]
             yield one[one < other], other[one < other]
 
