@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from ingredients import LEARNING, Variant
-from studies import HM, evened, read_question, read_shop, shop_folder
+from studies import HM, drawn, evened, read_shop
 
 from modaloom.build import LearnOptions, Memory, Modaloom, validation_splits
 from modaloom.build.learner import VALIDATION_USERS, prior_weights
@@ -221,19 +221,6 @@ def hm(asked: argparse.Namespace) -> list[Split]:
     return list(splits)[: asked.windows]
 
 
-def drawn(asked: argparse.Namespace) -> list[Split]:
-    """One question of each built-in shop."""
-    splits = []
-    for seed in asked.drawn.split(","):
-        with shop_folder(None, users=asked.users, seed=int(seed)) as place:
-            if asked.forward:
-                (split,) = rolling_splits(*read_shop(place), windows=1, window_days=28)
-            else:
-                split = read_question(place, 0)
-            splits.append(replace(split, name=f"shop {seed}"))
-    return splits
-
-
 def work_through(splits: Sequence[Split], asked: argparse.Namespace, found: Found) -> dict[str, Any]:
     """The parts in all windows, then one ingredient of learning after the other in the newest; written as it grows."""
     seeds, memory = [int(seed) for seed in asked.seeds.split(",")], Memory()
@@ -304,7 +291,9 @@ def main() -> None:
     if asked.amazon:
         about = amazon(asked, found)
     else:
-        about = work_through(drawn(asked) if asked.drawn else hm(asked), asked, found)
+        about = work_through(
+            drawn(asked.drawn, asked.users, forward=asked.forward) if asked.drawn else hm(asked), asked, found
+        )
     write(asked.out, {**about, "took_s": round(time.perf_counter() - started)}, found)
     print_rows(summary(found))
 

@@ -1,8 +1,10 @@
 """Every kind of fusion, every score function of attention and every sequence model, under one budget.
 
     python benchmarks/fusion_kinds.py [--shop PATH] [--root PATH] [--windows 2] [--before 0] [--seeds 0,1,2]
+    python benchmarks/fusion_kinds.py --drawn 0,1 [--users 1200] [--seeds 0]
 
-Rolling windows of a shop (the built-in one where none is given); ``--before 6`` leaves the newest six windows alone.
+Rolling windows of a shop (the built-in one where none is given); ``--before 6`` leaves the newest six windows alone. Or
+built-in shops, drawn with these seeds, 20 % of each shopper's items asked for: far more shoppers to tell kinds by.
 All models have the same width, examples, epochs and early stopping on the same validation; what differs is named in
 the row. The learned fusion is asked alone, without the rest of the blend, and without its demand. The gain over the
 first row is taken shopper by shopper, with its standard error; one row of ``untrained`` shows what learning adds.
@@ -19,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from studies import read_shop, shop_folder
+from studies import drawn, read_shop, shop_folder
 
 from modaloom.build import validation_splits
 from modaloom.data.splits import Split, rolling_splits
@@ -47,6 +49,15 @@ def variants() -> dict[str, FusionConfig]:
     rows |= {kind: replace(START, fusion=kind) for kind in FUSION_KINDS if kind != "attention"}
     rows |= {f"history by {kind}": replace(START, sequence=kind) for kind in SEQUENCE_KINDS if kind != START.sequence}
     return rows | {UNTRAINED: START}
+
+
+def whitened(split: Split) -> Split:
+    """The same question; content vectors of the width that all models have."""
+    made = {
+        name: whiten(raw, Whitening.fit(raw.vectors, raw.mask, START.dim))
+        for name, raw in split.snapshot.tokens.items()
+    }
+    return replace(split, snapshot=replace(split.snapshot, tokens=made))
 
 
 def lists_of(fitted: FittedFusion, split: Split, n: int = 20) -> npt.NDArray[np.int64]:
@@ -152,6 +163,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shop", type=Path, help="folder or toml; the built-in shop is drawn where it is not given")
     parser.add_argument("--root", type=Path)
+    parser.add_argument("--drawn", metavar="SEEDS", help="built-in shops, separated by commas, instead of windows")
+    parser.add_argument("--users", type=int, default=1_200, help="shoppers of a shop that is drawn so")
     parser.add_argument("--windows", type=int, default=2)
     parser.add_argument("--window-days", type=int, default=56)
     parser.add_argument("--before", type=int, default=0, help="newest windows that are left alone")
@@ -160,12 +173,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULT)
     asked = parser.parse_args()
     chosen(asked.only)  # a misspelt name is told now, not when everything has been encoded
-    with shop_folder(asked.shop) as place:
-        shop, raw = read_shop(place, root=asked.root)
-    tokens = {name: whiten(made, Whitening.fit(made.vectors, made.mask, START.dim)) for name, made in raw.items()}
-    number = asked.windows + asked.before
-    splits = list(rolling_splits(shop, tokens, windows=number, window_days=asked.window_days))[: asked.windows]
-    study(splits, [int(seed) for seed in asked.seeds.split(",")], asked, shop.name)
+    if asked.drawn:
+        name, splits = "built-in shops", drawn(asked.drawn, asked.users)
+    else:
+        with shop_folder(asked.shop) as place:
+            shop, tokens = read_shop(place, root=asked.root)
+        number = asked.windows + asked.before
+        name, windows = shop.name, rolling_splits(shop, tokens, windows=number, window_days=asked.window_days)
+        splits = list(windows)[: asked.windows]
+    study([whitened(split) for split in splits], [int(seed) for seed in asked.seeds.split(",")], asked, name)
 
 
 if __name__ == "__main__":

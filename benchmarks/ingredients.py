@@ -20,7 +20,7 @@ from modaloom.models.sequence import EventWeights
 from modaloom.numerics import Whitening
 from modaloom.training import batches, fitting, loop
 from modaloom.training.fitting import FusionConfig
-from modaloom.types import Snapshot, Tokens
+from modaloom.types import Event, Snapshot, Tokens
 
 UNTRAINED = "untrained"
 
@@ -30,12 +30,26 @@ def _no_age(weights: EventWeights, event: torch.Tensor, age_days: torch.Tensor, 
     return _EVENT_WEIGHTS(weights, event, torch.zeros_like(age_days), mask)
 
 
+def _no_kind(weights: EventWeights, event: torch.Tensor, age_days: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Every past event weighs what a purchase of its age weighs."""
+    return _EVENT_WEIGHTS(weights, torch.full_like(event, int(Event.PURCHASE)), age_days, mask)
+
+
 def _even_queries(
     model: FusionRecommender, keys: torch.Tensor, mask: torch.Tensor, event: torch.Tensor, age_days: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The same weight of every modality for every shopper."""
     queries, log_weights = model.sequence(keys, mask, event, age_days)
     return queries * model.log_scale.exp(), log_weights, torch.ones(len(keys), len(model.preference) + 1)
+
+
+def _no_coherence(
+    model: FusionRecommender, keys: torch.Tensor, mask: torch.Tensor, event: torch.Tensor, age_days: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """How far a past points one way says nothing about what its shopper looks at."""
+    with torch.no_grad():
+        model.coherence.zero_()
+    return _QUERIES(model, keys, mask, event, age_days)
 
 
 def _nothing_unusual(model: FusionRecommender, agreement: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
@@ -69,7 +83,7 @@ def _no_fused_view(made: ItemKeys, model: FusionRecommender) -> ItemKeys:
 
 
 _EVENT_WEIGHTS, _ITEMS, _FUSE = EventWeights.forward, FusionRecommender.items, Fusion.forward
-_BEHAVIOUR = fitting._behaviour
+_BEHAVIOUR, _QUERIES = fitting._behaviour, FusionRecommender.queries
 
 
 @dataclass(frozen=True)
@@ -106,10 +120,12 @@ LEARNING: dict[str, Variant] = {
     "leaving logQ out": Variant(loop={"popularity_correction": 1.0}),
     "cross-fitted behaviour": Variant(instead=((fitting, "_behaviour", _own_behaviour),)),
     "age of past events": Variant(instead=((EventWeights, "forward", _no_age),)),
+    "kind of past events": Variant(instead=((EventWeights, "forward", _no_kind),)),
     "running mean of the weights": Variant(loop={"averaging": 0.0}),
     "weights of modalities that learn faster": Variant(instead=((loop, "FASTER", 1.0),)),
     "fused view": Variant(instead=((FusionRecommender, "items", _changed(_no_fused_view)),)),
     "shopper's weights of modalities": Variant(instead=((FusionRecommender, "queries", _even_queries),)),
+    "coherence in those weights": Variant(instead=((FusionRecommender, "queries", _no_coherence),)),
     "unusual agreement in those weights": Variant(instead=((FusionRecommender, "_unusual", _nothing_unusual),)),
     "attention over an item's modalities": Variant(instead=((Fusion, "forward", _even_weights),)),
     **{f"{modality} in the fusion": _without(modality) for modality in reversed(FusionConfig().modalities)},

@@ -6,6 +6,7 @@ import multiprocessing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
@@ -16,7 +17,7 @@ import torch
 
 from modaloom.config import load_settings
 from modaloom.data.shop import Shop, load_shop
-from modaloom.data.splits import Split, random_split
+from modaloom.data.splits import Split, random_split, rolling_splits
 from modaloom.encoders.catalogue import encode_items
 from modaloom.samples.write import write_sample
 from modaloom.types import Tokens
@@ -71,6 +72,19 @@ def read_question(place: str | Path, seed: int) -> Split:
     """The shop's protocol ``random`` with one seed, content vectors included."""
     shop, tokens = read_shop(place)
     return random_split(shop, tokens, seed=seed)
+
+
+def drawn(seeds: str, users: int, *, forward: bool = False) -> list[Split]:
+    """One question of each built-in shop: items of everybody's past, or with ``forward`` the last 28 days."""
+    splits = []
+    for seed in seeds.split(","):
+        with shop_folder(None, users=users, seed=int(seed)) as place:
+            if forward:
+                (split,) = rolling_splits(*read_shop(place), windows=1, window_days=28)
+            else:
+                split = read_question(place, 0)
+            splits.append(replace(split, name=f"shop {seed}"))
+    return splits
 
 
 def mean_and_error(values: Values) -> tuple[float, float]:
