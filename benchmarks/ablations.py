@@ -291,9 +291,8 @@ def main() -> None:
     if asked.amazon:
         about = amazon(asked, found)
     else:
-        about = work_through(
-            drawn(asked.drawn, asked.users, forward=asked.forward) if asked.drawn else hm(asked), asked, found
-        )
+        splits = drawn(asked.drawn, asked.users, forward=asked.forward) if asked.drawn else hm(asked)
+        about = work_through(splits, asked, found)
     write(asked.out, {**about, "took_s": round(time.perf_counter() - started)}, found)
     print_rows(summary(found))
 
