@@ -74,12 +74,12 @@ class Running:
         text = self.out.read_text(encoding="utf-8").splitlines()
         return [json.loads(line) for line in text if line.startswith("{") and line.endswith("}")]
 
-    def wait_for(self, event: str, *, timeout_s: float = 60) -> dict[str, Any]:
+    def wait_for(self, event: str, *, times: int = 1, timeout_s: float = 60) -> dict[str, Any]:
         end_s = time.monotonic() + timeout_s
         while time.monotonic() < end_s:
-            for line in self.lines():
-                if line["event"] == event:
-                    return line
+            told = [line for line in self.lines() if line["event"] == event]
+            if len(told) >= times:
+                return told[0]
             if self.process.poll() is not None and event == "up":
                 break
             time.sleep(0.05)
@@ -140,7 +140,7 @@ def test_stopping_finishes_what_is_under_way(run: Callable[..., Running], worker
             threads.submit(httpx.get, f"{url}/v1/recommendations", headers=headers_of(SHOP), timeout=30)
             for _ in range(4)
         ]
-        time.sleep(0.4)
+        running.wait_for("list begun", times=4)
         running.process.send_signal(signal.SIGTERM)
         assert [one.result().status_code for one in asked] == [200] * 4
     assert running.process.wait(timeout=60) == 0

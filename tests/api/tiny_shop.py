@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -227,7 +228,7 @@ class TinyShop:
 
 
 def open_tiny(folder: str, *, slow_s: float = 0.0, fail: bool = False) -> TinyShop:
-    """What a worker builds; ``slow_s`` makes every list take its time."""
+    """What a worker builds; ``slow_s`` makes every list take its time, and tell when it begins."""
     if fail:
         raise BundleError("the bundle is broken", hint="Train another one")
     root = Path(folder)
@@ -240,6 +241,7 @@ def open_tiny(folder: str, *, slow_s: float = 0.0, fail: bool = False) -> TinySh
         listed = live.home
 
         def slow(ask: Ask) -> Answer:
+            print(json.dumps({"event": "list begun"}), flush=True)
             time.sleep(slow_s)
             return listed(ask)
 
