@@ -82,7 +82,7 @@ def _pairs(pictures: Tokens, words: Tokens | None) -> Iterator[tuple[int, int]]:
 
 
 def _with_a_picture_of_their_own(pictures: Tokens) -> IntArray:
-    """Items whose picture is no stand-in, bit for bit: of many items these would be compared with each other in vain."""
+    """Items whose picture is no stand-in, bit for bit: many of these would be compared with each other in vain."""
     there = np.flatnonzero(pictures.mask)
     marks = np.array([hash(row.tobytes()) for row in pictures.vectors[there]], dtype=np.int64)
     _, which, counts = np.unique(marks, return_inverse=True, return_counts=True)
