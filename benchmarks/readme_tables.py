@@ -97,7 +97,7 @@ def ablated_learning() -> str:
     heads = ("built-in shop, whole blend", "its last 28 days", "H&M, whole blend", "H&M, fusion alone")
     lines = [f"| what is undone | {' | '.join(f'{head}: it adds' for head in heads)} |", f"|{' --- |' * 5}"]
     names = (drawn | forward | whole).keys() - {"everything"}
-    for name in sorted(names, key=lambda name: -(drawn.get(name) or forward[name])["recall_gain"]):
+    for name in sorted(names, key=lambda name: (-(drawn.get(name) or forward[name])["recall_gain"], name)):
         shown = "learning itself" if name == "untrained" else name
         cells = [added(rows[name]) if name in rows else "" for rows in (drawn, forward, whole, alone)]
         lines.append(f"| {shown} | {' | '.join(cells)} |")
