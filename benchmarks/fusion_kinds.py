@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from studies import drawn, read_shop, shop_folder
 
-from modaloom.build import validation_splits
+from modaloom.build import Memory, validation_splits
 from modaloom.data.splits import Split, rolling_splits
 from modaloom.files import write_json
 from modaloom.metrics import bootstrap_interval, ranking_metrics, top_n
@@ -31,8 +31,7 @@ from modaloom.models.attention import SCORE_FUNCTIONS
 from modaloom.models.fusion import FUSION_KINDS
 from modaloom.models.sequence import SEQUENCE_KINDS
 from modaloom.models.towers import past_queries, score_queries
-from modaloom.numerics import Whitening
-from modaloom.training.fitting import FittedFusion, FusionConfig, fit_fusion, whiten
+from modaloom.training.fitting import FittedFusion, FusionConfig, fit_fusion
 from modaloom.training.loop import LoopConfig
 
 RESULT = Path(__file__).parent / "results" / "fusion_kinds.json"
@@ -51,13 +50,10 @@ def variants() -> dict[str, FusionConfig]:
     return rows | {UNTRAINED: START}
 
 
-def whitened(split: Split) -> Split:
-    """The same question; content vectors of the width that all models have."""
-    made = {
-        name: whiten(raw, Whitening.fit(raw.vectors, raw.mask, START.dim))
-        for name, raw in split.snapshot.tokens.items()
-    }
-    return replace(split, snapshot=replace(split.snapshot, tokens=made))
+def whitened(split: Split, memory: Memory) -> Split:
+    """The same question; content vectors of the width that all models have, made once for all windows of a shop."""
+    tokens = memory.whitened(split.snapshot.tokens, START.dim)
+    return replace(split, snapshot=replace(split.snapshot, tokens=tokens))
 
 
 def lists_of(fitted: FittedFusion, split: Split, n: int = 20) -> npt.NDArray[np.int64]:
@@ -181,7 +177,8 @@ def main() -> None:
         number = asked.windows + asked.before
         name, windows = shop.name, rolling_splits(shop, tokens, windows=number, window_days=asked.window_days)
         splits = list(windows)[: asked.windows]
-    study([whitened(split) for split in splits], [int(seed) for seed in asked.seeds.split(",")], asked, name)
+    memory, seeds = Memory(), [int(seed) for seed in asked.seeds.split(",")]
+    study([whitened(split, memory) for split in splits], seeds, asked, name)
 
 
 if __name__ == "__main__":

@@ -35,11 +35,11 @@ import numpy.typing as npt
 import polars as pl
 from studies import read_shop, shop_folder
 
+from modaloom.build import Memory
 from modaloom.data.shop import Shop
 from modaloom.data.splits import Split, ask, take_snapshot
 from modaloom.models.behaviour import behaviour_tokens, cross_fit, turn_to
 from modaloom.models.towers import ItemTable, Queries, past_queries, score_queries, without_modality
-from modaloom.numerics import Whitening
 from modaloom.samples.world import TASTE_SHARE
 from modaloom.training.fitting import FittedFusion, FusionConfig, fit_fusion, item_table, whiten
 from modaloom.training.loop import LoopConfig
@@ -268,8 +268,7 @@ def main() -> None:
     with shop_folder(asked.shop, seed=asked.shop_seed) as place:
         shop, content = read_shop(place)
         truth = Truth.read(shop, place)
-    tokens = {name: whiten(raw, Whitening.fit(raw.vectors, raw.mask, asked.dim)) for name, raw in content.items()}
-    snapshot = take_snapshot(shop, tokens)
+    snapshot = take_snapshot(shop, Memory().whitened(content, asked.dim))
     results: dict[str, dict[str, Any]] = {}
     for seed in asked.seeds:
         loop = LoopConfig(epochs=asked.epochs, learning_rate=asked.learning_rate, seed=seed)
