@@ -139,7 +139,17 @@ class Watched:
 
     page: Any
     url: str
-    faults: list[str] = field(default_factory=list)
+    noted: list[str] = field(default_factory=list)
+    wanted: list[str] = field(default_factory=list)
+
+    def wants(self, *words: str) -> None:
+        """Faults whose notice holds one of these words are meant, whenever it arrives: the browser tells them late."""
+        self.wanted.extend(words)
+
+    @property
+    def faults(self) -> list[str]:
+        """What no test asked for."""
+        return [fault for fault in self.noted if not any(word in fault for word in self.wanted)]
 
     def open(self, path: str = "/") -> Any:
         """Goes to a screen and waits until nothing is loading any more."""
@@ -205,7 +215,7 @@ def visit(service: Running, browser: Any) -> Iterator[Callable[..., Watched]]:
 
 
 def _watch(watched: Watched) -> None:
-    page, host, faults = watched.page, urlsplit(watched.url).netloc, watched.faults
+    page, host, faults = watched.page, urlsplit(watched.url).netloc, watched.noted
 
     def on_console(message: Any) -> None:
         address = (message.location or {}).get("url", "")

@@ -21,15 +21,16 @@ UNSEEN = "() => [...document.images].filter(one => one.complete && !one.naturalW
 """How many pictures the browser shows as broken."""
 
 
-def start(visit: Visit, service: Running, width: int = PHONE, **options: Any) -> tuple[Watched, Any]:
-    """A demo shopper's window, whose faults are meant."""
-    visited = visit(width, service_workers="block", **options)
+def start(visit: Visit, service: Running, wanted: str, width: int = PHONE) -> tuple[Watched, Any]:
+    """A demo shopper's window, where what holds the word is meant to fail."""
+    visited = visit(width, service_workers="block")
+    visited.wants(wanted, "blocked by Playwright")
     visited.look_as(next(iter(service.app.state.service.settings.demo_shoppers)))
     return visited, visited.page
 
 
 def test_a_gateway_that_answers_for_the_service(service: Running, visit: Visit) -> None:
-    visited, page = start(visit, service)
+    visited, page = start(visit, service, "/v1/recommendations")
     page.route(
         "**/v1/recommendations?*", lambda route: route.fulfill(status=503, content_type="text/html", body=GATEWAY)
     )
@@ -40,11 +41,10 @@ def test_a_gateway_that_answers_for_the_service(service: Running, visit: Visit) 
     page.unroute_all()
     page.click("#new .button")
     page.wait_for_selector("#new [data-item]")
-    visited.faults.clear()
 
 
 def test_a_service_that_never_answers(service: Running, visit: Visit) -> None:
-    visited, page = start(visit, service)
+    visited, page = start(visit, service, "/v1/users/me/wardrobe")
     page.clock.install()
     page.route("**/v1/users/me/wardrobe?*", lambda _: None)
     page.goto(visited.url + "/wardrobe")
@@ -53,11 +53,10 @@ def test_a_service_that_never_answers(service: Running, visit: Visit) -> None:
     assert page.locator(".state").count() == 0
     page.clock.fast_forward(2_000)
     page.wait_for_selector(f".state >> text={SAY['offline']['title']}")
-    visited.faults.clear()
 
 
 def test_a_piece_that_does_not_load(service: Running, visit: Visit) -> None:
-    visited, page = start(visit, service, DESKTOP)
+    visited, page = start(visit, service, "/v1/items/", DESKTOP)
     page.route("**/v1/items/*", lambda route: route.fulfill(status=500, json=BROKEN))
     visited.open("/item/M00003")
     told = page.locator(".state")
@@ -67,23 +66,21 @@ def test_a_piece_that_does_not_load(service: Running, visit: Visit) -> None:
     page.unroute_all()
     told.locator("button").click()
     page.wait_for_selector("#similar [data-item]")
-    visited.faults.clear()
 
 
 def test_a_profile_that_does_not_load(service: Running, visit: Visit) -> None:
-    visited, page = start(visit, service)
+    visited, page = start(visit, service, "/v1/users/me/profile")
     page.route("**/v1/users/me/profile?*", lambda route: route.abort())
     visited.open("/me")  # waits until nothing says that it is busy
     assert page.locator(".state h2").inner_text() == SAY["offline"]["title"]
     page.unroute_all()
     page.click(".state button")
     page.wait_for_selector(".tastes")
-    visited.faults.clear()
 
 
 @pytest.mark.parametrize("path", ["/", "/item/M00003"])
 def test_pictures_that_do_not_load(service: Running, visit: Visit, path: str) -> None:
-    visited, page = start(visit, service, DESKTOP)
+    visited, page = start(visit, service, "/picture/", DESKTOP)
     page.route("**/picture/*", lambda route: route.abort())
     page.route("**/v1/recommendations?place=home*", add_version)
     visited.open(path)
@@ -91,7 +88,6 @@ def test_pictures_that_do_not_load(service: Running, visit: Visit, path: str) ->
     if path == "/":
         page.wait_for_selector(".swatch .lost")
     assert page.evaluate(UNSEEN) == 0
-    visited.faults.clear()
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -5,13 +5,7 @@ const PAGES = "modaloom-pages";
 const OFFLINE = "/offline";
 
 self.addEventListener("install", (event) => {
-  event.waitUntil(
-    caches
-      .delete(PAGES)
-      .then(() => caches.open(PAGES))
-      .then((kept) => kept.add(OFFLINE))
-      .then(() => self.skipWaiting()),
-  );
+  event.waitUntil(keepOffline().then(() => self.skipWaiting()));
 });
 
 self.addEventListener("activate", (event) => {
@@ -31,10 +25,20 @@ self.addEventListener("fetch", (event) => {
   else if (url.pathname.startsWith("/static/")) event.respondWith(file(request));
 });
 
+// With the files that it names: a reader may lose the network on the first page, whose files no worker has seen.
+async function keepOffline() {
+  const answer = await fetch(OFFLINE);
+  if (!answer.ok) throw new Error(`${OFFLINE}: ${answer.status}`);
+  const html = await answer.clone().text();
+  const named = Array.from(html.matchAll(/(?:src|href)="(\/static\/[^"]+)"/g), ([, address]) => address);
+  await (await caches.open(FILES)).addAll([...new Set(named)]);
+  await (await caches.open(PAGES)).put(OFFLINE, answer);
+}
+
 async function page(request) {
   try {
     const answer = await fetch(request);
-    if (!(await caches.match(OFFLINE))) caches.open(PAGES).then((kept) => kept.add(OFFLINE)).catch(() => {});
+    if (!(await caches.match(OFFLINE))) keepOffline().catch(() => {});
     return answer;
   } catch {
     return (await caches.match(OFFLINE)) ?? Response.error();
