@@ -5,7 +5,7 @@ H&M gives the colours of one model the same first seven digits. They are hidden,
 and has another code is often the same garment all the same, sold anew under another number; it counts as wrong here.
 The same is done with the built-in shop, whose groups are right by construction.
 
-    python benchmarks/doubles.py --root ../shared/data/hm [--pictures]
+    python benchmarks/doubles.py --root PATH [--pictures]
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ The last 52 of 261 weeks are held out. All choices are made by rolling origins w
 --validate the last 52 of these are held out instead, which is what to use while changing anything. Prints a table and
 writes results/hermes.json.
 
-    python benchmarks/hermes.py [--data ../shared/data/hermes] [--validate]
+    python benchmarks/hermes.py --data PATH [--validate]
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SHIFT = 0.05
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared" / "data" / "hermes")
+    parser.add_argument("--data", type=Path, required=True, help="Folder with the weekly series.")
     parser.add_argument("--validate", action="store_true", help="Hold out weeks 158 to 209 and never read the last 52.")
     parser.add_argument("--out", type=Path, default=None, help="By default results/hermes.json; none with --validate.")
     options = parser.parse_args()

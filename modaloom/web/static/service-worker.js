@@ -28,7 +28,7 @@ self.addEventListener("fetch", (event) => {
 // With the files that it names: a reader may lose the network on the first page, whose files no worker has seen.
 async function keepOffline() {
   const answer = await fetch(OFFLINE);
-  if (!answer.ok) throw new Error(`${OFFLINE}: ${answer.status}`);
+  if (!answer.ok) throw new Error(String(answer.status));
   const html = await answer.clone().text();
   const named = Array.from(html.matchAll(/(?:src|href)="(\/static\/[^"]+)"/g), ([, address]) => address);
   await (await caches.open(FILES)).addAll([...new Set(named)]);
