@@ -126,6 +126,7 @@ def test_without_network_there_is_still_a_page(visit: Visit) -> None:
         page.goto(visited.url + "/wardrobe")
         assert page.locator("h1").inner_text() == page_messages("en")["offline"]["title"]
         page.wait_for_load_state("networkidle")
+        assert page.evaluate("document.querySelector('#retry').href") == visited.url + "/wardrobe"
     finally:
         page.context.set_offline(False)
     page.wait_for_selector(f"h1 >> text={page_messages('en')['wardrobe']['title']}")  # by itself

@@ -1,5 +1,6 @@
 // The page for the time without network, shown at the address that could not be reached: tries again by itself.
 import { startChrome } from "./chrome.js";
+import { at } from "./dom.js";
 
 const EVERY_MS = 4_000; // a network that says it is back often carries nothing yet, and a service may be away by itself
 
@@ -11,6 +12,7 @@ async function tryAgain() {
 
 startChrome();
 if (location.pathname !== "/offline") {
+  at("retry").setAttribute("href", location.href);
   addEventListener("online", tryAgain);
   setInterval(tryAgain, EVERY_MS);
 }
