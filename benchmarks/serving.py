@@ -80,6 +80,11 @@ class Connection(asyncio.Protocol):
             self._buffer, self._end = bytearray(), 0
             self._answer.set_result(answer)
 
+    def close(self) -> None:
+        """A client that is done goes away: open connections count as its worker's load."""
+        if self._transport is not None:
+            self._transport.close()
+
     def connection_lost(self, error: Exception | None) -> None:
         """Tells whoever waits."""
         self._transport = None
@@ -102,6 +107,7 @@ async def closed_loop(port: int, seconds: float, work: Callable[[Connection], Aw
         while time.monotonic() < stop:
             number = await work(connection)
             done, failed = done + max(number, 0), failed + (number < 0)
+        connection.close()
 
     started, spent = time.monotonic(), time.process_time()
     await asyncio.gather(*(run() for _ in range(CONNECTIONS)))
@@ -128,6 +134,8 @@ async def open_loop(port: int, rate: float, seconds: float, path: Callable[[], s
         await asyncio.sleep(max(due - time.monotonic(), 0))
         tasks.append(asyncio.create_task(one(due)))
     await asyncio.gather(*tasks)
+    for connection in idle:
+        connection.close()
     return waits
 
 
@@ -238,11 +246,9 @@ def start(bundle: Path, store: str, port: int, workers: int) -> subprocess.Popen
         )
     deadline = time.monotonic() + 600
     while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if asyncio.run(Connection(port).ask("GET", "/ready"))[0] == 200:
-                return process
-        except OSError:  # nobody listens yet
-            time.sleep(0.3)
+        if b"Serving on" in log.read_bytes():  # all workers are there
+            return process
+        time.sleep(0.3)
     raise SystemExit(f"the service did not start:\n{log.read_text()[-2000:]}")
 
 

@@ -6,8 +6,9 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from modaloom.api.server import Factory, bind, serve
 from modaloom.api.settings import ServeSettings, load_serve_settings
+from modaloom.api.workers.listening import bind
+from modaloom.api.workers.server import Factory, serve
 from modaloom.build.live import fill_store
 from modaloom.config import Settings
 from modaloom.ranking.nearest import OneCoreEach

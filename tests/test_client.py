@@ -148,7 +148,7 @@ def test_it_is_light() -> None:
 
 
 def test_the_service_needs_no_torch() -> None:
-    code = "import modaloom.api.server, modaloom.api.app, sys; print('torch' in sys.modules)"
+    code = "import modaloom.api.workers.server, modaloom.api.app, sys; print('torch' in sys.modules)"
     root = Path(__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert done.stdout.strip() == "False"

@@ -18,6 +18,7 @@ from modaloom.api.settings import ServeSettings, load_serve_settings
 from modaloom.config import load_settings
 from modaloom.storage.contract import Store
 from modaloom.storage.open import open_store
+from tests.api.running import Running
 from tests.api.tiny_shop import TinyShop, garments
 
 PAGE, SHOP, ADMIN = "page-key-for-tests", "shop-key-for-tests", "admin-key-for-tests"
@@ -123,3 +124,18 @@ def start(live: TinyShop, tmp_path: Path) -> Iterator[Callable[..., Api]]:
 @pytest.fixture
 def api(start: Callable[..., Api]) -> Api:
     return start()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    """Starts services in processes of their own; those that are left at the end are stopped."""
+    made: list[Running] = []
+
+    def begin(*, shop: dict[str, Any] | None = None, **serving: Any) -> Running:
+        made.append(Running(tmp_path, shop or {}, {"page_keys": [PAGE], "admin_keys": [ADMIN], **serving}))
+        return made[-1]
+
+    yield begin
+    for one in made:
+        if one.process.poll() is None:
+            one.stop()

@@ -3,105 +3,21 @@
 from __future__ import annotations
 
 import concurrent.futures
-import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
-from modaloom.api.server import Factory, bind, serve
+from modaloom.api.workers.server import Factory, serve
 from modaloom.errors import BundleError, ServeError
 from modaloom.storage.open import open_store
 from tests.api.conftest import ADMIN, PAGE, SHOP, serve_settings
-
-ROOT = Path(__file__).parents[2]
-CODE = """
-import json, sys
-from pathlib import Path
-from modaloom.api.server import Factory, serve
-from modaloom.api.settings import load_serve_settings
-from modaloom.errors import ModaloomError
-if __name__ == "__main__":
-    told = json.loads(sys.argv[1])
-    try:
-        serve(
-            Factory("tests.api.tiny_shop:open_tiny", told["shop"]),
-            load_serve_settings(**told["serve"]),
-            on_ready=lambda url, keys: print(json.dumps({"event": "up", "url": url, "keys": keys}), flush=True),
-        )
-    except ModaloomError as error:
-        print(json.dumps({"event": "refused", "message": str(error)}), flush=True)
-        sys.exit(2)
-"""
-
-
-class Running:
-    """A service in processes of its own."""
-
-    def __init__(self, folder: Path, shop: dict[str, Any], serving: dict[str, Any]):
-        told = {
-            "shop": {"folder": str(folder), **shop},
-            "serve": {
-                "port": 0,
-                "media_dir": str(folder / "media"),
-                "page_keys": [PAGE],
-                "admin_keys": [ADMIN],
-                "exposures_flush_s": 30,
-                **serving,
-            },
-        }
-        script = folder / "serve.py"
-        script.write_text(CODE, encoding="utf-8")
-        self.out = folder / "out.jsonl"
-        with self.out.open("wb") as stream:
-            self.process = subprocess.Popen(
-                [sys.executable, str(script), json.dumps(told)],
-                cwd=ROOT,
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
-            )
-
-    def lines(self) -> list[dict[str, Any]]:
-        text = self.out.read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in text if line.startswith("{") and line.endswith("}")]
-
-    def wait_for(self, event: str, *, times: int = 1, timeout_s: float = 60) -> dict[str, Any]:
-        end_s = time.monotonic() + timeout_s
-        while time.monotonic() < end_s:
-            told = [line for line in self.lines() if line["event"] == event]
-            if len(told) >= times:
-                return told[0]
-            if self.process.poll() is not None and event == "up":
-                break
-            time.sleep(0.05)
-        raise AssertionError(f"no {event!r} in: {self.out.read_text(encoding='utf-8')}")
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=60)
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Iterator[Callable[..., Running]]:
-    made: list[Running] = []
-
-    def begin(*, shop: dict[str, Any] | None = None, **serving: Any) -> Running:
-        made.append(Running(tmp_path, shop or {}, serving))
-        return made[-1]
-
-    yield begin
-    for one in made:
-        if one.process.poll() is None:
-            one.stop()
+from tests.api.running import Running
 
 
 def headers_of(key: str) -> dict[str, str]:
@@ -179,8 +95,6 @@ def test_a_taken_port_is_told(tmp_path: Path) -> None:
         port = other.getsockname()[1]
         with pytest.raises(ServeError, match=f"cannot listen on 127.0.0.1:{port}: address already in use"):
             serve(Factory("none:none"), serve_settings(tmp_path, port=port))
-    with pytest.raises(ServeError, match="unknown host"):
-        bind("no such host", 1)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -52,8 +52,8 @@ def start_service(bundle: Path, folder: Path) -> Iterator[Running]:
 
     from modaloom.api.app import create_app
     from modaloom.api.middleware.logs import JsonLog
-    from modaloom.api.server import bind
     from modaloom.api.settings import load_serve_settings
+    from modaloom.api.workers.listening import bind
     from modaloom.build.live import open_live_shop
     from modaloom.config import load_settings
 

@@ -29,14 +29,12 @@ from fastapi import FastAPI
 from modaloom.api.middleware.logs import JsonHandler, JsonLog
 from modaloom.api.middleware.metrics import FOLDER_VARIABLE, forget_worker
 from modaloom.api.settings import ServeSettings
+from modaloom.api.workers.listening import ABSENT, Place, Server, bind
 from modaloom.errors import ModaloomError, ServeError
 
 if TYPE_CHECKING:
     from modaloom.live.shop import LiveShop
 
-BACKLOG = 1_024
-ACCEPT_AT_ONCE = 4
-"""Connections that one worker takes in one go: with more, the first to wake takes all and the others stand idle."""
 KEEP_ALIVE_S = 30
 START_TIMEOUT_S = 600.0
 QUICK_DEATH_S = 10.0
@@ -45,6 +43,7 @@ MAX_QUICK_DEATHS = 3
 GARBAGE = 20_000, 20, 20
 """An answer leaves hundreds of small objects and hardly ever a cycle: looking for one after each takes a twentieth."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SPAWN = multiprocessing.get_context("spawn")
 Told = Callable[[str, Mapping[str, str]], None]
 
 
@@ -85,38 +84,12 @@ def serve(factory: Factory, settings: ServeSettings, *, on_ready: Told | None = 
     listener = bind(settings.host, settings.port)
     try:
         if settings.workers == 1:
-            _serve_here(factory, settings, listener, lambda keys: _tell(on_ready, listener, keys))
+            _serve_here(factory, settings, listener, Place([ABSENT], 0), lambda keys: _tell(on_ready, listener, keys))
         else:
             with _shared_metrics():
                 _Supervisor(factory, settings, listener).run(lambda keys: _tell(on_ready, listener, keys))
     finally:
         listener.close()
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """A socket that listens.
-
-    Raises:
-        ServeError: the address is not ours or the port is taken.
-    """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-    except (OSError, UnicodeError) as error:
-        raise ServeError(f"unknown host {host!r}", hint="Use 127.0.0.1, or 0.0.0.0 for all addresses") from error
-    listener = socket.socket(family, kind, protocol)  # without its protocol named, answers would wait for Nagle
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise ServeError(
-            f"cannot listen on {host}:{port}: {(error.strerror or str(error)).lower()}",
-            hint="Stop what is running there, or choose another port",
-        ) from error
-    return listener
 
 
 def _tell(on_ready: Told | None, listener: socket.socket, keys: Mapping[str, str]) -> None:
@@ -126,23 +99,12 @@ def _tell(on_ready: Told | None, listener: socket.socket, keys: Mapping[str, str
         on_ready(f"http://{shown}:{port}", keys)
 
 
-class _Server(uvicorn.Server):
-    """Uvicorn's server, which says when it is ready."""
-
-    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]):
-        super().__init__(config)
-        self._on_started = on_started
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        for listener in sockets or ():
-            listener.listen(BACKLOG)  # starting has cut it down to what is taken in one go
-        if self.started:
-            self._on_started()
-
-
 def _serve_here(
-    factory: Factory, settings: ServeSettings, listener: socket.socket, on_ready: Callable[[Mapping[str, str]], None]
+    factory: Factory,
+    settings: ServeSettings,
+    listener: socket.socket,
+    place: Place,
+    on_ready: Callable[[Mapping[str, str]], None],
 ) -> None:
     """Serves in this process."""
     from modaloom.api.app import create_app
@@ -154,14 +116,15 @@ def _serve_here(
         log = JsonLog()
         app = create_app(live, settings, log=log, store_url=factory.arguments.get("store_url"))
         with _plain_signals(), _json_logging(log, settings):
-            _server(app, settings, lambda: on_ready(app.state.service.new_keys)).run([listener])
+            config = _server_config(app, settings)
+            Server(config, lambda: on_ready(app.state.service.new_keys), place).run([listener])
     finally:
         live.close()
         live.store.close()
 
 
-def _server(app: FastAPI, settings: ServeSettings, on_started: Callable[[], None]) -> _Server:
-    config = uvicorn.Config(
+def _server_config(app: FastAPI, settings: ServeSettings) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         lifespan="on",
         ws="none",
@@ -169,12 +132,10 @@ def _server(app: FastAPI, settings: ServeSettings, on_started: Callable[[], None
         access_log=False,
         server_header=False,
         forwarded_allow_ips=list(settings.trusted_proxies),
-        backlog=ACCEPT_AT_ONCE,
         timeout_keep_alive=KEEP_ALIVE_S,
         h11_max_incomplete_event_size=64 * 1024,
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
     )
-    return _Server(config, on_started)
 
 
 @contextmanager
@@ -222,12 +183,14 @@ def _shared_metrics() -> Iterator[None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _worker(factory: Factory, settings: ServeSettings, listener: socket.socket, parent: Connection) -> None:
+def _worker(
+    factory: Factory, settings: ServeSettings, listener: socket.socket, place: Place, parent: Connection
+) -> None:
     """One worker's life. Tells its parent that it is ready, or why it cannot be; dies with its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the parent, which tells the workers
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
     try:
-        _serve_here(factory, settings, listener, lambda keys: parent.send(("ready", dict(keys))))
+        _serve_here(factory, settings, listener, place, lambda keys: parent.send(("ready", dict(keys))))
     except ModaloomError as error:
         parent.send(("failed", (error.what, error.where, error.hint)))
     except OSError as error:  # such as a full disk
@@ -258,6 +221,7 @@ class _Supervisor:
         self._settings = settings
         self._listener = listener
         self._log = JsonLog()
+        self._counts = SPAWN.RawArray("i", [ABSENT] * settings.workers)
         self._workers: list[_Running] = []
         self._stop = threading.Event()
         self._quick_deaths = 0
@@ -266,9 +230,9 @@ class _Supervisor:
         """Serves until it is told to stop."""
         before = {number: signal.signal(number, lambda *_: self._stop.set()) for number in SIGNALS}
         try:
-            self._workers.append(self._start())
+            self._workers.append(self._start(0))
             keys = self._wait_ready(self._workers[0])  # the first one makes the keys, and shows what is wrong
-            self._workers += [self._start() for _ in range(self._settings.workers - 1)]
+            self._workers += [self._start(number) for number in range(1, self._settings.workers)]
             for worker in self._workers[1:]:
                 self._wait_ready(worker)
             if not self._stop.is_set():
@@ -281,11 +245,11 @@ class _Supervisor:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _start(self) -> _Running:
-        ours, theirs = multiprocessing.get_context("spawn").Pipe()
-        process = multiprocessing.get_context("spawn").Process(
-            target=_worker, args=(self._factory, self._settings, self._listener, theirs), name="modaloom-worker"
-        )
+    def _start(self, number: int) -> _Running:
+        ours, theirs = SPAWN.Pipe()
+        place = Place(self._counts, number)
+        told = self._factory, self._settings, self._listener, place, theirs
+        process = SPAWN.Process(target=_worker, args=told, name="modaloom-worker")
         process.start()
         theirs.close()
         return _Running(process, ours, time.monotonic())
@@ -308,7 +272,7 @@ class _Supervisor:
         raise ServeError("a worker died before it was ready", hint="Its last lines in the log say why")
 
     def _replace_dead(self) -> None:
-        for place, worker in enumerate(self._workers):
+        for number, worker in enumerate(self._workers):
             if self._stop.is_set() or worker.process.is_alive():
                 continue
             worker.process.join()
@@ -319,7 +283,8 @@ class _Supervisor:
             if self._quick_deaths > MAX_QUICK_DEATHS:
                 raise ServeError("workers keep dying", hint="Their last lines in the log say why")
             worker.pipe.close()
-            self._workers[place] = self._start()
+            self._counts[number] = ABSENT
+            self._workers[number] = self._start(number)
 
     def _end(self) -> None:
         for worker in self._workers:
