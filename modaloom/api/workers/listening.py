@@ -99,12 +99,14 @@ class Server(uvicorn.Server):
         """Takes no more connections, and finishes what is under way."""
         for taker in self._takers:
             taker.cancel()
+        if self._takers:
+            await asyncio.wait(self._takers)  # before their sockets are closed
         try:
             await super().shutdown(sockets)
         finally:
             for taker in self._takers:
                 with suppress(asyncio.CancelledError):
-                    await taker
+                    taker.result()
 
     async def _take(self, listener: socket.socket) -> None:
         listener.setblocking(False)
