@@ -215,28 +215,28 @@ def visit(service: Running, browser: Any) -> Iterator[Callable[..., Watched]]:
 
 
 def _watch(watched: Watched) -> None:
-    page, host, faults = watched.page, urlsplit(watched.url).netloc, watched.noted
+    page, host, noted = watched.page, urlsplit(watched.url).netloc, watched.noted
 
     def on_console(message: Any) -> None:
         address = (message.location or {}).get("url", "")
         if message.type in ("error", "warning"):
-            faults.append(f"console {message.type}: {message.text} {address}")
+            noted.append(f"console {message.type}: {message.text} {address}")
 
     def on_request(request: Any) -> None:
         parts = urlsplit(request.url)
         if parts.scheme in ("http", "https") and parts.netloc != host:
-            faults.append(f"another host: {request.url}")
+            noted.append(f"another host: {request.url}")
 
     def on_response(response: Any) -> None:
         if response.status >= 400:
-            faults.append(f"{response.status}: {response.url}")
+            noted.append(f"{response.status}: {response.url}")
 
     def on_failed(request: Any) -> None:
         if request.failure != "net::ERR_ABORTED":  # the reader went on to another screen
-            faults.append(f"failed: {request.url} {request.failure}")
+            noted.append(f"failed: {request.url} {request.failure}")
 
     page.on("console", on_console)
-    page.on("pageerror", lambda error: faults.append(f"script: {error}"))
+    page.on("pageerror", lambda error: noted.append(f"script: {error}"))
     page.on("request", on_request)
     page.on("response", on_response)
     page.on("requestfailed", on_failed)

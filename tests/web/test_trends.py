@@ -256,7 +256,7 @@ def test_alerts_and_new_pieces(board: Board, visit: Visit) -> None:
 
 def test_what_is_gone_is_told(board: Board, visit: Visit) -> None:
     visited = visit(PHONE, "en")
-    visited.wants("none")
+    visited.wants("/v1/trends/colour%3Dnone")
     page = enter(visited, "/trends/colour%3Dnone")
     assert page.locator("h1").inner_text() == SAID["trend"]["gone_title"]
     assert any("404" in fault for fault in visited.noted)
