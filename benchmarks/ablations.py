@@ -41,10 +41,10 @@ from modaloom.data.doubles import borrow_words
 from modaloom.data.shop import load_shop
 from modaloom.data.splits import Split, file_split, rolling_splits
 from modaloom.metrics import bootstrap_interval, ranking_metrics, top_n
-from modaloom.numerics import squashed_zscore
-from modaloom.ranking.blend import choose_weights, prepare_exam
-from modaloom.ranking.parts import Part
-from modaloom.ranking.ranker import FUSION, Ranker
+from modaloom.ranking.blend import choose_weights, validation_batch
+from modaloom.ranking.contract import Part
+from modaloom.ranking.fusion import FUSION, FusionPart
+from modaloom.ranking.ranker import Ranker
 from modaloom.training.fitting import FittedFusion, fit_fusion
 from modaloom.types import FloatArray, Histories
 
@@ -83,7 +83,7 @@ class Window:
     def _said(self, split: Split) -> dict[str, FloatArray]:
         parts = self._parts if split is self.asked else self._fit(split)
         histories = split.snapshot.histories(split.user_nums)
-        return {part.name: part.score(histories) for part in parts}
+        return Ranker({part.name: 1.0 for part in parts}, tuple(parts)).part_scores(histories)
 
     def learned(self, variant: Variant) -> FittedFusion:
         """The fusion, trained on what lies before validation."""
@@ -96,13 +96,13 @@ class Window:
         for split, scores in zip(self._exams, exams, strict=True):
             left = {name: values for name, values in scores.items() if name not in without}
             allowed = split.snapshot.may_be_shown(split.snapshot.histories(split.user_nums))
-            made.append(prepare_exam(left, allowed, split.truth, prior))
+            made.append(validation_batch(left, allowed, split.truth, prior))
         return choose_weights(made, prior)
 
     def exams(self, fitted: FittedFusion) -> list[dict[str, FloatArray]]:
-        """Raw scores of all parts on each validation question."""
+        """Normalised scores of all parts on each validation question."""
         return [
-            parts | _fusion(fitted, split).raw(split.snapshot.histories(split.user_nums))
+            parts | _fusion(fitted, split).part_scores(split.snapshot.histories(split.user_nums))
             for parts, split in zip(self._kept, self._exams, strict=True)
         ]
 
@@ -114,8 +114,7 @@ class Window:
         for start in range(0, len(histories), USERS_AT_ONCE):
             span = slice(start, min(start + USERS_AT_ONCE, len(histories)))
             some = histories.take(span.start, span.stop)
-            raw = self._asked_of(span, some) | fused.raw(some)
-            normal = {name: squashed_zscore(scores) for name, scores in raw.items()}
+            normal = self._asked_of(span, some) | fused.part_scores(some)
             allowed = asked.snapshot.may_be_shown(some)
             for name, weights in blends.items():
                 total = np.sum([normal[part] * np.float32(weight) for part, weight in weights.items()], axis=0)
@@ -131,7 +130,7 @@ class Window:
     def _asked_of(self, span: slice, some: Histories) -> dict[str, FloatArray]:
         if self._last is not None:
             return {name: scores[span] for name, scores in self._last.items()}
-        return {part.name: part.score(some) for part in self._parts}
+        return Ranker({part.name: 1.0 for part in self._parts}, tuple(self._parts)).part_scores(some)
 
 
 def _fitted(split: Split, options: LearnOptions, memory: Memory) -> list[Part]:
@@ -140,7 +139,7 @@ def _fitted(split: Split, options: LearnOptions, memory: Memory) -> list[Part]:
 
 
 def _fusion(fitted: FittedFusion, split: Split) -> Ranker:
-    return Ranker({FUSION: 1.0}, (), fitted.table(split.snapshot), fitted.tower)
+    return Ranker({FUSION: 1.0}, (FusionPart(fitted.table(split.snapshot), fitted.tower),))
 
 
 def ask_parts(window: Window, seed: int, found: Found) -> None:

@@ -22,7 +22,6 @@ from modaloom.config import load_settings
 from modaloom.data.shop import load_shop
 from modaloom.data.splits import Split, file_split
 from modaloom.metrics import bootstrap_interval, ranking_metrics, top_n
-from modaloom.ranking.ranker import sum_up
 
 HERE = Path(__file__).parent
 RESULT = HERE / "results" / "amazon_blend.json"
@@ -37,8 +36,8 @@ def figures(learner: Modaloom, split: Split, n: int = 20) -> dict[str, dict[str,
     for start in range(0, len(histories), AT_ONCE):
         stop = min(start + AT_ONCE, len(histories))
         some = histories.take(start, stop)
-        raw, allowed = learner.ranker.raw(some), split.snapshot.may_be_shown(some)
-        for name, scores in {**raw, "blend": sum_up(raw, learner.ranker.weights)}.items():
+        parts, allowed = learner.ranker.part_scores(some), split.snapshot.may_be_shown(some)
+        for name, scores in {**parts, "blend": learner.ranker.score(some)}.items():
             found.setdefault(name, []).append(ranking_metrics(top_n(scores, n, allowed), split.truth[start:stop]))
     values = {
         name: {metric: np.concatenate([block[metric] for block in blocks]) for metric in ("recall", "ndcg")}

@@ -38,11 +38,11 @@ from modaloom.metrics import ranking_metrics, top_n
 from modaloom.models.towers import ABSENT, ItemTable, Queries
 from modaloom.numerics import unit_rows
 from modaloom.ranking.demand import Demand
+from modaloom.ranking.fusion import FUSION, FusionPart
 from modaloom.ranking.linear import Linear
-from modaloom.ranking.nearest import OneCoreEach
-from modaloom.ranking.ranker import BATCH, FUSION, Ranker
-from modaloom.ranking.retrieve import available_threads, reordered
+from modaloom.ranking.ranker import BATCH, Ranker, select_histories
 from modaloom.recommend.bundle import OnnxTower
+from modaloom.threads import OneCoreEach, available_threads
 from modaloom.types import BoolArray, Event, FloatArray, Histories, IntArray
 
 HERE = Path(__file__).parent
@@ -91,7 +91,8 @@ def made_up(n_items: int, n_users: int, dim: int = 64, linear: int = 100) -> tup
     )
     demand = Demand().restore({"scores": np.log(popularity)})
     table = ItemTable(("behaviour",), keys, np.ones((n_items, 1), np.float32))
-    return Ranker({"linear": 1.0, FUSION: 0.45, "demand": 0.3}, (part, demand), table, kernel_tower), histories
+    parts = part, demand, FusionPart(table, kernel_tower)
+    return Ranker({"linear": 1.0, FUSION: 0.45, "demand": 0.3}, parts), histories
 
 
 def hidden_items(histories: Histories, n_items: int) -> sp.csr_matrix:
@@ -146,7 +147,9 @@ def as_in_a_bundle(model: Modaloom) -> Ranker:
     with tempfile.TemporaryDirectory() as folder:
         export_towers(model.fusion.model, Path(folder))
         tower = OnnxTower(Path(folder) / "user_tower.onnx")
-    return Ranker(model.ranker.weights, model.ranker.parts, model.ranker.table, tower)
+    assert model.ranker.table is not None
+    parts = *model.ranker.closed_form, FusionPart(model.ranker.table, tower)
+    return Ranker(model.ranker.weights, parts, model.ranker.cold_start_weights)
 
 
 def amazon(root: Path, threads: int, sample: int) -> Row:
@@ -165,7 +168,7 @@ def amazon(root: Path, threads: int, sample: int) -> Row:
     all_s, cpu_s = quickest(everybody)
     row |= {"all_s": round(all_s, 3), "all_cpu_s": round(cpu_s, 3), "shoppers_per_s": round(len(users) / all_s)}
     chosen = np.sort(np.random.default_rng(SEED).permutation(len(split.user_nums))[:sample])
-    asked = reordered(split.snapshot.histories(split.user_nums), chosen)
+    asked = select_histories(split.snapshot.histories(split.user_nums), chosen)
     truth = [split.truth[place] for place in chosen]
     fast = ranker.recommend(asked, LENGTH, hidden=hidden_items(asked, shop.n_items), threads=threads).items
     started, full = time.perf_counter(), []

@@ -30,7 +30,7 @@ from modaloom.metrics import bootstrap_interval, ranking_metrics, top_n
 from modaloom.models.attention import SCORE_FUNCTIONS
 from modaloom.models.fusion import FUSION_KINDS
 from modaloom.models.sequence import SEQUENCE_KINDS
-from modaloom.models.towers import past_queries, score_queries
+from modaloom.ranking.fusion import score_histories
 from modaloom.training.fitting import FittedFusion, FusionConfig, fit_fusion
 from modaloom.training.loop import LoopConfig
 
@@ -62,7 +62,7 @@ def lists_of(fitted: FittedFusion, split: Split, n: int = 20) -> npt.NDArray[np.
     lists = []
     for start in range(0, len(histories), USERS_AT_ONCE):
         some = histories.take(start, min(start + USERS_AT_ONCE, len(histories)))
-        scores = score_queries(past_queries(fitted.tower, table, some), table)
+        scores = score_histories(table, fitted.tower, some)
         lists.append(top_n(scores, n, split.snapshot.may_be_shown(some)))
     return np.concatenate(lists)
 

@@ -22,8 +22,9 @@ import numpy as np
 from modaloom.data.splits import Split, rolling_splits
 from modaloom.metrics import ranking_metrics, top_n
 from modaloom.models.baselines import ContentKnn
-from modaloom.ranking.demand import release_places
-from modaloom.ranking.parts import Repurchase, Variants
+from modaloom.ranking.contract import HistoryBatch, Part
+from modaloom.ranking.demand import release_positions
+from modaloom.ranking.linear import Repurchase, Variants
 from modaloom.types import DAY_S, FloatArray, Histories, Snapshot
 
 RECENT_DAYS = 28
@@ -73,8 +74,8 @@ class HandMadeBlend:
         recipe = self.recipe
         scores = zscore(self._content.score(histories))
         scores += recipe.newness * zscore(self._newness[None, :])
-        scores += recipe.repurchase * zscore(self._repurchase.score(histories))
-        scores += recipe.same_model * zscore(self._same_model.score(histories))
+        scores += recipe.repurchase * zscore(self._repurchase.score(HistoryBatch(histories)))
+        scores += recipe.same_model * zscore(self._same_model.score(HistoryBatch(histories)))
         return scores
 
 
@@ -91,7 +92,7 @@ def newness(snapshot: Snapshot, front: float, width: float) -> FloatArray:
 
     The catalogue knows items that come out long after the cut, so that the last of all ids is no sign of being new.
     """
-    places = release_places(snapshot)
+    places = release_positions(snapshot)
     targets = snapshot.targets()
     if places is None or not targets.height:
         return np.zeros(snapshot.n_items, dtype=np.float32)
@@ -129,7 +130,8 @@ class Search:
             "repurchase": lambda days: Repurchase(half_life_days=days),
             "same_model": lambda days: Variants(half_life_days=days),
         }[kind](*numbers)
-        return zscore(part.fit(split.snapshot).score(split.snapshot.histories(split.user_nums)))
+        part, histories = part.fit(split.snapshot), split.snapshot.histories(split.user_nums)
+        return zscore(part.score(HistoryBatch(histories) if isinstance(part, Part) else histories))
 
     def figures(self, recipe: Recipe) -> tuple[float, float, float]:
         """Mean over windows of Recall@20, NDCG@20, and Recall@20 of never-sold items."""

@@ -24,7 +24,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -35,9 +35,10 @@ from modaloom.data.splits import Split, file_split, rolling_splits
 from modaloom.encoders.catalogue import encode_items
 from modaloom.evaluation.protocol import recommend_lists
 from modaloom.metrics import bootstrap_interval, ranking_metrics
+from modaloom.models.behaviour import history_matrix
 from modaloom.models.linear import Ease
-from modaloom.models.sparse_linear import SparseEase
-from modaloom.types import INTERACTION_COLUMNS, BoolArray, Event, IntArray, Scorer, Snapshot
+from modaloom.models.sparse_linear import SparseLinear, content_neighbours
+from modaloom.types import INTERACTION_COLUMNS, BoolArray, Event, FloatArray, Histories, IntArray, Scorer, Snapshot
 
 HERE = Path(__file__).parent
 MAPS = HERE.parent / "examples" / "shops"
@@ -45,8 +46,28 @@ N = 20
 DIM = 64
 """Width of whitened content vectors."""
 DENSE = "dense EASE"
-PLAIN = partial(SparseEase, user_power=0.0, walk=0.0, content=0.0, keep=400)
+PLAIN: dict[str, Any] = {"user_power": 0.0, "walk": 0.0, "keep": 400}
 """With these settings sparse EASE has the aim of dense EASE."""
+
+
+class SparseScorer:
+    """Sparse item-item weights as a model by itself."""
+
+    name, seeded = "sparse-ease", False
+
+    def __init__(self, **settings: Any):
+        self._model = SparseLinear(**settings)
+
+    def fit(self, snapshot: Snapshot) -> Self:
+        """Solves for the weights."""
+        near = content_neighbours(snapshot) if self._model.shrinkage_sales else None
+        self.weights = self._model.fit(snapshot, near)
+        return self
+
+    def score(self, histories: Histories) -> FloatArray:
+        """Scores (b, n)."""
+        past = history_matrix(histories, self.weights.shape[0])
+        return np.asarray((past @ self.weights).todense(), dtype=np.float32)
 
 
 @dataclass
@@ -79,7 +100,7 @@ def _fit(make: Callable[[], Scorer], split: Split, answer: Any) -> None:
     fit_s, cpu_s = time.perf_counter() - started, time.process_time() - cpu
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     lists = recommend_lists(model, split, N) if len(split.user_nums) else np.zeros((0, N), dtype=np.int64)
-    weights = model.weights.nnz if isinstance(model, SparseEase) else 0
+    weights = model.weights.nnz if isinstance(model, SparseScorer) else 0
     answer.send(Fitted(fit_s, cpu_s, peak_mb, lists, told_apart(model, split, lists), weights))
 
 
@@ -97,23 +118,20 @@ def amazon_models() -> dict[str, Callable[[], Scorer]]:
     """Dense EASE first: the others are compared with it."""
     return {
         DENSE: partial(Ease, ridge=400.0),
-        "sparse EASE, same aim": partial(PLAIN, ridge=400.0),
-        "same aim, 3 rounds over all items": partial(PLAIN, ridge=400.0, rounds=3),
-        "same aim, 4 rounds over all items": partial(PLAIN, ridge=400.0, rounds=4),
-        "without walks": partial(SparseEase, walk=0.0),
-        "without user weights": partial(SparseEase, user_power=0.0),
-        "sparse EASE": SparseEase,
+        "sparse EASE, same aim": partial(SparseScorer, ridge=400.0, **PLAIN),
+        "without walks": partial(SparseScorer, walk=0.0),
+        "without user weights": partial(SparseScorer, user_power=0.0),
+        "sparse EASE": SparseScorer,
     }
 
 
 def hm_models() -> dict[str, Callable[[], Scorer]]:
-    """The parts of the prior, one by one."""
+    """Each ingredient left out in turn."""
     return {
         DENSE: Ease,
-        "without content": partial(SparseEase, content=0.0),
-        "without walks": partial(SparseEase, walk=0.0),
-        "all events": partial(SparseEase, all_events=True),
-        "sparse EASE": SparseEase,
+        "without shrinkage": SparseScorer,
+        "without walks": partial(SparseScorer, walk=0.0, shrinkage_sales=5.0),
+        "sparse EASE": partial(SparseScorer, shrinkage_sales=5.0),
     }
 
 
@@ -210,7 +228,7 @@ def growth(sizes: Sequence[int]) -> list[dict[str, Any]]:
     for size in sizes:
         snapshot = synthetic(size)
         nobody = Split(str(size), snapshot, np.zeros(0, dtype=np.int64), [], np.zeros(size, dtype=bool))
-        made = fit_alone(SparseEase, nobody)
+        made = fit_alone(SparseScorer, nobody)
         row: dict[str, Any] = {"items": size, "fit_s": made.fit_s, "peak_mb": made.peak_mb, "weights": made.weights}
         if rows:
             before = rows[-1]

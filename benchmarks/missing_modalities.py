@@ -36,7 +36,8 @@ from modaloom.build import LearnOptions, Memory, Modaloom
 from modaloom.data.splits import Split
 from modaloom.evaluation.protocol import recommend_lists
 from modaloom.metrics import ranking_metrics
-from modaloom.ranking.ranker import FUSION, Ranker
+from modaloom.ranking.fusion import FUSION, FusionPart
+from modaloom.ranking.ranker import Ranker
 from modaloom.training.fitting import FusionConfig, fit_fusion
 from modaloom.training.loop import LoopConfig
 from modaloom.types import Tokens
@@ -115,7 +116,7 @@ class Alone:
         config = FusionConfig(modalities, DIM, missing=kind.missing, loop=loop)
         snapshot = replace(split.snapshot, tokens=Memory().whitened(split.snapshot.tokens, DIM))
         fitted = fit_fusion(snapshot, config)
-        self.score = Ranker({FUSION: 1.0}, (), fitted.table(snapshot), fitted.tower).score
+        self.score = Ranker({FUSION: 1.0}, (FusionPart(fitted.table(snapshot), fitted.tower),)).score
 
 
 def recalls(split: Split, setup: str, kind: Kind, seed: int) -> Recalls:

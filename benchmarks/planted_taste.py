@@ -39,11 +39,12 @@ from modaloom.build import Memory
 from modaloom.data.shop import Shop
 from modaloom.data.splits import Split, ask, take_snapshot
 from modaloom.models.behaviour import behaviour_tokens, cross_fit, turn_to
-from modaloom.models.towers import ItemTable, Queries, past_queries, score_queries, without_modality
+from modaloom.models.towers import pad_histories
+from modaloom.ranking.fusion import FusionPart
 from modaloom.samples.world import TASTE_SHARE
 from modaloom.training.fitting import FittedFusion, FusionConfig, fit_fusion, item_table, whiten
 from modaloom.training.loop import LoopConfig
-from modaloom.types import IntArray, Snapshot, Tokens
+from modaloom.types import FloatArray, IntArray, Snapshot, Tokens
 
 MODALITIES = ("image", "text", "behaviour")
 """Also the names of the groups of shoppers."""
@@ -119,9 +120,14 @@ def contributions(fitted: FittedFusion, split: Split, *, cross_fitted: bool, see
     for rows, own in _views(fitted, split, tokens, seed) if cross_fitted else [(np.arange(len(split.truth)), tokens)]:
         table = item_table(fitted.model, own)
         users = split.user_nums[rows]
-        queries = past_queries(fitted.tower, table, snapshot.histories(users))
-        full = above_mean(queries, table)
-        drops = [full - above_mean(without_modality(queries, table, name), table) for name in MODALITIES]
+        past = pad_histories(snapshot.histories(users))
+        queries = fitted.tower(table.keys[past.items], past.mask, past.event, past.age_days)
+        part, drops = FusionPart(table, fitted.tower), []
+        full = above_mean(part.score_queries(queries))
+        for name in MODALITIES:
+            cut = queries.queries.copy()
+            cut[..., table.view(name)] = 0.0
+            drops.append(full - above_mean(part.score_queries(queries._replace(queries=cut))))
         for row, user in enumerate(users.tolist()):
             bought = split.truth[rows[row]]
             made.total[user] += [drop[row, bought].sum() for drop in drops]
@@ -142,10 +148,9 @@ def _views(
         yield rows, {**tokens, "behaviour": whiten(raw, fitted.behaviour_whitening)}
 
 
-def above_mean(queries: Queries, table: ItemTable) -> Figures:
+def above_mean(scores: FloatArray) -> Figures:
     """Scores (b, n) less the catalogue's mean."""
-    scores = score_queries(queries, table).astype(np.float64)
-    centred: Figures = scores - scores.mean(axis=1, keepdims=True)
+    centred: Figures = scores.astype(np.float64) - scores.mean(axis=1, keepdims=True, dtype=np.float64)
     return centred
 
 

@@ -38,7 +38,6 @@ EXTRAS = {
     "train": "learning",
     "evaluate": "comparing with implicit's models",
     "tune": "searching better learning options",
-    "fast": "lists for many shoppers at once",
     "encoders": "stronger encoders by name",
 }
 """What each extra is for. Others are for developers, or bundles of these."""

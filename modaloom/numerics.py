@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,32 +31,17 @@ def unit_rows(matrix: FloatArray) -> FloatArray:
     return result
 
 
-class Moments(NamedTuple):
-    """Mean and spread of each row of scores, (b, 1) each; ``flat`` where there is no order at all."""
+def arcsinh_zscore(scores: FloatArray) -> FloatArray:
+    """Each row of scores (b, n) as ``arcsinh`` of its z-score; zero where all are equal.
 
-    mean: FloatArray
-    spread: FloatArray
-    flat: BoolArray
-
-
-def moments_of(scores: FloatArray) -> Moments:
-    """Moments of the rows of scores (b, n)."""
-    mean, spread = scores.mean(axis=1, keepdims=True), scores.std(axis=1, keepdims=True)
-    # Rounding gives a row of equal numbers a tiny spread, so equality itself is asked for.
-    flat = scores.max(axis=1, keepdims=True) == scores.min(axis=1, keepdims=True)
-    return Moments(mean, spread, flat | (spread < EPSILON))
-
-
-def squashed_zscore(scores: FloatArray) -> FloatArray:
-    """Each row of scores (b, n) as ``arcsinh`` of its z-score.
-
-    The z-score makes different models comparable for one shopper. The arcsinh leaves ordinary scores
-    as they are and tames the few huge ones of sparse models, without changing any order.
+    The z-score makes different models comparable for one user. The arcsinh leaves ordinary scores as they are and
+    tames the few huge ones of sparse models, without changing any order.
     """
-    mean, spread, flat = moments_of(scores)
+    mean, spread = scores.mean(axis=1, keepdims=True), scores.std(axis=1, keepdims=True)
+    # Rounding gives a row of equal numbers a tiny spread, so equality itself is tested.
+    flat = (scores.max(axis=1, keepdims=True) == scores.min(axis=1, keepdims=True)) | (spread < EPSILON)
     result: FloatArray = np.arcsinh((scores - mean) / (spread + EPSILON)).astype(np.float32)
-    result[np.broadcast_to(flat, result.shape)] = 0.0
-    return result
+    return np.where(flat, np.float32(0.0), result)
 
 
 def leading_axes(matrix: Any, rank: int, *, seed: int = 0, rounds: int = 4) -> tuple[FloatArray, FloatArray]:
@@ -208,53 +192,6 @@ class GrowingRows:
         self.rows = self._room[:n]
         self.rows[places] = values
         return self.rows
-
-
-_OWN = threading.local()
-
-
-def _places(n: int) -> IntArray:
-    """A table of n numbers that this thread may write into; nobody relies on what was left there."""
-    table: IntArray | None = getattr(_OWN, "places", None)
-    if table is None or len(table) < n:
-        table = _OWN.places = np.zeros(n + n // 4, dtype=np.int64)
-    return table
-
-
-def distinct(columns: IntArray, n: int) -> tuple[IntArray, IntArray]:
-    """The different ones (c,) of columns (e,) below n, in no order, and where each column is among them (e,)."""
-    table, numbers = _places(n), np.arange(len(columns))
-    table[columns] = numbers  # of equal ones the last stays
-    found = columns[table[columns] == numbers]
-    table[found] = numbers[: len(found)]
-    return found, table[columns]
-
-
-def places_among(columns: IntArray, items: IntArray, n: int) -> tuple[IntArray, BoolArray]:
-    """Where items (c,) are among different, not empty columns (e,), all below n; and whether they are (c,)."""
-    table = _places(n)
-    table[columns] = np.arange(len(columns))
-    places = np.minimum(table[items], len(columns) - 1)  # what is not there has any number
-    return places, columns[places] == items
-
-
-def summed(columns: IntArray, values: FloatArray, n: int) -> tuple[IntArray, FloatArray]:
-    """Different columns, in no order, and the sums of their values."""
-    found, inverse = distinct(columns, n)
-    return found, np.bincount(inverse, values, len(found)).astype(np.float32)
-
-
-def moments_of_few(scores: FloatArray) -> Moments:
-    """:func:`moments_of` of some rows (r, q) of few numbers, in fewer steps."""
-    mean = np.add.reduce(scores, axis=1, keepdims=True)
-    mean /= np.float32(scores.shape[1])
-    centred = scores - mean
-    spread = np.sqrt(np.add.reduce(centred * centred, axis=1, keepdims=True) / np.float32(scores.shape[1]))
-    flat = spread <= np.float32(EPSILON) + np.float32(1e-6) * np.abs(mean)
-    if flat.any():  # rounding gives a row of equal numbers a tiny spread, so equality itself is asked for
-        same = scores.max(axis=1, keepdims=True) == scores.min(axis=1, keepdims=True)
-        flat = same | (spread < EPSILON)
-    return Moments(mean, spread, flat)
 
 
 def nth_largest(scores: npt.NDArray[Any], n: int) -> npt.NDArray[Any]:

@@ -11,10 +11,10 @@ from modaloom.api.workers.listening import bind
 from modaloom.api.workers.server import Factory, serve
 from modaloom.build.live import fill_store
 from modaloom.config import Settings
-from modaloom.ranking.nearest import OneCoreEach
 from modaloom.recommend.bundle import Bundle, load_bundle
 from modaloom.storage.open import open_store
 from modaloom.terminal import bars, console
+from modaloom.threads import OneCoreEach
 
 WORKER = "modaloom.build.live:worker_shop"
 Told = Callable[[str, Mapping[str, str]], None]

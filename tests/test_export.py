@@ -13,7 +13,8 @@ from modaloom import export
 from modaloom.errors import BundleError
 from modaloom.export import export_towers
 from modaloom.models.recommender import FusionRecommender, RecommenderConfig
-from modaloom.models.towers import SERVED_HISTORY, ItemTable, score_queries
+from modaloom.models.towers import SERVED_HISTORY, ItemTable
+from modaloom.ranking.fusion import FusionPart
 from modaloom.recommend.bundle import ItemTower, OnnxTower
 
 DIM = 8
@@ -58,7 +59,8 @@ def test_the_towers_answer_like_the_model(tmp_path: Path, monkeypatch: pytest.Mo
             wanted = made.queries(*(torch.from_numpy(part) for part in (keys[past], there, event, age)))
         own = type(got)(*(part.numpy() for part in wanted))
         assert got.queries.shape[1] == (length if any_length else SERVED_HISTORY)
-        np.testing.assert_allclose(score_queries(got, table), score_queries(own, table), atol=1e-3)
+        part = FusionPart(table, tower)
+        np.testing.assert_allclose(part.score_queries(got), part.score_queries(own), atol=1e-3)
 
 
 def test_towers_that_answer_otherwise_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "modaloom"
 LEVELS = (
     {"errors", "types"},
-    {"config", "messages", "numerics", "files", "heap"},
+    {"config", "messages", "numerics", "files", "heap", "threads"},
     {"metrics"},
     {"data", "samples"},
     {"encoders", "forecasting", "models", "storage"},

@@ -12,11 +12,11 @@ from hypothesis.extra.numpy import arrays
 from modaloom import numerics
 from modaloom.numerics import (
     Whitening,
+    arcsinh_zscore,
     best_columns,
     leading_axes,
     nth_largest,
     principal_axes,
-    squashed_zscore,
     unit_rows,
 )
 
@@ -35,25 +35,25 @@ def test_unit_rows_have_length_one_or_zero(matrix: np.ndarray) -> None:
 
 @given(matrices)
 @settings(max_examples=120, deadline=None)
-def test_squashed_zscore_keeps_the_order_and_forgets_offset_and_scale(matrix: np.ndarray) -> None:
-    made = squashed_zscore(matrix)
+def test_arcsinh_zscore_keeps_the_order_and_forgets_offset_and_scale(matrix: np.ndarray) -> None:
+    made = arcsinh_zscore(matrix)
     assert np.isfinite(made).all()
     for row in range(len(matrix)):
         order = np.argsort(matrix[row], kind="stable")
         assert (np.diff(made[row][order]) >= 0).all()
-    assert np.allclose(squashed_zscore(matrix * 4 + 8), made, atol=2e-2)
+    assert np.allclose(arcsinh_zscore(matrix * 4 + 8), made, atol=2e-2)
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 3.3, -7.7, 1e6 + 0.1])
 def test_a_row_of_equal_scores_says_nothing(value: float) -> None:
     """Rounding in the mean once turned such rows into a constant other than zero."""
-    assert (squashed_zscore(np.full((2, 1001), value, dtype=np.float32)) == 0).all()
+    assert (arcsinh_zscore(np.full((2, 1001), value, dtype=np.float32)) == 0).all()
 
 
-def test_squashed_zscore_tames_outliers() -> None:
+def test_arcsinh_zscore_tames_outliers() -> None:
     scores = np.zeros((1, 1000), dtype=np.float32)
     scores[0, 0] = 1e6
-    assert squashed_zscore(scores)[0, 0] < 5
+    assert arcsinh_zscore(scores)[0, 0] < 5
 
 
 @pytest.mark.parametrize("sparse", [False, True])

@@ -117,7 +117,7 @@ def _write(folder: Path, shop: Shop, snapshot: Snapshot, learner: Modaloom, metr
     assert learner.fusion is not None
     ranker, fusion = learner.ranker, learner.fusion
     save_arrays(folder / "tables.npz", ranker_arrays(ranker, snapshot.catalogue))
-    for part in ranker.parts:
+    for part in ranker.closed_form:
         save_arrays(folder / f"part-{part.name}.npz", part.state())
     save_arrays(folder / "whitening.npz", learner.whitening_arrays())
     attributes = AttributeEncoder().fit(shop.items).state()
@@ -144,8 +144,8 @@ def _write(folder: Path, shop: Shop, snapshot: Snapshot, learner: Modaloom, metr
         "dim": fusion.model.config.dim,
         "encoders": {name: made.encoder_id for name, made in snapshot.tokens.items()},
         "blend": dict(ranker.weights),
-        "strangers": dict(ranker.strangers),
-        "parts": [part.name for part in ranker.parts],
+        "cold_start_weights": dict(ranker.cold_start_weights),
+        "parts": [part.name for part in ranker.closed_form],
         "now": snapshot.now,
         "target_events": [int(event) for event in snapshot.target_events],
         "exclude_seen": snapshot.exclude_seen,

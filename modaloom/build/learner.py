@@ -19,18 +19,19 @@ from modaloom.heap import give_back
 from modaloom.models.baselines import BASELINES
 from modaloom.numerics import Whitening
 from modaloom.ranking.blend import (
-    Exam,
+    ValidationBatch,
+    blend_metrics,
     choose_weights,
-    prepare_exam,
-    shared_out,
-    shopper_values,
+    cold_start_weights,
+    validation_batch,
     validation_figures,
 )
-from modaloom.ranking.demand import Cut, Demand, Features, Newness, cut_of
-from modaloom.ranking.linear import Alike, Linear
-from modaloom.ranking.parts import ContentKernel, Part, Repurchase, State, Variants
-from modaloom.ranking.ranker import FUSION, Lists, Ranker
-from modaloom.ranking.retrieve import block_size
+from modaloom.ranking.content import ContentKernel
+from modaloom.ranking.contract import Part, State
+from modaloom.ranking.demand import Demand, Features, Newness, SnapshotKey, snapshot_key
+from modaloom.ranking.fusion import FUSION, FusionPart
+from modaloom.ranking.linear import ContentNeighbours, Linear, Repurchase, Variants
+from modaloom.ranking.ranker import Lists, Ranker, block_size
 from modaloom.training.fitting import FittedFusion, fit_fusion, whiten
 from modaloom.training.loop import AfterEpoch, Resume
 from modaloom.types import DAY_S, BoolArray, Fingerprint, FloatArray, Histories, Snapshot, Tokens
@@ -70,18 +71,18 @@ class Memory:
     """What fitting several cuts of one log may share: none of it depends on anything later than its own cut."""
 
     whitenings: dict[tuple[Fingerprint, int], tuple[Whitening, Tokens]] = field(default_factory=dict)
-    demand: dict[Cut, Features] = field(default_factory=dict)
-    alike: Alike = field(default_factory=dict)
+    demand: dict[SnapshotKey, Features] = field(default_factory=dict)
+    alike: ContentNeighbours = field(default_factory=dict)
     shared: bool = True
     """Whether several cuts of one log will be learned from. One alone has no use for what is kept of the parts."""
-    states: dict[tuple[Cut, str], State] = field(default_factory=dict)
+    states: dict[tuple[SnapshotKey, str], State] = field(default_factory=dict)
     """What :data:`SHARED` parts learned from each cut: small beside their scores, which are made anew."""
 
     def fitted(self, part: Part, snapshot: Snapshot) -> Part:
         """The part, fitted to the snapshot; consecutive cuts take over what is costly from each other."""
         if not self.shared or part.name not in SHARED:
             return part.fit(snapshot)
-        key = cut_of(snapshot), part.name
+        key = snapshot_key(snapshot), part.name
         if key in self.states:
             return part.restore(self.states[key])
         while len(self.states) >= len(SHARED) * (VALIDATION_WINDOWS + 1):
@@ -134,20 +135,15 @@ class Modaloom:
         """
         snapshot, exams, weights = self._learn(snapshot)
         assert self.fusion is not None
-        strangers = strangers_weights(exams, snapshot, weights)
+        cold_start = weights_for_cold_start(exams, snapshot, weights)
         del exams  # up to hundreds of megabytes, and fitting the parts wants room
         give_back()
         wanted = {*weights, *ANSWERING}
-        parts = tuple(self.memory.fitted(part, snapshot) for part in self._parts(snapshot) if part.name in wanted)
-        table = self.fusion.table(snapshot) if FUSION in weights else None
-        known = {part.name for part in parts} | ({FUSION} if table else set())
-        self.ranker = Ranker(
-            {name: weights[name] for name in weights if name in known},
-            parts,
-            table,
-            self.fusion.tower,
-            strangers=strangers,
-        )
+        parts = [self.memory.fitted(part, snapshot) for part in self._parts(snapshot) if part.name in wanted]
+        if FUSION in weights:
+            parts.append(FusionPart(self.fusion.table(snapshot), self.fusion.tower))
+        known = {part.name for part in parts}
+        self.ranker = Ranker({name: weights[name] for name in weights if name in known}, tuple(parts), cold_start)
         return self
 
     def examine(self, snapshot: Snapshot) -> npt.NDArray[np.float64]:
@@ -159,7 +155,7 @@ class Modaloom:
             TrainingError: there is nothing to learn from.
         """
         _, exams, weights = self._learn(snapshot)
-        return np.add(*shopper_values(exams, weights, 20)) if exams else np.zeros(0)
+        return np.add(*blend_metrics(exams, weights, 20)) if exams else np.zeros(0)
 
     def score(self, histories: Histories) -> FloatArray:
         """Scores (b, n)."""
@@ -187,7 +183,7 @@ class Modaloom:
         names = table.modalities if table is not None else ()
         return {
             "blend": dict(self.ranker.weights),
-            "strangers": dict(self.ranker.strangers),
+            "cold_start_weights": dict(self.ranker.cold_start_weights),
             "validation": self.validation,
             "epochs": progress.epoch,
             "best_epoch": progress.best_epoch,
@@ -203,7 +199,7 @@ class Modaloom:
             maps["behaviour"] = self.fusion.behaviour_whitening
         return {f"{name}.{part}": getattr(made, part) for name, made in maps.items() for part in ("mean", "axes")}
 
-    def _learn(self, snapshot: Snapshot) -> tuple[Snapshot, list[Exam], dict[str, float]]:
+    def _learn(self, snapshot: Snapshot) -> tuple[Snapshot, list[ValidationBatch], dict[str, float]]:
         """The fusion and the blend; gives the snapshot with whitened tokens, what was asked, and the weights."""
         config = self.options.fusion_config()
         content = {name: made for name, made in snapshot.tokens.items() if name in config.modalities}
@@ -230,7 +226,7 @@ class Modaloom:
         return snapshot, exams, weights
 
     def _parts(self, snapshot: Snapshot) -> list[Part]:
-        parts: list[Part] = [Demand(seen=self.memory.demand)]
+        parts: list[Part] = [Demand(cache=self.memory.demand)]
         if foresees(snapshot) and snapshot.items["released_at"].null_count() < snapshot.n_items:
             parts.append(Newness())
         if not snapshot.exclude_seen:
@@ -238,27 +234,30 @@ class Modaloom:
         if snapshot.items["group_id"].null_count() < snapshot.n_items:
             parts.append(Variants())
         if "behaviour" in self.options.modalities:
-            parts.append(Linear(seen=self.memory.alike))
+            parts.append(Linear(cache=self.memory.alike))
         return parts + [ContentKernel(modality) for modality in snapshot.tokens]
 
-    def _exam(self, split: Split, fusion: FittedFusion) -> Iterator[Exam]:
+    def _exam(self, split: Split, fusion: FittedFusion) -> Iterator[ValidationBatch]:
         """One question in blocks of shoppers: scores of all of them at once would be the largest thing in memory."""
         snapshot = split.snapshot
-        parts = tuple(self.memory.fitted(part, snapshot) for part in self._parts(snapshot))
-        weights = {**{part.name: 1.0 for part in parts}, FUSION: 1.0}
-        everything, prior = Ranker(weights, parts, fusion.table(snapshot), fusion.tower), prior_weights(snapshot)
+        parts = [self.memory.fitted(part, snapshot) for part in self._parts(snapshot)]
+        parts.append(FusionPart(fusion.table(snapshot), fusion.tower))
+        everything, prior = Ranker({part.name: 1.0 for part in parts}, tuple(parts)), prior_weights(snapshot)
         size = block_size(snapshot.n_items)
         for start in range(0, len(split.user_nums), size):
             span = slice(start, start + size)
             histories = snapshot.histories(split.user_nums[span])
-            yield prepare_exam(everything.raw(histories), snapshot.may_be_shown(histories), split.truth[span], prior)
+            scores = everything.part_scores(histories)
+            yield validation_batch(scores, snapshot.may_be_shown(histories), split.truth[span], prior)
 
 
-def strangers_weights(exams: Sequence[Exam], snapshot: Snapshot, weights: Mapping[str, float]) -> dict[str, float]:
-    """What strangers' parts weigh, chosen on what the blend was chosen on; nothing where there was nothing."""
+def weights_for_cold_start(
+    exams: Sequence[ValidationBatch], snapshot: Snapshot, weights: Mapping[str, float]
+) -> dict[str, float]:
+    """Weights for users without a history, chosen on what the blend was chosen on; none where there was nothing."""
     prior = prior_weights(snapshot)
     start = {name: prior[name] for name in TO_ALL if name in prior}
-    return shared_out(exams, start, weights) if exams else {}
+    return cold_start_weights(exams, start, weights) if exams else {}
 
 
 def prior_weights(snapshot: Snapshot) -> dict[str, float]:

@@ -11,7 +11,8 @@ import polars as pl
 
 from modaloom.data.shop import items_of
 from modaloom.live.catalogue import Catalogue
-from modaloom.ranking.parts import Arrivals, ContentKernel
+from modaloom.ranking.content import ContentKernel
+from modaloom.ranking.contract import NewItems
 from modaloom.recommend.bundle import Bundle
 from modaloom.recommend.content import ContentReader
 from modaloom.storage.contract import ItemChange
@@ -125,8 +126,8 @@ class Placing:
             rows = np.array(keep, dtype=np.int64)[order]
             groups = np.array([self._group(items[row]) for row in rows], dtype=np.int64)
             kept = {name: _rows(made, rows.tolist()) for name, made in tokens.items()}
-            arrivals = Arrivals(places[order], kept, groups, like[rows])
-            self.reader.ranker.place(arrivals, None if keys is None else (keys[0][rows], keys[1][rows]))
+            fused = () if keys is None else (keys[0][rows], keys[1][rows])
+            self.reader.ranker.add_items(NewItems(places[order], kept, groups, like[rows], *fused))
             for row in keep:
                 self._content[items[row].item_id] = content_of(items[row])
 

@@ -22,8 +22,6 @@ from modaloom.live.asks import Ask
 from modaloom.live.compare import arm_of, checked_shares
 from modaloom.live.guide import Guide
 from modaloom.live.warm import take_warm
-from modaloom.ranking.fast import load_alone
-from modaloom.ranking.ranker import FEW_ITEMS
 from modaloom.recommend.bundle import load_bundle
 from modaloom.recommend.folder import CHECKSUMS, put_back
 from modaloom.storage.contract import Store
@@ -220,8 +218,7 @@ class Fleet:
         try:
             self._versions[name] = 0
             self._catch_up(guide, self.store.catalogue_version())
-            if bundle.ranker.n_items > FEW_ITEMS and load_alone():
-                guide.rehearse(self.clock())
+            guide.rehearse(self.clock())
         except BaseException:
             guide.placing.stop()
             raise

@@ -18,10 +18,10 @@ from modaloom.live.catalogue import CATEGORY, UNKNOWN, Catalogue
 from modaloom.live.rerank import Shortlist, Taste, rerank
 from modaloom.live.taste import Shopper
 from modaloom.messages import messages
-from modaloom.numerics import places_among
-from modaloom.ranking.parts import ContentKernel
-from modaloom.ranking.personal import Personal
-from modaloom.ranking.ranker import FUSION, sum_up
+from modaloom.ranking.content import ContentKernel
+from modaloom.ranking.contract import HistoryBatch
+from modaloom.ranking.fusion import FUSION
+from modaloom.ranking.ranker import blend_raw
 from modaloom.recommend.bundle import Bundle
 from modaloom.recommend.content import ContentReader
 from modaloom.recommend.explain import reasons_of
@@ -83,9 +83,9 @@ class Guide:
             boosted = [np.flatnonzero(self.catalogue.matching(key))[:MOST_EXTRA] for key in self._wanted(ask, shopper)]
             extra = np.concatenate([extra, *boosted]) if boosted else extra
             wanted = max(SHORTLIST * ask.n, LEAST_SHORTLIST)
-            personal = Personal(self.ranker, histories)
-            nums, values = personal.shortlist(wanted, allowed, extra)
-            return self._finish(Scores(nums, values), ask, shopper, personal)
+            batch = HistoryBatch(histories)
+            nums, values = self.ranker.shortlist(batch, wanted, allowed, extra)
+            return self._finish(Scores(nums, values), ask, shopper, batch)
 
     def rehearse(self, now: int) -> None:
         """Draws up lists that nobody sees, so that whatever is loaded or compiled once is so before somebody waits."""
@@ -98,7 +98,7 @@ class Guide:
             scores = self._around(num, SIMILAR_WEIGHTS, now)
             mask = self.catalogue.allowed(ask.rules) & (self.catalogue.group != self.catalogue.group[num])
             mask &= np.isfinite(scores)
-            return self._finish(self._best(scores, mask, ask, "similar"), ask, shopper, self._personal(shopper, now))
+            return self._finish(self._best(scores, mask, ask, "similar"), ask, shopper, self._batch(shopper, now))
 
     def goes_with(self, num: int, ask: Ask, shopper: Shopper, now: int) -> list[Card]:
         """What others had together with an item, of other categories."""
@@ -111,7 +111,7 @@ class Guide:
                 mask &= category.rows != category.rows[num]
             if ask.rules.category_cap is None:
                 ask = replace(ask, rules=replace(ask.rules, category_cap=max(ask.n // 4, 1)))
-            return self._finish(self._best(scores, mask, ask, "goes_with"), ask, shopper, self._personal(shopper, now))
+            return self._finish(self._best(scores, mask, ask, "goes_with"), ask, shopper, self._batch(shopper, now))
 
     def listed(self, values: FloatArray, reason: Reason | None, ask: Ask, shopper: Shopper, now: int) -> list[Card]:
         """A list by scores (n,) that are given, such as what sells now; minus infinity where an item is out."""
@@ -120,7 +120,7 @@ class Guide:
             scores = self._best(values, mask, ask, None)
             if reason is not None:
                 scores = replace(scores, reasons={int(num): (reason,) for num in scores.nums})
-            return self._finish(scores, ask, shopper, self._personal(shopper, now))
+            return self._finish(scores, ask, shopper, self._batch(shopper, now))
 
     def search(self, ask: Ask, shopper: Shopper, now: int, *, text: str | None, photo: Path | None) -> list[Card]:
         """What words say and mean, and what a photo looks like.
@@ -141,29 +141,29 @@ class Guide:
             totals: list[FloatArray] = []
             said: list[list[str]] = []
             if photo is not None:
-                totals.append(sum_up(self.reader.scores("image", vectors["image"]), PHOTO_WEIGHTS)[0])
+                totals.append(blend_raw(self.reader.scores("image", vectors["image"]), PHOTO_WEIGHTS)[0])
             if text:
                 by_words, said = word_scores(self.placing.words(), text)
                 raw = self.reader.scores("text", vectors["text"]) if "text" in vectors else self.reader.demand()
                 if by_words.any():
                     raw = {"words": by_words[None, :], **raw}
                 if set(raw) - {"demand"}:
-                    totals.append(sum_up(raw, TEXT_WEIGHTS)[0])
+                    totals.append(blend_raw(raw, TEXT_WEIGHTS)[0])
             if not totals:  # no item says this, and no encoder tells what it means
                 return []
             total = np.sum(totals, axis=0)
             found = self._best(total, self.catalogue.allowed(ask.rules), ask, None)
             reasons = {int(num): _search_reasons(int(num), said, photo is not None) for num in found.nums}
             ask = replace(ask, rules=replace(ask.rules, hide_bought=False), diversity=min(ask.diversity, 0.1))
-            return self._finish(replace(found, reasons=reasons), ask, shopper, self._personal(shopper, now))
+            return self._finish(replace(found, reasons=reasons), ask, shopper, self._batch(shopper, now))
 
     def explain(self, num: int, ask: Ask, shopper: Shopper, now: int) -> tuple[Why, ...]:
         """Why an item would be shown to a shopper."""
         with self.lock:
             histories = shopper.histories(self.catalogue, now)
             picks = np.array([num], dtype=np.int64)
-            personal = Personal(self.ranker, histories)
-            (card,) = self._cards(Scores(picks, np.zeros(1, dtype=np.float32)), ask, shopper, personal, set())
+            scores = Scores(picks, np.zeros(1, dtype=np.float32))
+            (card,) = self._cards(scores, ask, shopper, HistoryBatch(histories), set())
             return card.why
 
     def attention(self, num: int) -> dict[str, float]:
@@ -194,18 +194,17 @@ class Guide:
             histories = shopper.histories(self.catalogue, now)
             if not len(histories.item_nums):
                 return {}
-            none = np.zeros(0, dtype=np.int64)
-            personal = Personal(self.ranker, histories)
-            nums, values = personal.shortlist(n, self.catalogue.allowed(Rules()), none)
+            batch = HistoryBatch(histories)
+            nums, values = self.ranker.shortlist(batch, n, self.catalogue.allowed(Rules()))
             if not len(nums):  # everything is sold out
                 return {}
-            made = personal.contributions(nums[np.argsort(-values)[:n]])
+            made = self.ranker.contributions(batch, nums[np.argsort(-values)[:n]])
         shares = {name: float(np.maximum(drop, 0.0).mean()) for name, drop in made.by_modality.items()}
         total = sum(shares.values())
         return {name: round(share / total, 4) for name, share in shares.items()} if total > 0 else {}
 
-    def _personal(self, shopper: Shopper, now: int) -> Personal:
-        return Personal(self.ranker, shopper.histories(self.catalogue, now))
+    def _batch(self, shopper: Shopper, now: int) -> HistoryBatch:
+        return HistoryBatch(shopper.histories(self.catalogue, now))
 
     def _wanted(self, ask: Ask, shopper: Shopper) -> list[str]:
         boosts = [key for key, weight in ask.rules.boost.items() if weight > 0]
@@ -221,7 +220,7 @@ class Guide:
         return made
 
     def _has(self, name: str) -> bool:
-        return self.ranker.table is not None if name == FUSION else self.ranker.part(name) is not None
+        return self.ranker.part(name) is not None
 
     def _best(self, values: FloatArray, mask: BoolArray, ask: Ask, kind: str | None) -> Scores:
         """The best of what is allowed, enough for rules and variety to choose from."""
@@ -232,14 +231,13 @@ class Guide:
         reasons = None if kind is None else {int(num): (Reason(kind, "", float(values[num])),) for num in nums}
         return Scores(nums, values[nums], reasons)
 
-    def _finish(self, scores: Scores, ask: Ask, shopper: Shopper, personal: Personal) -> list[Card]:
+    def _finish(self, scores: Scores, ask: Ask, shopper: Shopper, batch: HistoryBatch) -> list[Card]:
         """Takes out what this shopper is not to see, varies the list, and says why."""
         catalogue, nums = self.catalogue, scores.nums
-        hidden = shopper.hidden(catalogue, self.targets, personal.histories.now, hide_bought=ask.rules.hide_bought)
+        hidden = shopper.hidden(catalogue, self.targets, batch.histories.now, hide_bought=ask.rules.hide_bought)
         keep = ~shopper.never(catalogue, nums)
         if hidden and len(nums):
-            places, there = places_among(nums, np.fromiter(hidden, np.int64, len(hidden)), len(catalogue))
-            keep[places[there]] = False
+            keep &= ~np.isin(nums, np.fromiter(hidden, np.int64, len(hidden)))
         nums, values = nums[keep], scores.values[keep]
         values = values + shopper.bumps(catalogue, nums, self._likeness(nums))
         for key, weight in ask.rules.boost.items():
@@ -260,15 +258,15 @@ class Guide:
             replace(scores, nums=nums[chosen], values=values[chosen]),
             ask,
             shopper,
-            personal,
+            batch,
             {int(nums[place]) for place in explored},
         )
 
-    def _cards(self, scores: Scores, ask: Ask, shopper: Shopper, personal: Personal, explored: set[int]) -> list[Card]:
+    def _cards(self, scores: Scores, ask: Ask, shopper: Shopper, batch: HistoryBatch, explored: set[int]) -> list[Card]:
         why: Sequence[tuple[Reason, ...]] = [()] * len(scores.nums)
         if ask.why and len(scores.nums):
-            why = self._reasons(scores, shopper, personal)
-        now, cards = personal.histories.now, []
+            why = self._reasons(scores, shopper, batch)
+        now, cards = batch.histories.now, []
         for num, value, reasons in zip(scores.nums.tolist(), scores.values.tolist(), why, strict=True):
             told = self.cards.told(reasons, ask.language) if ask.why else []
             if num in explored:
@@ -276,14 +274,14 @@ class Guide:
             cards.append(self.cards.card(num, value, ask.language, now, explored=num in explored, why=tuple(told)))
         return cards
 
-    def _reasons(self, scores: Scores, shopper: Shopper, personal: Personal) -> list[tuple[Reason, ...]]:
+    def _reasons(self, scores: Scores, shopper: Shopper, batch: HistoryBatch) -> list[tuple[Reason, ...]]:
         """Given reasons, else measured ones; a taste that was set by hand comes before others."""
         catalogue, nums = self.catalogue, scores.nums
         if scores.reasons is not None:
             return [scores.reasons[int(num)] for num in nums]
-        made = personal.contributions(nums)
+        made = self.ranker.contributions(batch, nums)
         had = shopper.bought(catalogue, self.targets)
-        found = reasons_of(made, nums, had, self.cards.new(nums, personal.histories.now), catalogue.ids)
+        found = reasons_of(made, nums, had, self.cards.new(nums, batch.histories.now), catalogue.ids)
         for key, weight in shopper.taste.items():
             if weight > LEAST_TASTE:
                 speaks = catalogue.matching(key)[nums]
@@ -305,7 +303,7 @@ class Guide:
 
     def _looks(self, nums: IntArray) -> FloatArray:
         assert self._looking is not None
-        return self._looking.rows(nums)
+        return self._looking.vectors(nums)
 
     def _likeness(self, nums: IntArray) -> Callable[[int], FloatArray] | None:
         if self._looking is None:

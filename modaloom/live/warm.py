@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from modaloom.config import Settings
 from modaloom.files import whole
-from modaloom.ranking.ranker import FEW_ITEMS
+from modaloom.ranking.contract import SMALL_CATALOGUE
 from modaloom.recommend.bundle import Bundle
 from modaloom.recommend.folder import save_arrays
 from modaloom.types import Tell
@@ -23,11 +23,11 @@ logger = logging.getLogger(__name__)
 def warm(bundle: Bundle, name: str, settings: Settings, tell: Tell) -> None:
     """Finds what is not in the cache yet. Without it the first answers of a large shop take long."""
     file = _file(name, settings)
-    if bundle.ranker.n_items <= FEW_ITEMS or file.is_file():
+    if bundle.ranker.n_items <= SMALL_CATALOGUE or file.is_file():
         return
     items = np.arange(bundle.ranker.n_items, dtype=np.int64)
     arrays: dict[str, npt.NDArray[Any]] = {}
-    indices = bundle.ranker.neighbours()
+    indices = bundle.ranker.neighbour_indices()
     for done, (part, index) in enumerate(indices.items()):
         tell("neighbours", done, len(indices))
         index.prepare(items, settings.threads)
@@ -51,7 +51,7 @@ def take_warm(bundle: Bundle, name: str, settings: Settings) -> bool:
     except (ValueError, EOFError, zipfile.BadZipFile):  # an empty file ends too early
         file.unlink(missing_ok=True)
         return False
-    for part, index in bundle.ranker.neighbours().items():
+    for part, index in bundle.ranker.neighbour_indices().items():
         own = {key.partition(".")[2]: value for key, value in arrays.items() if key.partition(".")[0] == part}
         if own.keys() == index.state().keys() and len(own["slot"]) == index.n_items:
             index.restore(own)

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from modaloom.errors import MissingExtraError, TrainingError
 from modaloom.models.behaviour import decayed_counts, history_matrix, interaction_matrix
 from modaloom.models.linear import Ease
-from modaloom.numerics import squashed_zscore, unit_rows
+from modaloom.numerics import arcsinh_zscore, unit_rows
 from modaloom.types import FloatArray, Histories, Scorer, Snapshot
 
 
@@ -160,7 +160,7 @@ class ContentKnn:
             parts.append(unit_rows(np.asarray(past @ vectors, dtype=np.float32)) @ vectors.T)
         if len(parts) == 1:
             return parts[0]
-        mean: FloatArray = np.mean([squashed_zscore(part) for part in parts], axis=0, dtype=np.float32)
+        mean: FloatArray = np.mean([arcsinh_zscore(part) for part in parts], axis=0, dtype=np.float32)
         return mean
 
 

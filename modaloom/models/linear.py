@@ -19,7 +19,6 @@ MAX_DENSE_ROWS = 30_000
 COLUMNS_AT_ONCE = 256
 NEGLIGIBLE = 1e-5
 """Weights smaller than this change no ranking worth having."""
-SMALLEST = np.float32(1e-30)
 
 
 class Ease:
@@ -135,44 +134,6 @@ def _inverse(gram: FloatArray) -> FloatArray:
         block[:] = np.tril(block) + np.tril(block, -1).T
         inverse[start:stop, stop:] = inverse[stop:, start:stop].T
     return inverse
-
-
-def solved_for_all(
-    everybody: sp.csc_matrix, span: slice, prior: sp.csc_matrix | None, damping: tuple[FloatArray, float], rounds: int
-) -> FloatArray:
-    """Weights (n, b) of a block of candidates over all items, by conjugate gradients; no item speaks for itself.
-
-    ``everybody`` is users x items; ``damping`` the diagonal with the ridge (n,), by which each step is divided, and the
-    ridge alone. The ridge is large beside what any two items have in common, so few rounds are needed.
-
-    Source: Hestenes & Stiefel, "Methods of conjugate gradients for solving linear systems", 1952.
-    """
-    had = everybody.T.tocsr()
-    damped, ridge = damping[0][:, None], np.float32(damping[1])
-    own = np.arange(span.start, span.stop), np.arange(span.stop - span.start)
-    given = had @ everybody[:, span]
-    left: FloatArray = np.asarray((given if prior is None else given + prior).todense(), dtype=np.float32)
-    left[own] = 0.0
-    made, towards = np.zeros_like(left), left / damped
-    size = _column_products(left, towards)
-    for _ in range(rounds):
-        pushed = np.asarray(had @ (everybody @ towards), dtype=np.float32)
-        pushed += ridge * towards
-        pushed[own] = 0.0
-        step = size / np.maximum(_column_products(towards, pushed), SMALLEST)
-        made += step * towards
-        pushed *= step
-        left -= pushed
-        better = left / damped
-        before, size = size, _column_products(left, better)
-        towards *= size / np.maximum(before, SMALLEST)
-        towards += better
-    return made
-
-
-def _column_products(first: FloatArray, second: FloatArray) -> FloatArray:
-    products: FloatArray = np.einsum("ij,ij->j", first, second)
-    return products
 
 
 def largest_in_columns(block: FloatArray, keep: int) -> sp.csc_matrix:

@@ -1,24 +1,23 @@
-"""Closed-form item-item weights for large shops: sparse, column by column, with a prior from content."""
+"""Closed-form item-item weights for large shops: sparse, column by column."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Self
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 import scipy.linalg
 import scipy.sparse as sp
 
-from modaloom.models.behaviour import decayed_counts, event_weights, history_matrix, interaction_matrix
-from modaloom.models.linear import largest_in_columns, largest_per_column, solved_for_all
+from modaloom.models.behaviour import decayed_counts, interaction_matrix
+from modaloom.models.linear import largest_per_column
 from modaloom.numerics import EPSILON, best_columns, unit_rows
-from modaloom.types import FloatArray, Histories, IntArray, Snapshot, Tokens
+from modaloom.types import FloatArray, IntArray, Snapshot, Tokens
 
-NEIGHBOURS = 20
+CONTENT_NEIGHBOURS = 20
 """Of an item in each modality."""
-STEPS = 64
+WALK_STEPS = 64
 """Neighbours of an item that a walk of two steps may start with."""
 WALK_SHRINK = 20.0
 """Co-purchases that must be outweighed before an item passes on what it is bought with."""
@@ -33,187 +32,107 @@ NEAR_CELLS = 12
 """Cells that an item's neighbours are looked for in."""
 MOST_MEMBERS = 20_000
 """Of a cell so many are compared with. One may hold a third of the shop: all items with the same stand-in picture."""
-
-CELLS_A_ROUND = 2_000_000
-"""Numbers in one of the dense blocks of :func:`~modaloom.models.linear.solved_for_all`: 8 MB."""
 ROWS_AT_ONCE, PORTIONS = 65_536, 16
 """Weights are turned from columns to rows in so many portions or more, of so many rows or fewer."""
+COLUMNS_AT_ONCE = 1024
+"""Candidates that are solved for in one block; no result depends on it."""
 
 
-class SparseEase:
-    """EASE that never holds a dense matrix, and that need not start from nothing.
+@dataclass(frozen=True)
+class SparseLinear:
+    """EASE that never holds a dense matrix, with walks beside it and shrinkage towards content neighbours.
 
-    The weights of a candidate ``j`` solve ``(G + ridge I) b = g_j + content c_j`` over its own neighbours alone: ``G``
-    counts co-purchases and ``c_j`` holds the cosines of what looks or reads most like it. The prior is thus in pseudo
-    co-purchases; it gives way to real ones, and an item that was never sold lives by it. Walks of two steps over the
-    co-purchases are added beside the regression, which would take them for explained. They reach what a sparse log
-    never shows together, and say no more about a candidate than the regression does. In the end a candidate with few
-    sales is lent the weights of what looks and reads most like it: of its own, which the ridge holds near zero, hardly
-    anything can be told. With ``user_power``, ``walk``, ``content`` and ``lend`` zero it is EASE.
-
-    Memory grows with items x ``keep``; columns are made in blocks, and no result depends on how many at once.
-
-    Args:
-        ridge: regularisation, in purchases.
-        user_power: a shopper with d items counts ``d ** -user_power`` in each co-purchase.
-        walk: how many co-purchases one that is reached in two steps is worth; zero leaves walks out.
-        content: how many co-purchases a cosine of one is worth; zero leaves content out.
-        keep: weights of each candidate that are kept.
-        core: strongest rows of a candidate that are solved for together; the others follow from these.
-        rounds: zero solves each candidate over its own neighbours. With so many rounds of conjugate gradients it is
-            solved over all items instead, up to ``keep`` weights that are kept in the end: after three it is dense
-            EASE's ranking but for one place in a hundred. Time then grows with the number of items squared.
-        all_events: views, carts and likes are weak co-purchases, instead of none.
+    The weights of a candidate ``j`` solve ``(G + ridge I) b = g_j`` over its own neighbours alone, where ``G`` counts
+    co-purchases. Walks of two steps over the co-purchases are added beside the regression, which would take them for
+    explained. They reach what a sparse log never shows together. In the end a candidate with few sales is shrunk to the
+    weights of its content neighbours: of its own, which the ridge holds near zero, hardly anything can be told. With
+    ``user_power``, ``walk`` and ``shrinkage_sales`` zero it is EASE. Memory grows with items x ``keep``.
 
     Source: Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", 2019 (the regression); Spisak et al.,
-    "Scalable Approximate NonSymmetric Autoencoder", 2023 (its sparse solution); Moon et al., "LLM-enhanced linear
-    autoencoders for recommendation", 2025 (the prior); Cooper, Lee, Radlinski & Vodopivec, "Random walks in recommender
-    systems", 2014 (walks).
+    "Scalable Approximate NonSymmetric Autoencoder", 2023 (its sparse solution); Cooper, Lee, Radlinski & Vodopivec,
+    "Random walks in recommender systems", 2014 (walks).
     """
 
-    name = "sparse-ease"
-    modality: str | None = "behaviour"
-    seeded = False
-    columns_at_once = 1024
-    """Size of a block."""
-    lend = 0.0
-    """Sales of a candidate with which its own weights count as much as its look-alikes'; zero lends nothing."""
+    ridge: float = 400.0
+    """Regularisation, in purchases."""
+    user_power: float = 0.25
+    """A user with d items counts ``d ** -user_power`` in each co-purchase."""
+    walk: float = 2.0
+    """How many co-purchases one that is reached in two steps is worth; zero leaves walks out."""
+    keep: int = 200
+    """Weights of each candidate that are kept."""
+    core: int = 64
+    """Strongest rows of a candidate that are solved for together; the others follow from these."""
+    shrinkage_sales: float = 0.0
+    """Sales with which a candidate's own weights count as much as its content neighbours'; zero: no shrinkage."""
 
-    def __init__(
-        self,
-        *,
-        ridge: float = 400.0,
-        user_power: float = 0.25,
-        walk: float = 2.0,
-        content: float = 1.0,
-        keep: int = 200,
-        core: int = 64,
-        rounds: int = 0,
-        all_events: bool = False,
-    ):
-        self.ridge = ridge
-        self.user_power = user_power
-        self.walk = walk
-        self.content = content
-        self.keep = keep
-        self.core = core
-        self.rounds = rounds
-        self.all_events = all_events
-        self._weights = sp.csr_matrix((0, 0), dtype=np.float32)
+    def fit(self, snapshot: Snapshot, neighbours: sp.csc_matrix | None = None) -> sp.csr_matrix:
+        """Weights (n, n) of a past item (row) for a candidate (column): scores are ``history @ weights``.
 
-    @property
-    def weights(self) -> sp.csr_matrix:
-        """What a past item (row) says about a candidate (column), (n, n): scores are ``history @ weights``."""
-        return self._weights
-
-    def fit(self, snapshot: Snapshot) -> Self:
-        """Solves for the weights; content counts where the snapshot has tokens."""
-        seen = _all_events(snapshot) if self.all_events else interaction_matrix(snapshot)
+        ``neighbours`` (n, n) is what :func:`content_neighbours` gives; it counts where there is shrinkage.
+        """
+        seen = interaction_matrix(snapshot)
         per_user = np.maximum(np.diff(seen.indptr), 1).astype(np.float32)
         halves = (sp.diags(per_user ** (-self.user_power / 2)) @ seen).tocsc().astype(np.float32)
         diagonal = np.asarray(halves.multiply(halves).sum(axis=0), dtype=np.float32).ravel()
         del seen
         together = _stacked(self._co_purchases(halves), snapshot.n_items)
-        everybody = halves if self.rounds else None
         del halves
-        content = self.alike(snapshot) if self.content or self.lend else None
-        blocks = self._columns(together, diagonal, content if self.content else None, everybody)
-        if self.lend and content is not None:
+        blocks = self._columns(together, diagonal)
+        if self.shrinkage_sales and neighbours is not None:
             own = _stacked(blocks, snapshot.n_items)
-            del together, everybody, blocks
-            blocks = self._lent(own, content, decayed_counts(snapshot, np.inf))
-        self._weights = _as_rows(blocks, snapshot.n_items)
-        return self
-
-    def score(self, histories: Histories) -> FloatArray:
-        """Scores (b, n)."""
-        past = history_matrix(histories, self._weights.shape[0])
-        return np.asarray((past @ self._weights).todense(), dtype=np.float32)
-
-    def state(self) -> dict[str, npt.NDArray[Any]]:
-        """Everything learned, as plain arrays."""
-        return {name: getattr(self._weights, name) for name in ("indptr", "indices", "data")}
-
-    def restore(self, state: dict[str, npt.NDArray[Any]]) -> Self:
-        """Takes over what :meth:`state` gave."""
-        size = len(state["indptr"]) - 1
-        self._weights = sp.csr_matrix((state["data"], state["indices"], state["indptr"]), shape=(size, size))
-        return self
-
-    def _spans(self, n_items: int) -> Iterator[slice]:
-        width = min(self.columns_at_once, ROWS_AT_ONCE)
-        if self.rounds:
-            width = min(width, max(CELLS_A_ROUND // max(n_items, 1), 1))
-        for start in range(0, n_items, width):
-            yield slice(start, min(start + width, n_items))
+            del together, blocks
+            blocks = self._shrink(own, neighbours, decayed_counts(snapshot, np.inf))
+        return _as_rows(blocks, snapshot.n_items)
 
     def _co_purchases(self, halves: sp.csc_matrix) -> Iterator[sp.csc_matrix]:
         """Blocks of columns of the Gram matrix without its diagonal, the largest of each column."""
         rows = halves.T.tocsr()
-        for span in self._spans(halves.shape[1]):
+        for span in _spans(halves.shape[1]):
             yield largest_per_column(_without_self((rows @ halves[:, span]).tocsc(), span.start), self.keep)
 
-    def _columns(
-        self,
-        together: sp.csc_matrix,
-        diagonal: FloatArray,
-        content: sp.csc_matrix | None,
-        everybody: sp.csc_matrix | None,
-    ) -> Iterator[sp.csc_matrix]:
-        """Blocks of columns of the weights: the regression, and the walks beside it.
-
-        ``everybody`` is who had what (users x items), where it is solved for all items.
-        """
+    def _columns(self, together: sp.csc_matrix, diagonal: FloatArray) -> Iterator[sp.csc_matrix]:
+        """Blocks of columns of the weights: the regression, and the walks beside it."""
         damped = diagonal + np.float32(self.ridge)
         passing = sp.diags(1.0 / (diagonal + WALK_SHRINK)).astype(np.float32)
         leaving = sp.diags(self.walk / damped).astype(np.float32)
-        for span in self._spans(together.shape[1]):
+        for span in _spans(together.shape[1]):
             bought = together[:, span]
-            prior = None if content is None else self.content * content[:, span]
-            if everybody is None:
-                right = bought if prior is None else bought + prior
-                block = _solved(largest_per_column(right.tocsc(), self.keep), together, damped, self.core)
-            else:
-                solved = solved_for_all(everybody, span, prior, (damped, self.ridge), self.rounds)
-                block = largest_in_columns(solved, self.keep)
+            block = _solved(largest_per_column(bought.tocsc(), self.keep), together, damped, self.core)
             if self.walk:
-                steps = largest_per_column((passing @ bought).tocsc(), STEPS)
+                steps = largest_per_column((passing @ bought).tocsc(), WALK_STEPS)
                 walks = _without_self((leaving @ (together @ steps)).tocsc(), span.start)
                 block = block + _quieter(walks, block)
             yield largest_per_column(block.tocsc(), self.keep)
 
-    def _lent(self, own: sp.csc_matrix, content: sp.csc_matrix, sold: FloatArray) -> Iterator[sp.csc_matrix]:
-        """Blocks of columns of the weights: a candidate's ``own``, and the mean of its look-alikes' the fewer it sold.
+    def _shrink(self, own: sp.csc_matrix, neighbours: sp.csc_matrix, sold: FloatArray) -> Iterator[sp.csc_matrix]:
+        """Blocks of columns of the weights: a candidate's ``own``, and the mean of its neighbours' the fewer it sold.
 
-        Its own count ``sold / (sold + lend)``, the mean of a normal prior with the worth of ``lend`` sales. Look-alikes
-        count by their cosines and by how much their own count. Where none of them ever sold, nothing is lent.
+        Its own count ``sold / (sold + shrinkage_sales)``, the mean of a normal prior with the worth of so many sales.
+        Neighbours count by their cosines and by how much their own count; where none of them ever sold, there is none.
 
         Source: Efron & Morris, "Stein's estimation rule and its competitors", 1973 (the shares).
         """
-        trust = (sold / (sold + np.float32(self.lend))).astype(np.float32)
-        lenders = (sp.diags(trust) @ content).tocsc()
-        lenders.eliminate_zeros()
-        total = np.asarray(lenders.sum(axis=0), dtype=np.float32).ravel()
+        trust = (sold / (sold + np.float32(self.shrinkage_sales))).astype(np.float32)
+        known = (sp.diags(trust) @ neighbours).tocsc()
+        known.eliminate_zeros()
+        total = np.asarray(known.sum(axis=0), dtype=np.float32).ravel()
         borrowed = np.where(total > 0, 1.0 - trust, 0.0).astype(np.float32)
-        shares = lenders @ sp.diags(borrowed / np.maximum(total, EPSILON)) + sp.diags(1.0 - borrowed)
+        shares = known @ sp.diags(borrowed / np.maximum(total, EPSILON)) + sp.diags(1.0 - borrowed)
         shares = shares.tocsc().astype(np.float32)
-        for span in self._spans(own.shape[1]):
+        for span in _spans(own.shape[1]):
             yield largest_per_column(_without_self((own @ shares[:, span]).tocsc(), span.start), self.keep)
 
-    def alike(self, snapshot: Snapshot) -> sp.csc_matrix | None:
-        """Mean over the modalities of the cosines of each item's nearest, (n, n)."""
-        made = [nearest_by_cosine(tokens, NEIGHBOURS) for tokens in snapshot.tokens.values() if tokens.mask.any()]
-        return (sum(made[1:], start=made[0]) / len(made)).tocsc() if made else None
+
+def _spans(n_items: int) -> Iterator[slice]:
+    for start in range(0, n_items, COLUMNS_AT_ONCE):
+        yield slice(start, min(start + COLUMNS_AT_ONCE, n_items))
 
 
-def _all_events(snapshot: Snapshot) -> sp.csr_matrix:
-    """Users x items with the weight of the strongest thing that was done."""
-    past = snapshot.interactions.filter(pl.col("item_num").is_not_null())
-    weighed = past.select("user_num", "item_num").with_columns(weight=event_weights(past["event"].to_numpy()))
-    best = weighed.group_by("user_num", "item_num", maintain_order=True).agg(pl.col("weight").max())
-    best = best.filter(pl.col("weight") > 0)
-    places = best["user_num"].to_numpy(), best["item_num"].to_numpy()
-    return sp.csr_matrix((best["weight"].to_numpy(), places), shape=(snapshot.n_users, snapshot.n_items))
+def content_neighbours(snapshot: Snapshot) -> sp.csc_matrix | None:
+    """Mean over the modalities of the cosines of each item (column) with its nearest, (n, n); None without content."""
+    near = [nearest_by_cosine(tokens, CONTENT_NEIGHBOURS) for tokens in snapshot.tokens.values() if tokens.mask.any()]
+    return (sum(near[1:], start=near[0]) / len(near)).tocsc() if near else None
 
 
 def nearest_by_cosine(tokens: Tokens, neighbours: int) -> sp.csc_matrix:

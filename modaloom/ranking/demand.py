@@ -18,24 +18,21 @@ import polars as pl
 from modaloom.data.doubles import group_numbers
 from modaloom.data.splits import as_of
 from modaloom.models.behaviour import decayed_counts, shopper_weights
-from modaloom.models.towers import Past
-from modaloom.numerics import GrowingRows, Moments, moments_of
-from modaloom.ranking.parts import Arrivals, State
-from modaloom.ranking.retrieve import Answer, ConstantAnswer
-from modaloom.ranking.single import ConstantVoice, Voice
-from modaloom.types import DAY_S, FloatArray, Histories, Snapshot
+from modaloom.numerics import GrowingRows
+from modaloom.ranking.contract import HistoryBatch, Moments, NewItems, Part, State, moments_of
+from modaloom.types import DAY_S, FloatArray, IntArray, Snapshot
 
 HALF_LIVES_DAYS = (10.0, 28.0, 90.0, 365.0)
-FRONT_KNOTS = np.linspace(-0.3, 0.3, 31)
+RELEASE_KNOTS = np.linspace(-0.3, 0.3, 31)
 """Places relative to the front of sales, in shares of the catalogue ordered by release."""
 KNOT_WIDTH = 0.02
 CONTENT_TEMPERATURE = 0.2
 MAX_DENSITY_ITEMS = 1_000
-A_WHILE_DAYS = 14.0
+RELEASE_OFFSET_DAYS = 14.0
 """Added to the days since an item's release: how many of them it was out is of little account in its first weeks."""
-SEEN_LIMIT = 16
+CACHED_SNAPSHOTS = 16
 """Cuts whose features are kept; consecutive windows share all but one of theirs, and each takes megabytes."""
-SEEN_NUMBERS = 100_000_000
+CACHED_NUMBERS = 100_000_000
 """Numbers that they may have in all: of a large catalogue fewer cuts are kept."""
 ROWS_AT_ONCE = 16_384
 """Rows that are turned into double precision at once."""
@@ -43,51 +40,53 @@ ROWS_AT_ONCE = 16_384
 Features = npt.NDArray[np.float32]
 """Single precision is what they are counted in; whatever is summed over them is summed in double."""
 Doubles = npt.NDArray[np.float64]
-Case = tuple[Features, Doubles]
-"""What items were like then (k, f), and how often each sold in the window that followed (k,)."""
-Cut = tuple[int, int, int, tuple[tuple[str, int, int], ...]]
-"""What tells two cuts apart: the moment, the log, and the tokens."""
+WindowSample = tuple[Features, Doubles]
+"""Features of items at the start of a window (k, f), and how often each sold in it (k,)."""
+SnapshotKey = tuple[int, int, int, tuple[tuple[str, int, int], ...]]
+"""Identifies a snapshot of one shop: the moment, the log, and the tokens."""
 
 
-class ForEverybody:
-    """A part that says the same to everybody: one number of each item, which learning has made."""
+class GlobalPart(Part):
+    """Base of the parts that are not personalised: one number for each item, which learning has found."""
 
-    modality: str | None = None
+    personalised = False
 
     def __init__(self) -> None:
         self._scores: FloatArray = np.zeros(0, dtype=np.float32)
-        self._summary: tuple[FloatArray, Moments] | None = None
+        self._moments: tuple[FloatArray, Moments] | None = None
 
-    def score(self, histories: Histories) -> FloatArray:
-        """Raw scores (b, n), equal in every row."""
-        return np.broadcast_to(self._scores, (len(histories), len(self._scores)))
+    @property
+    def n_items(self) -> int:
+        """See :class:`~modaloom.ranking.contract.Part`."""
+        return len(self._scores)
 
-    def ask(self, histories: Histories) -> Answer:
-        """See :class:`~modaloom.ranking.retrieve.Answer`."""
-        return ConstantAnswer(self._scores, len(histories))
+    def score(self, batch: HistoryBatch, items: IntArray | None = None) -> FloatArray:
+        """See :class:`~modaloom.ranking.contract.Part`; equal in every row."""
+        scores = self._scores if items is None else self._scores[items]
+        return np.broadcast_to(scores, (len(batch), scores.shape[-1]))
 
-    def voice(self, histories: Histories, past: Past) -> Voice:
-        """It says the same to everybody."""
-        if self._summary is None or self._summary[0] is not self._scores:
-            self._summary = self._scores, moments_of(self._scores[None, :])  # once, and not for every shopper
-        return ConstantVoice(*self._summary)
+    def moments(self, batch: HistoryBatch) -> Moments:
+        """See :class:`~modaloom.ranking.contract.Part`; exact, and computed once for all users."""
+        if self._moments is None or self._moments[0] is not self._scores:
+            self._moments = self._scores, moments_of(self._scores[None, :])
+        return Moments(*(np.repeat(moment, len(batch)) for moment in self._moments[1]))
 
     def state(self) -> State:
-        """Everything learned, as plain arrays."""
+        """See :class:`~modaloom.ranking.contract.Part`."""
         return {"scores": self._scores}
 
     def restore(self, state: State) -> Self:
-        """Takes over what :meth:`state` gave."""
+        """See :class:`~modaloom.ranking.contract.Part`."""
         self._scores = state["scores"].astype(np.float32)
         return self
 
 
-class Newness(ForEverybody):
+class Newness(GlobalPart):
     """How new each item is, where release dates are known; the same for everybody.
 
-    Minus the logarithm of the days since its release, :data:`A_WHILE_DAYS` added. Demand counts in it what becomes of
-    new items, but the fusion and co-purchases know of an item what was done with it so far: of a new one that is
-    little, and they hold it back. By how much is for the blend to find out. What came later is newest.
+    Minus the logarithm of the days since release, with :data:`RELEASE_OFFSET_DAYS` added. Demand allows for age, but
+    the fusion and the linear part know an item by what was done with it so far, which holds new ones back; the blend
+    finds out by how much. Items that come after learning are newest.
     """
 
     name = "newness"
@@ -97,23 +96,23 @@ class Newness(ForEverybody):
         released = snapshot.items["released_at"].cast(pl.Float64).to_numpy()
         age_days = np.maximum((snapshot.now - released) / DAY_S, 0.0)
         known = np.isfinite(age_days) & snapshot.catalogue
-        made = -np.log(age_days + A_WHILE_DAYS)
+        made = -np.log(age_days + RELEASE_OFFSET_DAYS)
         middle = float(made[known].mean()) if known.any() else 0.0
         self._scores = np.where(known, made, middle).astype(np.float32)
         return self
 
-    def place(self, arrivals: Arrivals) -> None:
-        """Items that only changed are as new as they were."""
-        new = arrivals.places[arrivals.places >= len(self._scores)]
-        if len(new):
-            newest = np.full(len(new), -np.log(A_WHILE_DAYS), dtype=np.float32)
-            self._scores = GrowingRows(self._scores).put(new, newest)
+    def add_items(self, new: NewItems) -> None:
+        """See :class:`~modaloom.ranking.contract.Part`; items that only changed are as new as they were."""
+        added = new.nums[new.nums >= len(self._scores)]
+        if len(added):
+            newest = np.full(len(added), -np.log(RELEASE_OFFSET_DAYS), dtype=np.float32)
+            self._scores = GrowingRows(self._scores).put(added, newest)
 
 
-class Demand(ForEverybody):
+class Demand(GlobalPart):
     """Expected sales of each item in the coming window, in logarithms; the same for everybody.
 
-    ``seen`` keeps features by cut, so that fitting several cuts of one log repeats no work.
+    ``cache`` keeps features by cut, so that fitting several cuts of one log repeats no work.
 
     Source: the idea of fitting demand on earlier cuts of the same log follows standard forecasting practice
     (rolling origin: Tashman, "Out-of-sample tests of forecasting accuracy", 2000).
@@ -127,52 +126,52 @@ class Demand(ForEverybody):
         windows: int = 4,
         window_days: int = 28,
         ridge: float = 3.0,
-        seen: dict[Cut, Features] | None = None,
+        cache: dict[SnapshotKey, Features] | None = None,
     ):
         super().__init__()
         self.windows = windows
         self.window_days = window_days
         self.ridge = ridge
-        self._seen = seen if seen is not None else {}
+        self._cache = cache if cache is not None else {}
 
     def fit(self, snapshot: Snapshot) -> Self:
         """Fits the regression on earlier windows; without times, or too few sales, falls back to counts."""
-        cases = self._cases(snapshot)
-        if sum(float(counts.sum()) for _, counts in cases) < 50:
+        samples = self._window_samples(snapshot)
+        if sum(float(counts.sum()) for _, counts in samples) < 50:
             self._scores = np.log(decayed_counts(snapshot, 28.0) + 0.1).astype(np.float32)
             return self
-        scale = scale_of([features for features, _ in cases])
-        weights, bias = fit_poisson(cases, scale, self.ridge)
+        scale = scale_of([features for features, _ in samples])
+        weights, bias = fit_poisson(samples, scale, self.ridge)
         logs = [rows @ weights + bias for rows in blocks_of(self._features(snapshot), scale)]
         self._scores = np.clip(np.concatenate(logs), -14.0, 8.0).astype(np.float32)
         return self
 
-    def place(self, arrivals: Arrivals) -> None:
-        """Takes in items that came after learning: each is expected to sell like the items that are most like it.
+    def add_items(self, new: NewItems) -> None:
+        """See :class:`~modaloom.ranking.contract.Part`; a new item is expected to sell like its content neighbours.
 
         Items that only changed keep what was expected of them.
         """
         known = len(self._scores)
-        new = arrivals.places >= known
-        if not new.any():
+        added = new.nums >= known
+        if not added.any():
             return
-        expected = np.full(int(new.sum()), np.median(self._scores) if known else 0.0, dtype=np.float32)
-        if arrivals.like is not None and known:
-            near = arrivals.like[new]
+        expected = np.full(int(added.sum()), np.median(self._scores) if known else 0.0, dtype=np.float32)
+        if new.neighbours is not None and known:
+            near = new.neighbours[added]
             usable = (near >= 0) & (near < known)
             sums = np.where(usable, self._scores[np.clip(near, 0, known - 1)], 0.0).sum(axis=1)
             counts = usable.sum(axis=1)
             expected = np.where(counts > 0, sums / np.maximum(counts, 1), expected).astype(np.float32)
-        self._scores = GrowingRows(self._scores).put(arrivals.places[new], expected)
+        self._scores = GrowingRows(self._scores).put(new.nums[added], expected)
 
-    def _cases(self, snapshot: Snapshot) -> list[Case]:
+    def _window_samples(self, snapshot: Snapshot) -> list[WindowSample]:
         """Features and sales counts of the items on offer, for each earlier window with a past."""
         targets = snapshot.targets()
         times, items = targets["timestamp"].to_numpy(), targets["item_num"].to_numpy()
         weights = shopper_weights(targets["user_num"].to_numpy())
         if not times.any():
             return []
-        cases = []
+        samples = []
         for back in range(1, self.windows + 1):
             start = snapshot.now - int(back * self.window_days * DAY_S)
             if start <= times.min() + self.window_days * DAY_S:
@@ -182,21 +181,21 @@ class Demand(ForEverybody):
             inside = (times >= start) & (times < stop)
             counts = np.bincount(items[inside], weights[inside], minlength=snapshot.n_items).astype(np.float64)
             rows, offered = self._features(then), then.catalogue
-            cases.append((rows, counts) if offered.all() else (rows[offered], counts[offered]))
-        return cases
+            samples.append((rows, counts) if offered.all() else (rows[offered], counts[offered]))
+        return samples
 
     def _features(self, snapshot: Snapshot) -> Features:
-        key = cut_of(snapshot)
-        if key not in self._seen:
+        key = snapshot_key(snapshot)
+        if key not in self._cache:
             made = item_features(snapshot)
-            while self._seen and len(self._seen) >= min(SEEN_LIMIT, SEEN_NUMBERS // max(made.size, 1)):
-                self._seen.pop(next(iter(self._seen)))
-            self._seen[key] = made
-        return self._seen[key]
+            while self._cache and len(self._cache) >= min(CACHED_SNAPSHOTS, CACHED_NUMBERS // max(made.size, 1)):
+                self._cache.pop(next(iter(self._cache)))
+            self._cache[key] = made
+        return self._cache[key]
 
 
-def cut_of(snapshot: Snapshot) -> Cut:
-    """What tells a snapshot from another one of the same shop."""
+def snapshot_key(snapshot: Snapshot) -> SnapshotKey:
+    """The key of a snapshot among others of the same shop."""
     pairs = pl.col("user_num").cast(pl.Int64).dot(pl.col("item_num").cast(pl.Int64))
     tokens = tuple((name, made.dim, int(made.mask.sum())) for name, made in sorted(snapshot.tokens.items()))
     return snapshot.now, snapshot.interactions.height, int(snapshot.interactions.select(pairs).item() or 0), tokens
@@ -211,13 +210,13 @@ def item_features(snapshot: Snapshot) -> Features:
     for half_life in (28.0, 365.0):
         siblings = np.bincount(groups, counts[half_life])[groups] - counts[half_life]
         columns.append(np.log1p(3 * np.maximum(siblings, 0)))
-    columns += _fashion(snapshot, counts)
-    columns += _front(snapshot)
+    columns += content_trend_features(snapshot, counts)
+    columns += release_order_features(snapshot)
     return np.stack(columns, axis=1, dtype=np.float32, casting="same_kind")
 
 
-def _fashion(snapshot: Snapshot, counts: dict[float, FloatArray]) -> list[FloatArray]:
-    """Per content modality, how near each item is to what sold lately, and to what sold over a year."""
+def content_trend_features(snapshot: Snapshot, counts: dict[float, FloatArray]) -> list[FloatArray]:
+    """Per content modality, similarity of each item to what sold lately, and to what sold over a year."""
     columns: list[FloatArray] = []
     for modality, tokens in sorted(snapshot.tokens.items()):
         if modality == "behaviour" or not tokens.mask.any():
@@ -242,21 +241,21 @@ def _density(vectors: FloatArray, counts: FloatArray) -> FloatArray:
     return out
 
 
-def _front(snapshot: Snapshot) -> list[FloatArray]:
-    """Where each item stands in the order of release, relative to the middle of recent sales, as smooth steps."""
-    places = release_places(snapshot)
+def release_order_features(snapshot: Snapshot) -> list[FloatArray]:
+    """Position of each item in the order of release, relative to the median of recent sales, as smooth steps."""
+    positions = release_positions(snapshot)
     targets = snapshot.targets()
-    if places is None or not targets.height:
+    if positions is None or not targets.height:
         return []
     age_days = (snapshot.now - targets["timestamp"].to_numpy()) / DAY_S
-    sold = places[targets["item_num"].to_numpy()]
+    sold = positions[targets["item_num"].to_numpy()]
     recent = sold[age_days < 28.0]
-    away = places - float(np.median(recent if len(recent) else sold))
-    return [np.exp(-0.5 * ((away - knot) / KNOT_WIDTH) ** 2).astype(np.float32) for knot in FRONT_KNOTS]
+    away = positions - float(np.median(recent if len(recent) else sold))
+    return [np.exp(-0.5 * ((away - knot) / KNOT_WIDTH) ** 2).astype(np.float32) for knot in RELEASE_KNOTS]
 
 
-def release_places(snapshot: Snapshot) -> npt.NDArray[np.float64] | None:
-    """Where each item stands in the order of release, 0 oldest to 1 newest; None where nothing is known."""
+def release_positions(snapshot: Snapshot) -> npt.NDArray[np.float64] | None:
+    """Position of each item in the order of release, 0 oldest to 1 newest; None where nothing is known."""
     for column in ("released_at", "release_rank"):
         known = snapshot.items[column]
         if known.null_count() < snapshot.n_items:
@@ -288,21 +287,23 @@ def blocks_of(rows: Features, scale: Scale) -> Iterator[Doubles]:
         yield (rows[start : start + ROWS_AT_ONCE] - scale.mean) / scale.spread
 
 
-def fit_poisson(cases: Sequence[Case], scale: Scale, ridge: float, *, rounds: int = 25) -> tuple[Doubles, float]:
+def fit_poisson(
+    samples: Sequence[WindowSample], scale: Scale, ridge: float, *, rounds: int = 25
+) -> tuple[Doubles, float]:
     """Weights (f,) and bias of a Poisson regression with log link on scaled features, by damped Newton steps.
 
     Goes through the rows portion by portion: a large catalogue's, four windows of it, are not held twice.
 
     Source: McCullagh & Nelder, "Generalized Linear Models", 1989, section 2.5.
     """
-    size, number = cases[0][0].shape[1] + 1, sum(len(counts) for _, counts in cases)
+    size, number = samples[0][0].shape[1] + 1, sum(len(counts) for _, counts in samples)
     penalty = np.full(size, ridge)
     penalty[-1] = 1e-6
     weights = np.zeros(size)
-    weights[-1] = np.log(sum(float(counts.sum()) for _, counts in cases) / max(number, 1) + 1e-9)
+    weights[-1] = np.log(sum(float(counts.sum()) for _, counts in samples) / max(number, 1) + 1e-9)
 
     def portions() -> Iterator[tuple[Doubles, Doubles]]:
-        for features, counts in cases:
+        for features, counts in samples:
             for place, rows in enumerate(blocks_of(features, scale)):
                 own = counts[place * ROWS_AT_ONCE : place * ROWS_AT_ONCE + len(rows)]
                 yield np.hstack([rows, np.ones((len(rows), 1))]), own

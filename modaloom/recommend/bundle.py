@@ -29,10 +29,12 @@ import polars as pl
 from modaloom.errors import BundleError, ChecksumError
 from modaloom.models.towers import SERVED_HISTORY, ItemTable, Queries
 from modaloom.numerics import Whitening
+from modaloom.ranking.content import ContentKernel
+from modaloom.ranking.contract import Part
 from modaloom.ranking.demand import Demand, Newness
-from modaloom.ranking.linear import Linear
-from modaloom.ranking.parts import ContentKernel, Part, Repurchase, Variants
-from modaloom.ranking.ranker import FUSION, Ranker
+from modaloom.ranking.fusion import FUSION, FusionPart
+from modaloom.ranking.linear import Linear, Repurchase, Variants
+from modaloom.ranking.ranker import Ranker
 from modaloom.recommend.folder import CHECKSUMS, checksum, moved_away, put_back
 from modaloom.types import MODALITIES, BoolArray, Event, FloatArray, IntArray, Snapshot
 
@@ -157,14 +159,14 @@ def _load(folder: Path) -> Bundle:
         target_events=tuple(Event(code) for code in config["target_events"]),
         exclude_seen=config["exclude_seen"],
     )
-    table = tower = item_tower = None
+    parts = [_part(name).restore(read_arrays(folder / f"part-{name}.npz")) for name in config["parts"]]
+    item_tower = None
     if "keys" in tables:
         keys = tables["keys"].astype(np.float32)
         table = ItemTable(tuple(config["modalities"]), keys, tables["weights"])
-        tower = OnnxTower(folder / "user_tower.onnx")
+        parts.append(FusionPart(table, OnnxTower(folder / "user_tower.onnx")))
         item_tower = ItemTower(folder / "item_tower.onnx")
-    parts = tuple(_part(name).restore(read_arrays(folder / f"part-{name}.npz")) for name in config["parts"])
-    ranker = Ranker(config["blend"], parts, table, tower, strangers=config.get("strangers", {}))
+    ranker = Ranker(config["blend"], tuple(parts), config.get("cold_start_weights", config.get("strangers", {})))
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     return Bundle(folder, config, metrics, snapshot, ranker, item_tower, _whitenings(folder))
 

@@ -16,9 +16,10 @@ from modaloom.encoders.attributes import AttributeEncoder
 from modaloom.encoders.cache import Key, VectorCache, file_key, text_key
 from modaloom.encoders.load import load_encoder
 from modaloom.errors import EncoderError, PictureError, QueryError
-from modaloom.models.towers import Queries, pad_histories, score_queries
-from modaloom.ranking.parts import ContentKernel
-from modaloom.ranking.ranker import FUSION
+from modaloom.models.towers import pad_histories
+from modaloom.ranking.content import ContentKernel
+from modaloom.ranking.contract import HistoryBatch
+from modaloom.ranking.fusion import FUSION
 from modaloom.recommend.bundle import Bundle, read_arrays
 from modaloom.types import LANGUAGES, BoolArray, Encoder, Event, FloatArray, Histories, Item, QueryEncoder, Tokens
 
@@ -164,13 +165,13 @@ class ContentReader:
     def demand(self) -> dict[str, FloatArray]:
         """Raw scores (1, n) of what sells, to settle ties."""
         demand = self.ranker.part("demand")
-        return {} if demand is None else {"demand": demand.score(Histories.from_lists([[]], now=0))}
+        return {} if demand is None else {"demand": demand.score(HistoryBatch(Histories.from_lists([[]], now=0)))}
 
     def _fusion_scores(self, modality: str, vector: FloatArray) -> FloatArray:
         """Scores (1, n) as if the shopper's past were one garment of which only this modality is known."""
-        table, tower = self.ranker.table, self.ranker.tower
-        assert table is not None
-        assert tower is not None
+        fusion = self.ranker.fusion
+        assert fusion is not None
+        table = fusion.table
         assert self.bundle.item_tower is not None
         place = table.modalities.index(modality)
         tokens = np.zeros((1, len(table.modalities), table.dim), dtype=np.float32)
@@ -178,8 +179,7 @@ class ContentReader:
         tokens[0, place], mask[0, place] = vector, True
         keys, _ = self.bundle.item_tower(tokens, mask)
         past = pad_histories(Histories.from_lists([[0]], now=self.bundle.snapshot.now, event=Event.PURCHASE))
-        queries: Queries = tower(keys[:, None, :], past.mask, past.event, past.age_days)
-        return score_queries(queries, table)
+        return fusion.score_past(keys[:, None, :], past)
 
 
 def _attribute_encoder(folder: Path) -> AttributeEncoder:

@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 
 from modaloom.messages import inside, messages
-from modaloom.ranking.personal import Contributions, Personal
-from modaloom.ranking.ranker import Ranker
+from modaloom.ranking.contract import HistoryBatch
+from modaloom.ranking.ranker import Contributions, Ranker
 from modaloom.recommend.words import as_read
 from modaloom.types import DAY_S, BoolArray, Histories, IntArray, Reason, Snapshot
 
@@ -38,7 +38,8 @@ def explain(ranker: Ranker, snapshot: Snapshot, histories: Histories, picks: Int
     ids = snapshot.items["item_id"]
     targets = np.isin(histories.events, [int(event) for event in snapshot.target_events])
     had = frozenset(histories.item_nums[targets].tolist())  # to have looked at something is not to have had it
-    return reasons_of(Personal(ranker, histories).contributions(picks), picks, had, new_items(snapshot)[picks], ids)
+    made = ranker.contributions(HistoryBatch(histories), picks)
+    return reasons_of(made, picks, had, new_items(snapshot)[picks], ids)
 
 
 def reasons_of(

@@ -14,7 +14,8 @@ from modaloom.data.numbering import Numbering
 from modaloom.errors import QueryError
 from modaloom.messages import messages
 from modaloom.metrics import top_n
-from modaloom.ranking.ranker import FUSION, sum_up
+from modaloom.ranking.fusion import FUSION
+from modaloom.ranking.ranker import blend_raw
 from modaloom.recommend.bundle import Bundle
 from modaloom.recommend.content import ContentReader
 from modaloom.recommend.explain import explain, in_words, item_name, new_items
@@ -130,9 +131,9 @@ class Recommender:
     def for_photo(self, photo: Path, n: int) -> list[Scored]:
         """For what is on a picture."""
         raw = self.content.scores("image", self.content.vector("image", photo))
-        total = sum_up(raw, PHOTO_WEIGHTS)
+        total = blend_raw(raw, PHOTO_WEIGHTS)
         without = {name: scores for name, scores in raw.items() if name == "demand"}
-        gain = total - sum_up(without, PHOTO_WEIGHTS) if without else total
+        gain = total - blend_raw(without, PHOTO_WEIGHTS) if without else total
         picks = self._best(total, self.snapshot.catalogue[None, :], n)
         return [
             Scored(self._id(item), float(total[0, item]), (Reason("photo", "", float(gain[0, item])),))
@@ -151,8 +152,8 @@ class Recommender:
             raw = {"words": said_scores[None, :], **(raw or self.content.demand())}
         if not set(raw) - {"demand"}:
             raise QueryError("no item says this, and the bundle has no text encoder", hint="Try other words")
-        total = sum_up(raw, TEXT_WEIGHTS)
-        by_kind = {name: sum_up({name: scores}, TEXT_WEIGHTS)[0] for name, scores in raw.items() if name != "demand"}
+        total = blend_raw(raw, TEXT_WEIGHTS)
+        by_kind = {name: blend_raw({name: scores}, TEXT_WEIGHTS)[0] for name, scores in raw.items() if name != "demand"}
         by_words = by_kind.pop("words", np.zeros(self.snapshot.n_items, dtype=np.float32))
         by_meaning = np.sum(list(by_kind.values()), axis=0) if by_kind else np.zeros_like(by_words)
         answers = []

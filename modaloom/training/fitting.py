@@ -13,9 +13,10 @@ from modaloom.errors import TrainingError
 from modaloom.metrics import ranking_metrics, top_n
 from modaloom.models.behaviour import CrossFit, behaviour_tokens, cross_fit, turn_to
 from modaloom.models.recommender import FusionRecommender, RecommenderConfig, stack_tokens
-from modaloom.models.towers import ItemTable, Past, Queries, pad_histories, past_queries, score_queries
+from modaloom.models.towers import ItemTable, Past, Queries, pad_histories
 from modaloom.numerics import Whitening
-from modaloom.ranking.retrieve import block_size
+from modaloom.ranking.fusion import score_histories
+from modaloom.ranking.ranker import block_size
 from modaloom.training.loop import AfterEpoch, LoopConfig, Progress, Resume, learn
 from modaloom.types import BoolArray, FloatArray, IntArray, Snapshot, Tokens
 
@@ -215,10 +216,7 @@ def _validate(model: FusionRecommender, exams: Sequence[tuple[Split, dict[str, T
 
         size = block_size(split.snapshot.n_items)
         blocks = [histories.take(start, min(start + size, len(histories))) for start in range(0, len(histories), size)]
-        lists = [
-            top_n(score_queries(past_queries(tower, table, some), table), 20, split.snapshot.may_be_shown(some))
-            for some in blocks
-        ]
+        lists = [top_n(score_histories(table, tower, some), 20, split.snapshot.may_be_shown(some)) for some in blocks]
         found = ranking_metrics(np.concatenate(lists), split.truth)
         total += float((found["recall"] + found["ndcg"]).sum())
         number += len(split.truth)

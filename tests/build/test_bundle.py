@@ -131,11 +131,13 @@ def test_a_bundle_says_what_it_is(sample_bundle: Path, sample_shop: Path) -> Non
     assert config["options"]["size"] == "small"
     assert set(config["encoders"]) == {"image", "text", "attributes"}
     assert set(metrics) == {
-        "blend", "strangers", "validation", "epochs", "best_epoch", "losses", "fusion_validation", "attention",
+        "blend", "cold_start_weights", "validation", "epochs", "best_epoch", "losses", "fusion_validation", "attention",
     }  # fmt: skip
     to_all = sum(metrics["blend"][name] for name in TO_ALL)
-    assert metrics["strangers"].keys() <= set(TO_ALL)
-    assert sum(metrics["strangers"].values()) == pytest.approx(to_all), "they share what these parts weigh in the blend"
+    assert metrics["cold_start_weights"].keys() <= set(TO_ALL)
+    assert sum(metrics["cold_start_weights"].values()) == pytest.approx(to_all), (
+        "they share what these parts weigh in the blend"
+    )
     assert config["blend"] == metrics["blend"]
     assert {"image", "text"} <= set(config["parts"]), "they answer photos and words, whatever the blend says"
     card = (sample_bundle / "README.md").read_text(encoding="utf-8")

@@ -13,7 +13,9 @@ from modaloom.build import PRIOR_WEIGHTS, LearnOptions, Memory, Modaloom, model_
 from modaloom.build.learner import VALIDATION_WINDOWS, prior_weights
 from modaloom.errors import EvaluationError, TrainingError
 from modaloom.metrics import ranking_metrics, top_n
-from modaloom.models.sparse_linear import SparseEase
+from modaloom.models.sparse_linear import SparseLinear
+from modaloom.ranking.contract import HistoryBatch
+from modaloom.ranking.ranker import Ranker
 from modaloom.testing import ScorerSuite, checkerboard_world, taste_world
 from modaloom.testing.worlds import Truth
 from modaloom.types import DAY_S, Event, FloatArray, Snapshot
@@ -64,20 +66,26 @@ def test_it_finds_the_taste_wherever_it_lives(taught: tuple[str, Snapshot, Truth
     assert reached > 0.55
 
 
+def drops_by_modality(ranker: Ranker, snapshot: Snapshot) -> dict[str, np.ndarray]:
+    """What each user's scores (b, n) lose without each modality."""
+    everything, rows = np.arange(snapshot.n_items), []
+    for user in range(snapshot.n_users):
+        batch = HistoryBatch(snapshot.histories(np.array([user])))
+        rows.append(ranker.contributions(batch, everything).by_modality)
+    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+
+
 def test_the_planted_modality_is_missed_most(taught: tuple[str, Snapshot, Truth, Modaloom]) -> None:
     planted, snapshot, truth, learner = taught
     assert learner.ranker is not None
-    histories = snapshot.histories(np.arange(snapshot.n_users))
-    without = {
-        name: quality(snapshot, truth, learner.ranker.without(histories, name)) for name in learner.ranker.modalities
-    }
+    full = learner.score(snapshot.histories(np.arange(snapshot.n_users)))
+    drops = drops_by_modality(learner.ranker, snapshot)
+    without = {name: quality(snapshot, truth, full - drop) for name, drop in drops.items()}
     assert min(without, key=lambda name: without[name]) == planted
     assert without[planted] < 0.4
-    full = learner.score(histories)
-    gave = {}
-    for name in learner.ranker.modalities:
-        drop = full - learner.ranker.without(histories, name)
-        gave[name] = np.mean([drop[user, items].mean() for user, items in enumerate(truth)])
+    gave = {
+        name: np.mean([drop[user, items].mean() for user, items in enumerate(truth)]) for name, drop in drops.items()
+    }
     assert max(gave, key=lambda name: gave[name]) == planted, "the reason given is not the reason"
 
 
@@ -175,8 +183,8 @@ def test_fitting_again_leaves_nothing_of_what_was_learned_before() -> None:
 def test_consecutive_cuts_take_over_what_is_costly(monkeypatch: pytest.MonkeyPatch) -> None:
     snapshot, _ = checkerboard_world()
     fitted: list[int] = []
-    fit = SparseEase.fit
-    monkeypatch.setattr(SparseEase, "fit", lambda part, cut: fitted.append(cut.now) or fit(part, cut))
+    fit = SparseLinear.fit
+    monkeypatch.setattr(SparseLinear, "fit", lambda model, cut, near: fitted.append(cut.now) or fit(model, cut, near))
     earlier = validation_splits(snapshot)[-1].snapshot
     memory = Memory()
     for cut in (earlier, snapshot):

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.ranking.test_nearest import rows_of
 
 from modaloom.config import Settings, load_settings
 from modaloom.live import warm as warming
 from modaloom.live.warm import take_warm, warm
 from modaloom.recommend.bundle import Bundle, load_bundle
-from tests.ranking.test_nearest import rows_of
 
 Told = list[tuple[str, int, int]]
 

@@ -1,4 +1,4 @@
-"""Sparse EASE against dense EASE, and its prior from content."""
+"""Sparse item-item weights against dense EASE, and their shrinkage to content neighbours."""
 
 from __future__ import annotations
 
@@ -11,27 +11,15 @@ import pytest
 import scipy.sparse as sp
 
 from modaloom.models import sparse_linear
+from modaloom.models.behaviour import history_matrix
 from modaloom.models.linear import Ease
-from modaloom.models.sparse_linear import SparseEase, largest_per_column, nearest_by_cosine
+from modaloom.models.sparse_linear import SparseLinear, content_neighbours, largest_per_column, nearest_by_cosine
 from modaloom.numerics import unit_rows
-from modaloom.testing import ScorerSuite, checkerboard_world, taste_world
-from modaloom.types import Event, Histories, Snapshot, Tokens
+from modaloom.testing import checkerboard_world, taste_world
+from modaloom.types import Event, Snapshot, Tokens
 
-PLAIN = partial(SparseEase, user_power=0.0, walk=0.0, content=0.0)
+PLAIN = partial(SparseLinear, user_power=0.0, walk=0.0)
 """With these it is EASE."""
-
-
-class TestSparseEase(ScorerSuite):
-    def make_scorer(self) -> SparseEase:
-        return SparseEase(ridge=10.0)
-
-
-class TestSparseEaseWithContent(ScorerSuite):
-    def make_scorer(self) -> SparseEase:
-        return SparseEase(ridge=10.0, all_events=True)
-
-    def make_snapshot(self) -> Snapshot:
-        return taste_world("text")[0]
 
 
 def random_world(seed: int, *, n_users: int = 80, n_items: int = 50) -> Snapshot:
@@ -52,8 +40,11 @@ def random_world(seed: int, *, n_users: int = 80, n_items: int = 50) -> Snapshot
     return replace(snapshot, interactions=log)
 
 
-def scores_of(scorer: SparseEase | Ease, snapshot: Snapshot) -> np.ndarray:
-    return scorer.fit(snapshot).score(snapshot.histories(np.arange(snapshot.n_users)))
+def scores_of(scorer: SparseLinear | Ease, snapshot: Snapshot) -> np.ndarray:
+    histories = snapshot.histories(np.arange(snapshot.n_users))
+    if isinstance(scorer, Ease):
+        return scorer.fit(snapshot).score(histories)
+    return (history_matrix(histories, snapshot.n_items) @ scorer.fit(snapshot)).toarray()
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -74,36 +65,14 @@ def test_lists_are_nearly_those_of_dense_ease(seed: int) -> None:
     assert np.mean(shared) > 0.85
 
 
-@pytest.mark.parametrize("columns_at_once", [7, 1024])
-def test_rounds_over_all_items_are_dense_ease(columns_at_once: int) -> None:
-    snapshot = random_world(3, n_users=400, n_items=250)
-    dense = scores_of(Ease(ridge=50.0), snapshot)
-    errors = []
-    for rounds in (1, 4, 8):
-        made = PLAIN(ridge=50.0, rounds=rounds, keep=1_000)
-        made.columns_at_once = columns_at_once
-        errors.append(float(np.abs(scores_of(made, snapshot) - dense).max()))
-    assert errors[0] > 3 * errors[1] > 9 * errors[2]
-    assert errors[2] < 1e-3
-
-
-def test_a_prior_and_walks_go_with_rounds_too() -> None:
-    """Where the core holds everything, both ways solve the same equations."""
-    tokens = {name: _first(made, 40) for name, made in taste_world("image", n_items=96)[0].tokens.items()}
-    snapshot = replace(random_world(0, n_users=2_000, n_items=40), tokens=tokens)
-    local, everywhere = (SparseEase(ridge=50.0, user_power=0.0, rounds=rounds).fit(snapshot) for rounds in (0, 12))
-    assert np.allclose(local.weights.toarray(), everywhere.weights.toarray(), atol=1e-3)
-
-
 @pytest.mark.parametrize("columns_at_once", [1, 7, 64])
 @pytest.mark.parametrize("seed", range(2))
-def test_blocks_change_nothing(columns_at_once: int, seed: int) -> None:
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch, columns_at_once: int, seed: int) -> None:
     tokens = taste_world("image", n_items=96, seed=seed)[0].tokens
     snapshot = replace(random_world(seed, n_items=96), tokens=tokens)
-    whole = SparseEase(ridge=20.0, keep=15).fit(snapshot).weights
-    made = SparseEase(ridge=20.0, keep=15)
-    made.columns_at_once = columns_at_once
-    blocks = made.fit(snapshot).weights
+    whole = SparseLinear(ridge=20.0, keep=15).fit(snapshot)
+    monkeypatch.setattr(sparse_linear, "COLUMNS_AT_ONCE", columns_at_once)
+    blocks = SparseLinear(ridge=20.0, keep=15).fit(snapshot)
     assert np.array_equal(whole.indices, blocks.indices)
     assert np.allclose(whole.data, blocks.data, atol=1e-6)
 
@@ -112,53 +81,18 @@ def test_blocks_change_nothing(columns_at_once: int, seed: int) -> None:
 def test_no_candidate_keeps_more_weights_than_asked_for(keep: int) -> None:
     snapshot = replace(random_world(0), tokens=taste_world("text", n_items=96)[0].tokens)
     snapshot = replace(snapshot, tokens={name: _first(made, 50) for name, made in snapshot.tokens.items()})
-    weights = SparseEase(ridge=20.0, keep=keep).fit(snapshot).weights
+    weights = SparseLinear(ridge=20.0, keep=keep).fit(snapshot)
     assert np.diff(weights.tocsc().indptr).max() == keep
     assert (weights.diagonal() == 0).all(), "an item must not recommend itself"
 
 
-def test_weights_are_the_scores_of_one_purchase() -> None:
+def test_weights_are_sparse_rows_of_single_precision() -> None:
     """So that an answer may be computed as history @ weights."""
     snapshot = random_world(1)
-    scorer = SparseEase(ridge=20.0).fit(snapshot)
-    assert isinstance(scorer.weights, sp.csr_matrix)
-    assert scorer.weights.dtype == np.float32
-    scores = scorer.score(Histories.from_lists([[3], [8]], now=snapshot.now))
-    assert np.array_equal(scores, scorer.weights[[3, 8]].toarray())
-
-
-def test_it_gives_back_what_it_learned() -> None:
-    snapshot = replace(random_world(2), tokens={})
-    scorer = SparseEase(ridge=20.0).fit(snapshot)
-    state = scorer.state()
-    assert all(isinstance(value, np.ndarray) for value in state.values())
-    histories = snapshot.histories(np.arange(9))
-    assert np.array_equal(SparseEase().restore(state).score(histories), scorer.score(histories))
-
-
-@pytest.mark.parametrize("modality", ["image", "text", "attributes"])
-def test_never_sold_items_are_found_by_their_content(modality: str) -> None:
-    """The world's truth is new items alone: without the prior all of them have score zero."""
-    snapshot, truth = taste_world(modality)
-    snapshot = replace(snapshot, tokens={modality: snapshot.tokens[modality]})
-    scores = np.where(snapshot.catalogue, scores_of(SparseEase(ridge=10.0), snapshot), -np.inf)
-    first = scores.argmax(axis=1)
-    assert np.mean([item in items for item, items in zip(first, truth, strict=True)]) > 0.95
-    without = scores_of(SparseEase(ridge=10.0, content=0.0), snapshot)
-    assert (without[:, snapshot.catalogue] == 0).all()
-
-
-def test_the_prior_gives_way_to_purchases() -> None:
-    """With a hundred times the purchases, content changes the weights of sold items hardly at all."""
-
-    def moved(n_users: int) -> float:
-        world = random_world(0, n_users=n_users)
-        tokens = {"text": _first(taste_world("text", n_items=96)[0].tokens["text"], 50)}
-        with_prior = SparseEase(ridge=10.0, walk=0.0).fit(replace(world, tokens=tokens)).weights[:45, :45]
-        without = SparseEase(ridge=10.0, walk=0.0).fit(replace(world, tokens={})).weights[:45, :45]
-        return float(abs(with_prior - without).sum())
-
-    assert moved(5_000) < moved(50) / 5
+    weights = SparseLinear(ridge=20.0).fit(snapshot)
+    assert isinstance(weights, sp.csr_matrix)
+    assert weights.dtype == np.float32
+    assert weights.shape == (snapshot.n_items, snapshot.n_items)
 
 
 def test_a_walk_reaches_what_nobody_bought_together() -> None:
@@ -170,16 +104,16 @@ def test_a_walk_reaches_what_nobody_bought_together() -> None:
         item_num=pl.Series([item for _, item in pairs], dtype=pl.UInt32),
     )
     snapshot = replace(snapshot, interactions=log)
-    assert SparseEase(ridge=5.0, walk=1.0).fit(snapshot).weights[0, 2] > 0
-    assert SparseEase(ridge=5.0, walk=0.0).fit(snapshot).weights[0, 2] == 0
-    assert SparseEase(ridge=5.0, walk=1.0).fit(snapshot).weights[0, 4] == 0
+    assert SparseLinear(ridge=5.0, walk=1.0).fit(snapshot)[0, 2] > 0
+    assert SparseLinear(ridge=5.0, walk=0.0).fit(snapshot)[0, 2] == 0
+    assert SparseLinear(ridge=5.0, walk=1.0).fit(snapshot)[0, 4] == 0
 
 
 @pytest.mark.parametrize("walk", [0.1, 2.0, 1e6])
 def test_walks_never_say_more_than_the_regression(walk: float) -> None:
     """In a dense log everything is two steps from everything; unlimited, walks would decide alone."""
     snapshot = random_world(1, n_users=300, n_items=30)
-    made, plain = (SparseEase(ridge=20.0, walk=value).fit(snapshot).weights.toarray() for value in (walk, 0.0))
+    made, plain = (SparseLinear(ridge=20.0, walk=value).fit(snapshot).toarray() for value in (walk, 0.0))
     walked, said = (np.linalg.norm(part, axis=0) for part in (made - plain, plain))
     assert (walked <= said * (1 + 1e-4) + 1e-6).all()
     assert (walked > 0).any()
@@ -187,32 +121,23 @@ def test_walks_never_say_more_than_the_regression(walk: float) -> None:
         assert (walked < 0.9 * said).any(), "what is quiet already stays as it is"
 
 
-def test_weak_events_count_when_asked_to() -> None:
-    snapshot = random_world(0)
-    views = replace(snapshot, interactions=snapshot.interactions.with_columns(event=pl.lit(0, dtype=pl.UInt8)))
-    assert SparseEase().fit(views).weights.nnz == 0
-    assert SparseEase(all_events=True).fit(views).weights.nnz > 0
-
-
 def test_an_empty_log_and_one_shopper_are_answered() -> None:
     full = taste_world("text")[0]
     for rows in (0, 1, 3):
         snapshot = replace(full, interactions=full.interactions.head(rows))
         for tokens in ({}, full.tokens):
-            scorer = SparseEase().fit(replace(snapshot, tokens=tokens))
-            scores = scorer.score(Histories.from_lists([[], [0], [5, 6]], now=full.now))
-            assert scores.shape == (3, full.n_items)
-            assert np.isfinite(scores).all()
-            assert (scores[0] == 0).all()
-            assert (scores[1] != 0).any() == bool(tokens), "with an almost empty log only content can speak"
+            near = content_neighbours(replace(snapshot, tokens=tokens))
+            weights = SparseLinear(shrinkage_sales=5.0).fit(replace(snapshot, tokens=tokens), near)
+            assert weights.shape == (full.n_items, full.n_items)
+            assert np.isfinite(weights.data).all()
 
 
 def test_items_without_tokens_are_left_to_behaviour() -> None:
     full = taste_world("text")[0]
     nothing = np.zeros(full.n_items, dtype=bool)
     tokens = {name: replace(made, mask=nothing) for name, made in full.tokens.items()}
-    bare = SparseEase(ridge=10.0).fit(replace(full, tokens={})).weights
-    masked = SparseEase(ridge=10.0).fit(replace(full, tokens=tokens)).weights
+    bare = SparseLinear(ridge=10.0).fit(replace(full, tokens={}))
+    masked = SparseLinear(ridge=10.0).fit(replace(full, tokens=tokens))
     assert (bare != masked).nnz == 0
     some = replace(full.tokens["text"], mask=np.arange(full.n_items) > 0)
     near = nearest_by_cosine(some, 3)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -17,14 +16,12 @@ from modaloom.models.towers import (
     SERVED_HISTORY,
     ItemTable,
     Queries,
+    UserTower,
     gather_past,
-    groups_of,
     pad_histories,
-    past_queries,
-    score_queries,
-    score_queries_at,
-    without_modality,
 )
+from modaloom.ranking.contract import HistoryBatch
+from modaloom.ranking.fusion import FusionPart, score_histories
 from modaloom.types import DAY_S, BoolArray, Event, FloatArray, Histories, IntArray
 
 NAMES = ("image", "text", "behaviour")
@@ -39,6 +36,11 @@ def make_model(sequence: str) -> FusionRecommender:
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     return model
+
+
+def past_queries(tower: UserTower, table: ItemTable, histories: Histories) -> Queries:
+    past = pad_histories(histories)
+    return tower(table.keys[past.items], past.mask, past.event, past.age_days)
 
 
 class Towers:
@@ -73,18 +75,6 @@ def aged(items: list[list[int]]) -> Histories:
     return replace(made, timestamps=NOW - ages * DAY_S)
 
 
-@settings(max_examples=50)
-@given(st.lists(st.integers(0, 9), max_size=12), st.integers(1, 40))
-def test_groups_hold_everybody_once_and_no_more_than_fits(lengths: list[int], most: int) -> None:
-    with patch("modaloom.models.towers.CELLS_AT_ONCE", most * 10):
-        groups = list(groups_of(np.array(lengths, dtype=np.int64), 10))
-    assert [row for group, _ in groups for row in range(group.start, group.stop)] == list(range(len(lengths)))
-    for group, bounds in groups:
-        own = lengths[group]
-        assert sum(own) <= most or len(own) == 1
-        assert bounds.tolist() == np.cumsum(own)[:-1].tolist()
-
-
 def test_scores_are_those_of_torch(towers: Towers) -> None:
     histories = aged([[1], [2, 3, 4], [5, 5], list(range(20))])
     queries = past_queries(towers, towers.table, histories)
@@ -94,7 +84,9 @@ def test_scores_are_those_of_torch(towers: Towers) -> None:
             torch.from_numpy(queries.log_weights),
             towers.items.keys,
         )
-    assert score_queries(queries, towers.table) == pytest.approx(expected.numpy(), rel=1e-4, abs=1e-4)
+    assert FusionPart(towers.table, towers).score_queries(queries) == pytest.approx(
+        expected.numpy(), rel=1e-4, abs=1e-4
+    )
     assert queries.view_weights.shape == (4, 4)
     assert queries.view_weights.sum(axis=1) == pytest.approx(4.0, rel=1e-4)
 
@@ -102,11 +94,11 @@ def test_scores_are_those_of_torch(towers: Towers) -> None:
 @given(PASTS)
 @settings(max_examples=25, deadline=None)
 def test_company_in_the_batch_does_not_matter(pasts: list[list[int]]) -> None:
-    together = score_queries(past_queries(KERNEL, KERNEL.table, aged(pasts)), KERNEL.table)
+    together = score_histories(KERNEL.table, KERNEL, aged(pasts))
     histories = aged(pasts)
     for row in range(len(pasts)):
         alone = histories.take(row, row + 1)
-        own = score_queries(past_queries(KERNEL, KERNEL.table, alone), KERNEL.table)
+        own = score_histories(KERNEL.table, KERNEL, alone)
         assert own[0] == pytest.approx(together[row], rel=1e-4, abs=1e-4)
     assert np.isfinite(together).all()
 
@@ -114,23 +106,11 @@ def test_company_in_the_batch_does_not_matter(pasts: list[list[int]]) -> None:
 def test_an_empty_past_says_nothing() -> None:
     queries = past_queries(KERNEL, KERNEL.table, aged([[], [3]]))
     assert (queries.log_weights[0] <= ABSENT / 2).all()
-    given_scores = score_queries(queries, KERNEL.table)
+    part, batch = FusionPart(KERNEL.table, KERNEL), HistoryBatch(aged([[], [3]]))
+    given_scores = part.score(batch)
     assert not given_scores[0].any()
     assert given_scores[1].any()
-    assert not score_queries_at(queries, KERNEL.table, np.arange(5))[0].any()
-
-
-@pytest.mark.parametrize("modality", NAMES)
-def test_leaving_a_modality_out_is_zeroing_its_view(towers: Towers, modality: str) -> None:
-    queries = past_queries(towers, towers.table, aged([[2, 3, 4], [9]]))
-    keys = towers.table.keys.copy()
-    keys[:, towers.table.view(modality)] = 0.0
-    expected = score_queries(queries, replace(towers.table, keys=keys))
-    before = queries.queries.copy()
-    left = without_modality(queries, towers.table, modality)
-    assert score_queries(left, towers.table) == pytest.approx(expected, rel=1e-5, abs=1e-5)
-    assert (queries.queries == before).all(), "the caller's queries were changed"
-    assert score_queries(queries, towers.table) != pytest.approx(expected, rel=1e-3, abs=1e-3)
+    assert not part.score(batch, np.arange(5))[0].any()
 
 
 def test_the_views_cover_the_keys_but_for_the_fused_one() -> None:
@@ -164,4 +144,4 @@ def test_nobody_has_any_past() -> None:
     past = pad_histories(aged([[], []]))
     assert past.items.shape == (2, 1)
     assert not past.mask.any()
-    assert len(score_queries(past_queries(KERNEL, KERNEL.table, aged([[], []])), KERNEL.table)) == 2
+    assert not score_histories(KERNEL.table, KERNEL, aged([[], []])).any()

@@ -14,20 +14,20 @@ from hypothesis import strategies as st
 from modaloom.data.splits import as_of
 from modaloom.models.behaviour import decayed_counts
 from modaloom.numerics import unit_rows
+from modaloom.ranking.contract import HistoryBatch, NewItems
 from modaloom.ranking.demand import (
-    Cut,
     Demand,
     Doubles,
     Features,
     Newness,
     Scale,
+    SnapshotKey,
     blocks_of,
     fit_poisson,
     item_features,
-    release_places,
+    release_positions,
     scale_of,
 )
-from modaloom.ranking.parts import Arrivals
 from modaloom.testing import checkerboard_world
 from modaloom.types import (
     DAY_S,
@@ -43,7 +43,7 @@ from modaloom.types import (
 
 START = 1_600_000_000
 DAYS, PER_DAY, ON_SALE_DAYS = 200, 2, 30
-NOBODY = Histories.from_lists([[]], now=0)
+NOBODY = HistoryBatch(Histories.from_lists([[]], now=0))
 
 
 def fashion_world(seed: int = 0) -> tuple[Snapshot, BoolArray, IntArray]:
@@ -115,7 +115,7 @@ def test_expectations_are_of_the_right_size(expected: Features) -> None:
 
 
 def test_demand_is_the_same_for_everybody() -> None:
-    scores = Demand().fit(SHOP).score(Histories.from_lists([[], [1], [2, 3]], now=0))
+    scores = Demand().fit(SHOP).score(HistoryBatch(Histories.from_lists([[], [1], [2, 3]], now=0)))
     assert (scores == scores[0]).all()
 
 
@@ -132,10 +132,10 @@ def test_nothing_later_than_the_cut_is_read() -> None:
 
 def test_remembered_features_change_nothing() -> None:
     seen: dict[tuple[int, int, int], Features] = {}
-    first = Demand(seen=seen).fit(SHOP).score(NOBODY)
+    first = Demand(cache=seen).fit(SHOP).score(NOBODY)
     assert len(seen) == 5  # four windows and the present
     remembered = dict(seen)
-    second = Demand(seen=seen).fit(SHOP).score(NOBODY)
+    second = Demand(cache=seen).fit(SHOP).score(NOBODY)
     assert (first == second).all()
     assert all(seen[key] is value for key, value in remembered.items()), "work was done again"
 
@@ -158,18 +158,18 @@ def test_too_few_sales_fall_back_to_recent_counts() -> None:
 
 def test_a_shop_without_dates_and_content_still_has_demand() -> None:
     bare = replace(SHOP, items=SHOP.items.with_columns(released_at=pl.lit(None, dtype=pl.Int64)), tokens={})
-    assert release_places(bare) is None
+    assert release_positions(bare) is None
     expected = Demand().fit(bare).score(NOBODY)[0]
     selling = (AGE_DAYS < 20) & (AGE_DAYS > 10) & LIKED
     assert expected[selling].mean() > expected[AGE_DAYS > 60].mean() + 1
 
 
-def test_release_places_go_from_old_to_new_and_take_ranks_for_want_of_dates() -> None:
+def test_release_positions_go_from_old_to_new_and_take_ranks_for_want_of_dates() -> None:
     n = SHOP.n_items
     items = SHOP.items.with_columns(
         released_at=pl.lit(None, dtype=pl.Int64), release_rank=pl.Series([None, *map(float, range(n - 1))])
     )
-    places = release_places(replace(SHOP, items=items))
+    places = release_positions(replace(SHOP, items=items))
     assert places is not None
     assert places[0] == 0.5  # unknown: in the middle
     assert (np.diff(places[1:]) > 0).all()
@@ -207,10 +207,10 @@ def test_portions_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_of_a_large_catalogue_fewer_cuts_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    kept: dict[Cut, Features] = {}
+    kept: dict[SnapshotKey, Features] = {}
     usual = Demand().fit(SHOP).state()["scores"]
-    monkeypatch.setattr("modaloom.ranking.demand.SEEN_NUMBERS", 1)
-    made = Demand(seen=kept).fit(SHOP).state()["scores"]
+    monkeypatch.setattr("modaloom.ranking.demand.CACHED_NUMBERS", 1)
+    made = Demand(cache=kept).fit(SHOP).state()["scores"]
     assert len(kept) == 1
     assert (made == usual).all()
 
@@ -264,7 +264,7 @@ class TestNewness:
     def test_what_came_later_is_the_newest_and_what_changed_stays(self) -> None:
         part, n = Newness().fit(SHOP), SHOP.n_items
         before = part.score(NOBODY)[0]
-        part.place(Arrivals(np.array([2, n]), {}, np.arange(2)))
+        part.add_items(NewItems(np.array([2, n]), {}, np.arange(2)))
         after = part.score(NOBODY)[0]
         np.testing.assert_array_equal(after[:n], before)
         assert after[n] >= before.max()

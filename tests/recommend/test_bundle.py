@@ -67,7 +67,10 @@ def test_a_bundle_has_what_its_docstring_says(sample_bundle: Path, bundle: Bundl
     assert {f"part-{name}.npz" for name in bundle.config["parts"]} <= names
     assert set(json.loads((sample_bundle / CHECKSUMS).read_text())) == names - {CHECKSUMS}
     assert bundle.ranker.weights == json.loads((sample_bundle / "metrics.json").read_text())["blend"]
-    assert bundle.ranker.strangers == json.loads((sample_bundle / "metrics.json").read_text())["strangers"]
+    assert (
+        bundle.ranker.cold_start_weights
+        == json.loads((sample_bundle / "metrics.json").read_text())["cold_start_weights"]
+    )
     assert bundle.snapshot.n_items == 56
     assert bundle.pictures_root.is_dir()
     assert not {path.suffix for path in sample_bundle.iterdir()} & {".pkl", ".pt", ".pickle"}

@@ -15,7 +15,7 @@ from modaloom.errors import QueryError
 from modaloom.live.asks import Ask
 from modaloom.live.guide import Guide
 from modaloom.live.taste import Shopper
-from modaloom.ranking.parts import ContentKernel
+from modaloom.ranking.content import ContentKernel
 from modaloom.recommend.bundle import Bundle, load_bundle
 from modaloom.recommend.content import ContentReader
 from modaloom.recommend.pipeline import Query, Recommender

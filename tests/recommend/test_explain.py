@@ -10,8 +10,8 @@ import pytest
 
 from modaloom.metrics import top_n
 from modaloom.models.towers import SERVED_HISTORY
-from modaloom.ranking.personal import MAX_LEFT_OUT, Personal
-from modaloom.ranking.ranker import Ranker
+from modaloom.ranking.contract import HistoryBatch
+from modaloom.ranking.ranker import MAX_LEFT_OUT, Ranker
 from modaloom.recommend.bundle import Bundle, load_bundle
 from modaloom.recommend.explain import (
     LEAST_CONTRIBUTION,
@@ -47,8 +47,8 @@ def shopper(bundle: Bundle) -> Histories:
 def test_a_past_item_gave_what_rescoring_without_it_says(bundle: Bundle, shopper: Histories) -> None:
     ranker = bundle.ranker
     everything = np.arange(bundle.snapshot.n_items)
-    made = Personal(ranker, shopper).contributions(everything)
-    np.testing.assert_allclose(made.scores, ranker.total(ranker.ask(shopper), everything)[0], atol=1e-4)
+    made = ranker.contributions(HistoryBatch(shopper), everything)
+    np.testing.assert_allclose(made.scores, ranker.total(HistoryBatch(shopper), everything)[0], atol=1e-4)
     drops = made.by_item
     assert 2 <= len(drops) <= MAX_LEFT_OUT
     for item, drop in drops.items():
@@ -61,7 +61,7 @@ def test_a_past_item_gave_what_rescoring_without_it_says(bundle: Bundle, shopper
             timestamps=shopper.timestamps[keep],
             now=shopper.now,
         )
-        left = ranker.total(ranker.ask(by_hand), everything)[0]
+        left = ranker.total(HistoryBatch(by_hand), everything)[0]
         drops_by_hand = made.scores - left
         np.testing.assert_allclose(
             drop, drops_by_hand, atol=0.2
@@ -75,22 +75,22 @@ def test_a_modality_gave_what_its_parts_gave(bundle: Bundle, shopper: Histories)
     parts = {name: 0.5 for name in ("demand", "image", "text", "linear") if bundle.ranker.part(name)}
     ranker = Ranker(parts, bundle.ranker.parts)
     everything = np.arange(bundle.snapshot.n_items)
-    full = ranker.total(ranker.ask(shopper), everything)
-    drops = Personal(ranker, shopper).contributions(everything).by_modality
+    full = ranker.total(HistoryBatch(shopper), everything)
+    drops = ranker.contributions(HistoryBatch(shopper), everything).by_modality
     modality_of = {"image": "image", "text": "text", "linear": "behaviour"}
     assert set(drops) == {modality_of[name] for name in parts if name != "demand"}
     for part, modality in modality_of.items():
         if part in parts:
             rest = Ranker({name: weight for name, weight in parts.items() if name != part}, bundle.ranker.parts)
             np.testing.assert_allclose(
-                drops[modality], (full - rest.total(rest.ask(shopper), everything))[0], atol=1e-4
+                drops[modality], (full - rest.total(HistoryBatch(shopper), everything))[0], atol=1e-4
             )
 
 
 def test_reasons_are_the_contributions_the_weightiest_first(bundle: Bundle, shopper: Histories) -> None:
     ranker, full = bundle.ranker, bundle.ranker.score(shopper)
     picks = top_n(full, 10, bundle.snapshot.may_be_shown(shopper))[0]
-    made = Personal(ranker, shopper).contributions(picks)
+    made = ranker.contributions(HistoryBatch(shopper), picks)
     ids = bundle.snapshot.items["item_id"].to_list()
     found = explain(ranker, bundle.snapshot, shopper, picks)
     assert len(found) == 10
@@ -133,7 +133,7 @@ def test_you_had_it_before_is_said_of_purchases_only(bundle: Bundle) -> None:
 def test_an_empty_past_has_only_demand_to_tell(bundle: Bundle) -> None:
     nobody = Histories.from_lists([[]], now=bundle.snapshot.now)
     full = bundle.ranker.score(nobody)
-    assert not Personal(bundle.ranker, nobody).contributions(np.arange(5)).by_item
+    assert not bundle.ranker.contributions(HistoryBatch(nobody), np.arange(5)).by_item
     kinds = {
         reason.kind
         for reasons in explain(bundle.ranker, bundle.snapshot, nobody, np.argsort(-full[0])[:10])

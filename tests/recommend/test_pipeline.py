@@ -14,7 +14,8 @@ from PIL import Image
 
 from modaloom.config import Settings, load_settings
 from modaloom.errors import EncoderError, PictureError, QueryError
-from modaloom.ranking.ranker import FUSION, Ranker
+from modaloom.ranking.fusion import FUSION
+from modaloom.ranking.ranker import Ranker
 from modaloom.recommend.bundle import Bundle, load_bundle
 from modaloom.recommend.pipeline import MAX_N, Query, Recommendation, Recommender
 from modaloom.types import Event
@@ -169,7 +170,7 @@ def without(bundle: Bundle, *names: str) -> Bundle:
     parts = tuple(part for part in ranker.parts if part.name not in names)
     weights = {name: weight for name, weight in ranker.weights.items() if name not in names}
     gone = FUSION in names
-    thin = Ranker(weights, parts, None if gone else ranker.table, None if gone else ranker.tower)
+    thin = Ranker(weights, parts)
     return replace(bundle, ranker=thin, item_tower=None if gone else bundle.item_tower)
 
 

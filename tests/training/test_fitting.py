@@ -12,8 +12,9 @@ import pytest
 from modaloom.data.splits import Split, as_of
 from modaloom.errors import TrainingError
 from modaloom.models.behaviour import behaviour_tokens, cross_fit, turn_to
-from modaloom.models.towers import past_queries, score_queries
+from modaloom.models.towers import pad_histories
 from modaloom.numerics import Whitening, unit_rows
+from modaloom.ranking.fusion import score_histories
 from modaloom.training.fitting import FittedFusion, FusionConfig, fit_fusion, item_table, whiten
 from modaloom.training.loop import LoopConfig
 from modaloom.types import Event, FloatArray, Histories, Snapshot, Tokens
@@ -30,7 +31,7 @@ def fitted(text_world: Snapshot) -> FittedFusion:
 
 def score(fitted: FittedFusion, snapshot: Snapshot, histories: Histories) -> FloatArray:
     table = fitted.table(snapshot)
-    return score_queries(past_queries(fitted.tower, table, histories), table)
+    return score_histories(table, fitted.tower, histories)
 
 
 def cosines(left: Tokens, right: Tokens) -> FloatArray:
@@ -156,6 +157,8 @@ def test_whose_taste_lives_where_is_read_off_the_log(make_snapshot: MakeSnapshot
     snapshot = replace(make_snapshot(rows, n_items=n_items), tokens=tokens)
     loop = LoopConfig(epochs=2, batch_size=64, examples_per_epoch=600, negatives=64)
     made = fit_fusion(snapshot, FusionConfig(("image", "text"), 16, loop=loop))
-    weights = past_queries(made.tower, made.table(snapshot), snapshot.histories(np.arange(n_users))).view_weights
+    past = pad_histories(snapshot.histories(np.arange(n_users)))
+    keys = made.table(snapshot).keys[past.items]
+    weights = made.tower(keys, past.mask, past.event, past.age_days).view_weights
     assert (weights[:, :2].argmax(axis=1) == np.arange(n_users) % 2).mean() > 0.85
     assert (made.model.typical[1] != 1.0).all()
