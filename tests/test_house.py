@@ -19,7 +19,11 @@ LARGER_ROOMS = {
     "data": (11, "a merchant's table takes seven steps from bytes to rows, and each is one file that a test mirrors"),
     "encoders": (10, "every model family that may fail to load is isolated in a file of its own"),
     "forecasting": (16, "each kind of model, and each step from a file to an interval, is read and tested alone"),
-    "live": (11, "a list goes through numbering, rules, scores, variety and words, each of which is tested alone"),
+    "live": (
+        12,
+        "a list goes through numbering, rules, scores, variety and words, each of which is tested alone; "
+        "and what opens a bundle for serving must lie where no torch is",
+    ),
     "models": (12, "the architecture, its losses and the models it is compared with are read side by side"),
     "ranking": (
         16,
