@@ -133,7 +133,7 @@ def evaluate(
         size = size or "base"
         return _evaluate_labels(shop, root, label, threshold, _names(models), _numbers(seeds), size, json, html)
     from modaloom.build import LearnOptions, load_options, model_factories
-    from modaloom.encoders.catalogue import encode_items
+    from modaloom.encoders.encode import encode_items
     from modaloom.evaluation.protocol import Protocol
     from modaloom.evaluation.protocol import evaluate as run
     from modaloom.evaluation.report import print_report, write_html
@@ -171,7 +171,7 @@ def _evaluate_labels(
     """Ratings, likes or an attribute, predicted: ``evaluate --protocol labels``."""
     from modaloom.build import SIZES, LearnOptions
     from modaloom.data.labels import read_labels
-    from modaloom.encoders.catalogue import encode_items
+    from modaloom.encoders.encode import encode_items
     from modaloom.evaluation.label_report import print_report, write_html
     from modaloom.evaluation.label_report import write_json as write_figures
     from modaloom.evaluation.labelled import evaluate_labels

@@ -20,7 +20,7 @@ from modaloom.build import LearnOptions, model_factories, train_bundle
 from modaloom.bulletin.run import run_trends
 from modaloom.config import Settings
 from modaloom.data.shop import Shop
-from modaloom.encoders.catalogue import encode_items
+from modaloom.encoders.encode import encode_items
 from modaloom.evaluation.protocol import Evaluation, Protocol, evaluate
 from modaloom.evaluation.report import print_report, write_html
 from modaloom.files import write_text

@@ -30,7 +30,7 @@ LEVELS = (
 TORCH_ROOMS = {"encoders", "forecasting", "models", "training", "export", "testing"}
 WITHOUT_TORCH = (
     "data.shop",
-    "encoders.catalogue",
+    "encoders.encode",
     "encoders.image",
     "encoders.text",
     "forecasting.forecast",

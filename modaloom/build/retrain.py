@@ -21,7 +21,7 @@ from modaloom.data.problems import Problems
 from modaloom.data.schema import ShopSpec
 from modaloom.data.shop import Shop, item_frame
 from modaloom.data.splits import Split, window_split
-from modaloom.encoders.catalogue import encode_items
+from modaloom.encoders.encode import encode_items
 from modaloom.errors import TrainingError
 from modaloom.live.fleet import BUNDLES, TRAFFIC, Fleet, bundle_name, change, keep, recalled, same_contents
 from modaloom.live.guide import Guide

@@ -147,7 +147,7 @@ def test_what_was_read_once_is_not_read_again(
     next_start = ContentReader(bundle, settings)
     reads: list[object] = []
     for modality in ("image", "text"):
-        encoder = next_start._encoder(modality)
+        encoder = next_start.encoders.of(modality)
         encode = encoder.encode
         monkeypatch.setattr(encoder, "encode", lambda some, encode=encode: reads.extend(some) or encode(some))
     again = next_start.tokens(items[:3])

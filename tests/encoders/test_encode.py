@@ -13,7 +13,7 @@ from PIL import Image
 
 from modaloom.config import Settings
 from modaloom.data.shop import Shop, load_shop
-from modaloom.encoders.catalogue import encode_items
+from modaloom.encoders.encode import encode_items
 from modaloom.errors import EncoderError, TooManyBadRowsError
 
 TOML = """
