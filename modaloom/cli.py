@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from modaloom import trend_commands
-from modaloom.errors import ModaloomError, QueryError
+from modaloom.errors import EXTRA_OF, MissingExtraError, ModaloomError, QueryError
 
 app = typer.Typer(
     name="modaloom",
@@ -18,6 +18,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+EXTRA_OF_VERB = {"serve": "serve", "renew-key": "serve", "train": "train", "retrain": "train", "demo": "all"}
+"""What brings all that a verb needs, where that is more than the one module that was missed first."""
 
 ShopArgument = Annotated[Path, typer.Argument(metavar="SHOP", help="A folder with a shop.toml, or a toml file.")]
 RootOption = Annotated[Path | None, typer.Option("--root", help="Where the data of the toml lie.")]
@@ -331,6 +334,13 @@ def main() -> None:
         app(standalone_mode=True)
     except ModaloomError as error:
         _fail(str(error))
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        if module not in EXTRA_OF:  # nothing that an extra brings: a fault of ours
+            raise
+        verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+        extra = EXTRA_OF_VERB.get(verb, EXTRA_OF[module])
+        _fail(str(MissingExtraError(module, extra, f"'modaloom {verb}'")))
     except OSError as error:
         _fail(f"{error.filename or 'file system'}: {error.strerror or error}.")
 

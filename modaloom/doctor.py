@@ -38,6 +38,7 @@ EXTRAS = {
     "train": "learning",
     "evaluate": "comparing with implicit's models",
     "tune": "searching better learning options",
+    "serve": "the HTTP service and its page",
     "fast": "lists for many shoppers at once",
     "encoders": "stronger encoders by name",
 }

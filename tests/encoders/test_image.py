@@ -203,8 +203,9 @@ def test_a_cache_that_cannot_be_written_says_where_and_what_to_do(tmp_path: Path
 def test_a_full_cache_says_where_and_what_to_do(tmp_path: Path) -> None:
     """No file may be larger than 4 kB."""
     program = (
-        "import resource; from modaloom.encoders.image import _exported; from pathlib import Path; "
-        f"resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, 4_000)); _exported(Path({str(tmp_path)!r}))"
+        "import resource; from modaloom.config import Settings; from modaloom.encoders.image import exported_network; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, 4_000)); "
+        f"exported_network(Settings(cache_dir={str(tmp_path)!r}))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert f"EncoderError: {tmp_path / 'encoders'}: cannot keep the picture encoder here" in done.stderr
