@@ -134,8 +134,7 @@ def _write(
     write_json(folder / "attributes.json", attributes)
     if ranker.table is not None:
         export_towers(fusion.model, folder)
-    if "image" in snapshot.tokens and snapshot.tokens["image"].encoder_id == EfficientNetLite0.encoder_id:
-        shutil.copyfile(exported_network(settings), folder / ONNX_FILE)  # serving has no torch to write it with
+    _write_encoder(folder, snapshot, settings)
     write_curves(fusion.progress, folder / "curves.png")
     snapshot.items.write_parquet(folder / "items.parquet")
     snapshot.users.write_parquet(folder / "users.parquet")
@@ -164,6 +163,13 @@ def _write(
     write_json(folder / "config.json", config)
     write_json(folder / "metrics.json", metrics)
     (folder / "README.md").write_text(model_card(config, metrics, snapshot), encoding="utf-8")
+
+
+def _write_encoder(folder: Path, snapshot: Snapshot, settings: Settings) -> None:
+    """The picture encoder, where it is the built-in one: a machine that serves has no torch to export it with."""
+    image = snapshot.tokens.get("image")
+    if image is not None and image.encoder_id == EfficientNetLite0.encoder_id:
+        shutil.copyfile(exported_network(settings), folder / ONNX_FILE)
 
 
 def model_card(config: dict[str, Any], metrics: dict[str, Any], snapshot: Snapshot) -> str:
