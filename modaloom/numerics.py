@@ -109,7 +109,9 @@ def _filtered(matrix: Any, basis: FloatArray, least: float, largest: float) -> F
         made /= middle
         return made
 
-    growth = float(np.arccosh(max(largest / middle - 1, 1.0)))  # of the largest, by degree; 0 where all are alike
+    growth = float(
+        np.arccosh(np.maximum(largest / middle - 1, np.float32(1.0)))
+    )  # of the largest, by degree; 0 where all are alike
     degree = int(np.clip(np.arccosh(MOST_GROWTH) / growth, 1, MOST_DEGREE)) if growth else MOST_DEGREE
     before, made = basis, shifted(basis)
     for _ in range(degree - 1):
