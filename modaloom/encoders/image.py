@@ -92,7 +92,7 @@ def with_encoders_of(folder: Path, settings: Settings) -> Settings:
 
 
 def exported_network(settings: Settings) -> Path:
-    """The network as ONNX (13.5 MB): from ``encoder_dir``, else from the cache, where the first use writes it.
+    """The network as ONNX (13.4 MB): from ``encoder_dir``, else from the cache, where the first use writes it.
 
     Raises:
         MissingExtraError: it is in neither, and torch or onnx, which write it, are not installed.
