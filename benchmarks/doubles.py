@@ -23,7 +23,7 @@ from modaloom.config import load_settings
 from modaloom.data.doubles import group_doubles, near_duplicates
 from modaloom.data.shop import Shop, load_shop
 from modaloom.data.splits import take_snapshot
-from modaloom.encoders.catalogue import encode_items
+from modaloom.encoders.encode import encode_items
 from modaloom.samples.write import write_sample
 from modaloom.types import Tokens
 

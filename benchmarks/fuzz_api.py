@@ -76,8 +76,8 @@ def _fuzz_operation(operation: Any, ask: Callable[[Any], None], cases: int, numb
 
 
 def main() -> int:
-    from modaloom.build.live import open_live_shop
     from modaloom.config import load_settings
+    from modaloom.live.open import open_live_shop
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bundle", type=Path, required=True)

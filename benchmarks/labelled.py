@@ -37,7 +37,7 @@ import scipy.sparse as sp
 from modaloom.config import load_settings
 from modaloom.data.labels import LabelledData, LabelSplit, Values, read_labels
 from modaloom.data.shop import load_shop
-from modaloom.encoders.catalogue import encode_items
+from modaloom.encoders.encode import encode_items
 from modaloom.evaluation.label_report import print_report, write_json
 from modaloom.evaluation.labelled import evaluate_labels
 from modaloom.models.labelled import RIDGES, Classifier, fit_logistic, log_loss, softmax

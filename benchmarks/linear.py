@@ -32,7 +32,7 @@ import polars as pl
 from modaloom.config import load_settings
 from modaloom.data.shop import load_shop
 from modaloom.data.splits import Split, file_split, rolling_splits
-from modaloom.encoders.catalogue import encode_items
+from modaloom.encoders.encode import encode_items
 from modaloom.evaluation.protocol import recommend_lists
 from modaloom.metrics import bootstrap_interval, ranking_metrics
 from modaloom.models.behaviour import history_matrix

@@ -49,7 +49,7 @@ from threadpoolctl import threadpool_limits
 from modaloom.config import Settings, load_settings
 from modaloom.data.shop import Shop, load_shop
 from modaloom.data.splits import Split, file_split, rolling_splits
-from modaloom.encoders.catalogue import encode_items
+from modaloom.encoders.encode import encode_items
 from modaloom.evaluation.protocol import Protocol, evaluate
 from modaloom.metrics import bootstrap_interval, ranking_metrics
 from modaloom.types import FloatArray, Histories, IntArray, Scorer, Snapshot, Tokens

@@ -18,7 +18,7 @@ import torch
 from modaloom.config import load_settings
 from modaloom.data.shop import Shop, load_shop
 from modaloom.data.splits import Split, random_split, rolling_splits
-from modaloom.encoders.catalogue import encode_items
+from modaloom.encoders.encode import encode_items
 from modaloom.samples.write import write_sample
 from modaloom.types import Tokens
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from modaloom import trend_commands
-from modaloom.errors import ModaloomError, QueryError
+from modaloom.errors import EXTRA_OF, MissingExtraError, ModaloomError, QueryError
 
 app = typer.Typer(
     name="modaloom",
@@ -18,6 +18,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+EXTRA_OF_VERB = {"serve": "serve", "renew-key": "serve", "train": "train", "retrain": "train", "demo": "all"}
+"""What brings all that a verb needs, where that is more than the one module that was missed first."""
 
 ShopArgument = Annotated[Path, typer.Argument(metavar="SHOP", help="A folder with a shop.toml, or a toml file.")]
 RootOption = Annotated[Path | None, typer.Option("--root", help="Where the data of the toml lie.")]
@@ -133,7 +136,7 @@ def evaluate(
         size = size or "base"
         return _evaluate_labels(shop, root, label, threshold, _names(models), _numbers(seeds), size, json, html)
     from modaloom.build import LearnOptions, load_options, model_factories
-    from modaloom.encoders.catalogue import encode_items
+    from modaloom.encoders.encode import encode_items
     from modaloom.evaluation.protocol import Protocol
     from modaloom.evaluation.protocol import evaluate as run
     from modaloom.evaluation.report import print_report, write_html
@@ -171,7 +174,7 @@ def _evaluate_labels(
     """Ratings, likes or an attribute, predicted: ``evaluate --protocol labels``."""
     from modaloom.build import SIZES, LearnOptions
     from modaloom.data.labels import read_labels
-    from modaloom.encoders.catalogue import encode_items
+    from modaloom.encoders.encode import encode_items
     from modaloom.evaluation.label_report import print_report, write_html
     from modaloom.evaluation.label_report import write_json as write_figures
     from modaloom.evaluation.labelled import evaluate_labels
@@ -331,6 +334,13 @@ def main() -> None:
         app(standalone_mode=True)
     except ModaloomError as error:
         _fail(str(error))
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        if module not in EXTRA_OF:  # nothing that an extra brings: a fault of ours
+            raise
+        verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+        extra = EXTRA_OF_VERB.get(verb, EXTRA_OF[module])
+        _fail(str(MissingExtraError(module, extra, f"'modaloom {verb}'")))
     except OSError as error:
         _fail(f"{error.filename or 'file system'}: {error.strerror or error}.")
 

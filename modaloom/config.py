@@ -42,6 +42,8 @@ class Settings(BaseSettings):
 
     cache_dir: Folder = Field(default_factory=_default_cache_dir)
     """Where vectors and exported encoders are kept, by content hash. Safe to delete."""
+    encoder_dir: Folder | None = None
+    """Where exported encoders are looked for before the cache: a bundle's folder, for machines without torch."""
     image_encoder: str = "efficientnet-lite0"
     text_encoder: str = "use-multilingual"
     accept_noncommercial: bool = False

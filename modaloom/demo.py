@@ -17,14 +17,14 @@ from jinja2 import Environment, StrictUndefined
 from PIL import Image
 
 from modaloom.build import LearnOptions, model_factories, train_bundle
-from modaloom.build.live import fill_store
 from modaloom.bulletin.run import run_trends
 from modaloom.config import Settings
 from modaloom.data.shop import Shop
-from modaloom.encoders.catalogue import encode_items
+from modaloom.encoders.encode import encode_items
 from modaloom.evaluation.protocol import Evaluation, Protocol, evaluate
 from modaloom.evaluation.report import print_report, write_html
 from modaloom.files import write_text
+from modaloom.live.open import fill_store
 from modaloom.messages import messages
 from modaloom.quality.report import check_shop
 from modaloom.quality.report import print_report as print_quality

@@ -38,6 +38,7 @@ EXTRAS = {
     "train": "learning",
     "evaluate": "comparing with implicit's models",
     "tune": "searching better learning options",
+    "serve": "the HTTP service and its page",
     "encoders": "stronger encoders by name",
 }
 """What each extra is for. Others are for developers, or bundles of these."""

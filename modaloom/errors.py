@@ -91,6 +91,18 @@ class MissingExtraError(EncoderError):
         self.extra = extra
 
 
+EXTRA_OF = {
+    "torch": "train", "onnx": "train", "onnxscript": "train",
+    "implicit": "evaluate", "statsforecast": "trends", "optuna": "tune", "numba": "fast", "threadpoolctl": "fast",
+    "fastapi": "serve", "starlette": "serve", "httptools": "serve", "httpx": "serve", "orjson": "serve",
+    "prometheus_client": "serve", "multipart": "serve", "python_multipart": "serve", "uvicorn": "serve",
+    "uvloop": "serve", "faiss": "serve", "psycopg": "postgres", "psycopg_pool": "postgres",
+    "open_clip": "encoders", "cn_clip": "encoders", "sentence_transformers": "encoders", "sentencepiece": "encoders",
+    "timm": "encoders", "transformers": "encoders",
+}  # fmt: skip
+"""The extra that brings a module, by the module's name; of several extras the smallest."""
+
+
 class TrainingError(ModaloomError):
     """Learning cannot start, go on or be resumed."""
 

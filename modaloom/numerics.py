@@ -93,7 +93,10 @@ def _filtered(matrix: Any, basis: FloatArray, least: float, largest: float) -> F
         made /= middle
         return made
 
-    degree = int(np.clip(np.arccosh(MOST_GROWTH) / np.arccosh(largest / middle - 1), 1, MOST_DEGREE))
+    growth = float(
+        np.arccosh(np.maximum(largest / middle - 1, np.float32(1.0)))
+    )  # of the largest, by degree; 0 where all are alike
+    degree = int(np.clip(np.arccosh(MOST_GROWTH) / growth, 1, MOST_DEGREE)) if growth else MOST_DEGREE
     before, made = basis, shifted(basis)
     for _ in range(degree - 1):
         following = shifted(made)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -175,3 +177,58 @@ def test_evaluate_on_a_file(sample_shop: Path, tmp_path: Path, command: Command)
     )
     assert code == 0, err
     assert "Modaloom sample: file, top 5" in out
+
+
+WITHOUT_EXTRAS = """
+import importlib.abc, sys
+from modaloom.errors import EXTRA_OF
+class Absent(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in EXTRA_OF:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Absent())
+from modaloom.cli import main
+for line in sys.stdin:
+    sys.argv = ["modaloom", *line.split()]
+    try:
+        main()
+    except SystemExit as stop:
+        print(stop.code, file=sys.stderr)
+"""
+
+
+def test_a_verb_whose_extra_is_missing_says_which() -> None:
+    """With the plain package alone; what needs no extra goes on to what is wrong with its arguments."""
+    wanted = {
+        "train nope --out bundle": "'modaloom train' needs the package 'torch'.*'modaloom\\[train\\]'",
+        "evaluate nope": "'modaloom evaluate' needs the package 'torch'.*'modaloom\\[train\\]'",
+        "evaluate nope --protocol labels": "'modaloom evaluate' needs the package 'torch'.*'modaloom\\[train\\]'",
+        "retrain --store sqlite:///x --out y": "'modaloom retrain' needs the package 'torch'.*'modaloom\\[train\\]'",
+        "demo --folder nope": "'modaloom demo' needs the package '.*'modaloom\\[all\\]'",
+        "serve nope": "'modaloom serve' needs the package '.*'modaloom\\[serve\\]'",
+        "renew-key page --store sqlite:///x": "'modaloom renew-key' needs the package '.*'modaloom\\[serve\\]'",
+        "migrate --store postgresql://u@127.0.0.1:1/x": "needs the package 'psycopg'.*'modaloom\\[postgres\\]'",
+        "check nope": "nope: no such file or folder",
+        "trends nope": "nope: no such file or folder",
+        "forecast nope": "nope: no such file",
+        "recommend nope --text dress": "nope: no such bundle",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_EXTRAS], input="\n".join(wanted), capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stderr.splitlines()
+    assert lines[1::2] == ["2"] * len(wanted), done.stderr
+    for line, pattern in zip(lines[::2], wanted.values(), strict=True):
+        assert re.match(f"error: .*{pattern}", line), line
+
+
+def test_a_missing_module_that_no_extra_brings_is_no_users_fault(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(**_: object) -> None:
+        raise ModuleNotFoundError("No module named 'nothing'", name="nothing")
+
+    monkeypatch.setattr(cli, "app", broken)
+    with pytest.raises(ModuleNotFoundError, match="nothing"):
+        command("doctor")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from modaloom import errors
 from modaloom.errors import ChecksumError, EncoderError, MissingExtraError, ModaloomError, SettingsError, ShopError
 
+ROOT = Path(__file__).parents[1]
 KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, ModaloomError)]
 
 
@@ -57,6 +59,25 @@ def test_a_missing_extra_names_the_command() -> None:
     assert str(error) == (
         "Learning needs the package 'torch', which is not installed. Run: pip install 'modaloom[train]'."
     )
+
+
+def test_the_table_of_extras_is_that_of_the_package() -> None:
+    """Every package of an extra that users install is named, by its module, with an extra that brings it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    modules = {
+        "faiss-cpu": "faiss", "open-clip-torch": "open_clip", "psycopg[binary,pool]": "psycopg",
+        "python-multipart": "python_multipart",
+    }  # fmt: skip
+    brought = {
+        (modules.get(name, name.replace("-", "_")), extra)
+        for extra, needs in project["optional-dependencies"].items()
+        if extra not in ("all", "dev", "peers")
+        for name in (re.split(r"[>=;]", need)[0].strip() for need in needs)
+    }
+    assert {module for module, _ in brought} <= errors.EXTRA_OF.keys()
+    directly = {module: extra for module, extra in errors.EXTRA_OF.items() if module in dict(brought)}
+    assert set(directly.items()) <= brought
+    assert set(errors.EXTRA_OF.values()) <= project["optional-dependencies"].keys()
 
 
 def test_one_clause_catches_them_all() -> None:

@@ -28,9 +28,14 @@ LEVELS = (
     {"cli"},
 )
 TORCH_ROOMS = {"encoders", "forecasting", "models", "training", "export", "testing"}
+WITHOUT_TORCH_ROOMS = ("api", "bulletin", "counting", "live", "quality", "recommend", "storage", "trends")
+"""Everything in them is loaded, or may be, by what serves, checks or reads trends."""
 WITHOUT_TORCH = (
+    "cli",
+    "client",
     "data.shop",
-    "encoders.catalogue",
+    "doctor",
+    "encoders.encode",
     "encoders.image",
     "encoders.text",
     "forecasting.forecast",
@@ -39,7 +44,7 @@ WITHOUT_TORCH = (
     "models.behaviour",
     "models.linear",
     "models.towers",
-    "quality.report",
+    "serving",
 )
 FILES = sorted(PACKAGE.rglob("*.py"))
 
@@ -130,9 +135,17 @@ def loaded_after(modules: list[str]) -> set[str]:
 
 
 def test_serving_needs_no_torch() -> None:
-    answering = [module_of(file) for file in sorted((PACKAGE / "recommend").glob("*.py"))]
-    modules = ["modaloom", *(f"modaloom.{name}" for name in WITHOUT_TORCH), *answering]
-    assert "torch" not in loaded_after(modules)
+    """By import; ``test_serve_alone.py`` serves in an environment that has none."""
+    rooms = [module_of(file) for room in WITHOUT_TORCH_ROOMS for file in sorted((PACKAGE / room).rglob("*.py"))]
+    loaded = loaded_after(["modaloom", *(f"modaloom.{name}" for name in WITHOUT_TORCH), *rooms])
+    assert not {"torch", "onnx", "onnxscript"} & loaded
+
+
+def test_what_a_worker_is_built_from_needs_no_torch() -> None:
+    """It is named as text, so that no import tells."""
+    from modaloom.serving import WORKER
+
+    assert room_of(WORKER.partition(":")[0]) in WITHOUT_TORCH_ROOMS
 
 
 def test_the_front_door_is_light() -> None:

@@ -184,3 +184,11 @@ def test_the_best_columns_of_nothing_and_of_too_little() -> None:
     assert best_columns(scores, 9).tolist() == [[0, 1, 2]]
     assert best_columns(scores[:0], 2).shape == (0, 2)
     assert best_columns(np.zeros((2, 0)), 5).shape == (2, 0)
+
+
+def test_axes_of_values_that_are_all_alike() -> None:
+    """A table of two equal rows, say: nothing grows faster than anything else, which no polynomial can change."""
+    for matrix in (np.ones((2, 1), dtype=np.float32), np.eye(3, dtype=np.float32), 0.7 * np.eye(3, dtype=np.float32)):
+        values, axes = leading_axes(matrix, 5)
+        np.testing.assert_allclose(values, np.linalg.svd(matrix, compute_uv=False), rtol=1e-5)
+        np.testing.assert_allclose(axes.T @ axes, np.eye(matrix.shape[1]), atol=1e-5)

@@ -18,10 +18,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from modaloom.build.live import SEEDED, open_live_shop, prepare_store
 from modaloom.config import load_settings
 from modaloom.live.asks import Ask
 from modaloom.live.fleet import BUNDLES, TRAFFIC, bundle_name
+from modaloom.live.open import SEEDED, open_live_shop, prepare_store
 from modaloom.recommend.bundle import load_bundle
 from modaloom.recommend.folder import CHECKSUMS, checksum
 from modaloom.storage.contract import Store
@@ -257,7 +257,7 @@ def test_two_workers_a_second_service_and_a_clean_end(
 FILLING = """
 import os, signal, sys
 from pathlib import Path
-from modaloom.build import live
+from modaloom.live import open as live
 from modaloom.config import load_settings
 from modaloom.storage.open import open_store
 bundle, url, stop_at, today = sys.argv[1:]

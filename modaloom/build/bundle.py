@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,8 @@ from modaloom.data.doubles import group_doubles
 from modaloom.data.shop import Shop
 from modaloom.data.splits import take_snapshot
 from modaloom.encoders.attributes import AttributeEncoder
-from modaloom.encoders.catalogue import encode_items
+from modaloom.encoders.encode import encode_items
+from modaloom.encoders.image import ONNX_FILE, EfficientNetLite0, exported_network
 from modaloom.export import export_towers
 from modaloom.files import write_json
 from modaloom.recommend.bundle import FORMAT, ranker_arrays
@@ -74,7 +76,7 @@ def train_bundle(
         learner = _learn(snapshot, tuned.options, checkpoints, _key(shop, tuned.options, tokens), resume, tell)
         metrics = learner.metrics() | ({"tuning": tuned.report} if tuning else {})
         tell("writing the bundle", 0, 0)
-        write_bundle(out, lambda folder: _write(folder, shop, snapshot, learner, metrics))
+        write_bundle(out, lambda folder: _write(folder, shop, snapshot, learner, metrics, settings))
         _clear(checkpoints)
         return metrics
 
@@ -111,7 +113,14 @@ def _learn(
     ).fit(snapshot)
 
 
-def _write(folder: Path, shop: Shop, snapshot: Snapshot, learner: Modaloom, metrics: dict[str, object]) -> None:
+def _write(
+    folder: Path,
+    shop: Shop,
+    snapshot: Snapshot,
+    learner: Modaloom,
+    metrics: dict[str, object],
+    settings: Settings,
+) -> None:
     """Fills a bundle's folder."""
     assert learner.ranker is not None
     assert learner.fusion is not None
@@ -125,6 +134,7 @@ def _write(folder: Path, shop: Shop, snapshot: Snapshot, learner: Modaloom, metr
     write_json(folder / "attributes.json", attributes)
     if ranker.table is not None:
         export_towers(fusion.model, folder)
+    _write_encoder(folder, snapshot, settings)
     write_curves(fusion.progress, folder / "curves.png")
     snapshot.items.write_parquet(folder / "items.parquet")
     snapshot.users.write_parquet(folder / "users.parquet")
@@ -153,6 +163,13 @@ def _write(folder: Path, shop: Shop, snapshot: Snapshot, learner: Modaloom, metr
     write_json(folder / "config.json", config)
     write_json(folder / "metrics.json", metrics)
     (folder / "README.md").write_text(model_card(config, metrics, snapshot), encoding="utf-8")
+
+
+def _write_encoder(folder: Path, snapshot: Snapshot, settings: Settings) -> None:
+    """The picture encoder, where it is the built-in one: a machine that serves has no torch to export it with."""
+    image = snapshot.tokens.get("image")
+    if image is not None and image.encoder_id == EfficientNetLite0.encoder_id:
+        shutil.copyfile(exported_network(settings), folder / ONNX_FILE)
 
 
 def model_card(config: dict[str, Any], metrics: dict[str, Any], snapshot: Snapshot) -> str:

@@ -15,17 +15,17 @@ import polars as pl
 
 from modaloom.build.bundle import train_bundle
 from modaloom.build.learner import Modaloom
-from modaloom.build.live import SEEDED
 from modaloom.build.options import LearnOptions
 from modaloom.config import Settings
 from modaloom.data.problems import Problems
 from modaloom.data.schema import ShopSpec
 from modaloom.data.shop import Shop, item_frame
 from modaloom.data.splits import Split, window_split
-from modaloom.encoders.catalogue import encode_items
+from modaloom.encoders.encode import encode_items
 from modaloom.errors import TrainingError
 from modaloom.live.fleet import BUNDLES, TRAFFIC, Fleet, bundle_name, change, keep, recalled, same_contents
 from modaloom.live.guide import Guide
+from modaloom.live.open import SEEDED
 from modaloom.metrics import ranking_metrics, top_n
 from modaloom.recommend.folder import reserved
 from modaloom.storage.contract import ItemChange, Store

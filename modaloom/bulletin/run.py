@@ -13,6 +13,7 @@ from modaloom.bulletin.screen import print_board
 from modaloom.config import Settings
 from modaloom.counting.source import Facts, shop_source, store_source
 from modaloom.data.shop import load_shop
+from modaloom.encoders.image import with_encoders_of
 from modaloom.errors import BundleError
 from modaloom.live.fleet import BUNDLES
 from modaloom.messages import trend_messages
@@ -71,6 +72,8 @@ def run_trends(
         return Told(read_trends(shop_source(shop), options, settings=settings, tell=tell), shop.language, None)
     with open_store(source) as store:
         facts = facts_of(store)
+        if facts.bundle is not None:
+            settings = with_encoders_of(facts.bundle, settings)
         board = read_trends(store_source(store, facts), options, settings=settings, tell=tell)
         if options.by is None:  # a part of a board must not take the place of the whole
             save_board(store, board)
@@ -84,7 +87,6 @@ def facts_of(store: Store) -> Facts:
             said = load_bundle(Path(folder)).config["shop"]
         except (BundleError, KeyError):
             continue
-        return Facts(
-            said["name"], said["language"], said.get("currency", ""), said.get("labels", {}), Path(said["root"])
-        )
+        currency, labels = said.get("currency", ""), said.get("labels", {})
+        return Facts(said["name"], said["language"], currency, labels, Path(said["root"]), Path(folder))
     return Facts()

@@ -21,7 +21,7 @@ from modaloom.counting.colours import PALETTE, read_colours
 from modaloom.counting.looks import fill_in, find_looks, telling_attribute
 from modaloom.counting.spelling import as_written
 from modaloom.data.shop import Shop
-from modaloom.encoders.catalogue import encode_items
+from modaloom.encoders.encode import encode_items
 from modaloom.messages import Names, trend_messages
 from modaloom.recommend.words import TEXT_COLUMNS, longest, terms
 from modaloom.types import ATTRIBUTE_PREFIX, LANGUAGES, SIZE_ATTRIBUTES, BoolArray, FloatArray, IntArray, Tell, Tokens

@@ -65,6 +65,8 @@ class Facts:
     currency: str = ""
     labels: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
     root: Path = Path()
+    bundle: Path | None = None
+    """The bundle's folder, whose encoders read the store's pictures."""
 
 
 def store_source(store: Store, facts: Facts) -> Source:

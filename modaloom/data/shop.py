@@ -96,7 +96,7 @@ class Shop:
 
     def image_paths(self) -> list[Path | None]:
         """The first picture of every item, or None."""
-        return [self.root / paths[0] if paths else None for paths in self.items["images"].to_list()]
+        return image_paths(self.items, self.root)
 
     def fingerprint(self) -> str:
         """A short hash of everything that was read, equal for equal content."""
@@ -108,6 +108,11 @@ class Shop:
         for modality, tokens in sorted(self.features.items()):
             digest.update(modality.encode() + np.ascontiguousarray(tokens.vectors).tobytes())
         return digest.hexdigest()
+
+
+def image_paths(items: pl.DataFrame, root: Path) -> list[Path | None]:
+    """The first picture of every row of an item table (n,), or None; relative paths start from ``root``."""
+    return [root / paths[0] if paths else None for paths in items["images"].to_list()]
 
 
 def item_of(items: pl.DataFrame, item_num: int, root: Path) -> Item:
@@ -254,4 +259,4 @@ def _target_events(spec: ShopSpec, interactions: pl.DataFrame) -> tuple[Event, .
     return tuple(sorted(there - {Event.SEARCH, Event.DISLIKE, Event.RETURN}))
 
 
-__all__ = ["QueryError", "Shop", "item_frame", "item_of", "items_of", "load_shop", "read_interactions"]
+__all__ = ["QueryError", "Shop", "image_paths", "item_frame", "item_of", "items_of", "load_shop", "read_interactions"]

@@ -8,6 +8,7 @@ kill leaves at most a temporary file. A shard is a zip with checksums: a damaged
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import uuid
 import zipfile
@@ -24,6 +25,7 @@ from modaloom.types import FloatArray
 
 Key = bytes
 KEY_BYTES = 16
+logger = logging.getLogger(__name__)
 
 
 def text_key(text: str) -> Key:
@@ -47,13 +49,17 @@ def cannot_keep(what: str, folder: Path, error: OSError, comfort: str = "") -> E
 
 
 class VectorCache:
-    """The vectors of one encoder. Values are rounded to 16 bits, on the first use as on every later one."""
+    """The vectors of one encoder. Values are rounded to 16 bits, on the first use as on every later one.
 
-    def __init__(self, cache_dir: Path, encoder_id: str, dim: int):
+    Where they need not be kept (``must_keep``), a disk that takes none is logged, and they are held in memory.
+    """
+
+    def __init__(self, cache_dir: Path, encoder_id: str, dim: int, *, must_keep: bool = True):
         slug = re.sub(r"[^A-Za-z0-9.-]+", "_", encoder_id)[:80]
         tag = hashlib.blake2b(encoder_id.encode(), digest_size=6).hexdigest()
         self.folder = cache_dir / "vectors" / f"{slug}-{tag}"
         self.dim = dim
+        self._must_keep = must_keep
         self._vectors: dict[Key, npt.NDArray[np.float16]] = {}
         self._load()
 
@@ -84,7 +90,10 @@ class VectorCache:
         try:
             self._write(keys, rounded)
         except OSError as error:
-            raise cannot_keep("vectors", self.folder, error, "; what is encoded is not lost") from error
+            fault = cannot_keep("vectors", self.folder, error, "; what is encoded is not lost")
+            if self._must_keep:
+                raise fault from error
+            logger.warning("what was encoded will be encoded again after the next start: %s", fault)
         self._vectors.update(zip(keys, rounded, strict=True))
 
     def _write(self, keys: Sequence[Key], rounded: npt.NDArray[np.float16]) -> None:

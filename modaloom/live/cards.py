@@ -12,8 +12,8 @@ from modaloom.live.asks import Card, Swatch, Why
 from modaloom.live.catalogue import CATEGORY, COLOURS, Catalogue
 from modaloom.messages import messages
 from modaloom.messages.stated import StatedWords
-from modaloom.recommend.explain import NEW_DAYS, in_words
-from modaloom.types import DAY_S, LANGUAGES, BoolArray, IntArray, Reason
+from modaloom.recommend.explain import in_words, is_new
+from modaloom.types import LANGUAGES, BoolArray, IntArray, Reason
 
 SHOWN_SWATCHES = 8
 FACES_KEPT = 30_000
@@ -49,7 +49,9 @@ class CardMaker:
     ) -> Card:
         """One item as it is at this moment."""
         item_id, title, price, category, has_picture, in_stock, swatches = self._face(num, language)
-        new, score = self._is_new(num, now), round(score, 4)
+        # one number instead of an array of one, which would take much longer
+        new = is_new(int(self.catalogue.released_at[num]), num >= self.catalogue.n_known, now)
+        score = round(score, 4)
         return Card(item_id, title, price, category, has_picture, in_stock, new, score, explored, why, swatches)
 
     def _face(self, num: int, language: str) -> Face:
@@ -133,16 +135,8 @@ class CardMaker:
         return {name: text for name, text in told.items() if text != attributes[name]}
 
     def new(self, nums: IntArray, now: int) -> BoolArray:
-        """Which items (c,) came out in the last weeks; undated ones if they came in after learning."""
-        released = self.catalogue.released_at[nums]
-        dated = (released != 0) & (released <= now) & (now - released < NEW_DAYS * DAY_S)
-        fresh: BoolArray = dated | ((released == 0) & (nums >= self.catalogue.n_known))
-        return fresh
-
-    def _is_new(self, num: int, now: int) -> bool:
-        """The same as :meth:`new` for one item, which is much quicker than an array of one."""
-        released = int(self.catalogue.released_at[num])
-        return 0 <= now - released < NEW_DAYS * DAY_S if released else num >= self.catalogue.n_known
+        """Which items (c,) are new."""
+        return is_new(self.catalogue.released_at[nums], nums >= self.catalogue.n_known, now)
 
     def _colour(self, num: int, language: str) -> str | None:
         found = ((name, value) for name in COLOURS if (value := self.catalogue.value(name, num)))

@@ -8,6 +8,7 @@
     tables.npz         item keys, attention weights, what is on offer
     part-<name>.npz    the closed-form parts  whitening.npz, attributes.npz         from new content to tokens
     item_tower.onnx, user_tower.onnx, curves.png, README.md (model card), checksums.json
+    efficientnet-lite0.1.onnx    the picture encoder, where that is the built-in one
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ from modaloom.ranking.ranker import Ranker
 from modaloom.recommend.folder import CHECKSUMS, checksum, moved_away, put_back
 from modaloom.types import MODALITIES, BoolArray, Event, FloatArray, IntArray, Snapshot
 
-FORMAT = 3
+FORMAT = 4
+READABLE = (3, FORMAT)
+"""Format 3 lacks the picture encoder, which then comes from the cache, or is prepared with torch."""
 ALWAYS = {"config.json", "metrics.json", "items.parquet", "users.parquet", "interactions.parquet", "tables.npz"}
 """Files without which there is no bundle."""
 PATIENCE = 100
@@ -142,9 +145,9 @@ def _stamp(folder: Path) -> tuple[bool, bytes | None]:
 def _load(folder: Path) -> Bundle:
     verify(folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    if config.get("format") != FORMAT:
+    if config.get("format") not in READABLE:
         raise BundleError(
-            f"the bundle has format {config.get('format')}, this Modaloom reads {FORMAT}",
+            f"the bundle has format {config.get('format')}, this Modaloom reads {READABLE[0]} to {FORMAT}",
             where=folder,
             hint="Train it again",
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import numpy as np
 import polars as pl
@@ -95,15 +95,30 @@ def _nearest(made: Contributions, picks: IntArray) -> tuple[list[int], list[int]
     return past, nearest.tolist(), drops[nearest, np.arange(len(picks))].tolist()
 
 
+@overload
+def is_new(released_at: int, came_later: bool, now: int) -> bool: ...
+@overload
+def is_new(released_at: IntArray, came_later: BoolArray, now: int) -> BoolArray: ...
+def is_new(released_at: int | IntArray, came_later: bool | BoolArray, now: int) -> bool | BoolArray:
+    """Whether an item, or each of many (c,), is new: on the page, among the new ones and in reasons alike.
+
+    It is where it was released in the last :data:`NEW_DAYS` days, whether or not it sold since; of an item without
+    a date, where it came in after the bundle was learned.
+
+    Args:
+        released_at: seconds since 1970 UTC; 0 where no date is known.
+        came_later: whether it came in after learning.
+        now: seconds since 1970 UTC.
+    """
+    age_s = now - released_at
+    released_lately = (released_at != 0) & (age_s >= 0) & (age_s < NEW_DAYS * DAY_S)
+    return released_lately | (came_later & (released_at == 0))
+
+
 def new_items(snapshot: Snapshot) -> BoolArray:
-    """Items (n,) that were never sold, and, where dates are known, were released in the last weeks."""
-    sold = np.zeros(snapshot.n_items, dtype=bool)
-    sold[snapshot.targets()["item_num"].to_numpy()] = True
-    released = snapshot.items["released_at"]
-    if released.null_count() == snapshot.n_items:
-        return ~sold
-    recent: BoolArray = (released >= snapshot.now - NEW_DAYS * DAY_S).fill_null(False).to_numpy()
-    return ~sold & recent
+    """Items (n,) of what was learned from that are new at its end."""
+    released_at = snapshot.items["released_at"].fill_null(0).to_numpy()
+    return is_new(released_at, np.zeros(snapshot.n_items, dtype=bool), snapshot.now)
 
 
 def in_words(reasons: Sequence[Reason], name_of: Callable[[str], str], language: str, *, most: int = 2) -> list[Said]:

@@ -17,6 +17,7 @@ from modaloom.build import LearnOptions, Tuned, TuningPlan, bundle, load_options
 from modaloom.build.learner import TO_ALL
 from modaloom.config import load_settings
 from modaloom.data.shop import load_shop
+from modaloom.encoders.image import ONNX_FILE, EfficientNetLite0, exported_network, with_encoders_of
 from modaloom.errors import BundleError, TrainingError
 from modaloom.recommend.bundle import load_bundle
 from modaloom.types import Snapshot
@@ -150,6 +151,19 @@ def test_a_bundle_says_what_it_is(sample_bundle: Path, sample_shop: Path) -> Non
         assert line in card
     assert all(f"| {name} | {weight:.2f} |" in card for name, weight in config["blend"].items())
     assert (sample_bundle / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_bundle_brings_its_picture_encoder(sample_bundle: Path, tmp_path: Path) -> None:
+    """So that nothing has to be prepared where it serves: the cache stays empty."""
+    settings = with_encoders_of(sample_bundle, load_settings(cache_dir=tmp_path / "empty"))
+    assert exported_network(settings) == sample_bundle / ONNX_FILE
+    assert EfficientNetLite0(settings).encoder_id == load_bundle(sample_bundle).config["encoders"]["image"]
+    assert ONNX_FILE in json.loads((sample_bundle / "checksums.json").read_text(encoding="utf-8"))
+    assert not (tmp_path / "empty").exists()
+
+
+def test_a_bundle_without_pictures_brings_no_picture_encoder(killed: Path) -> None:
+    assert not (killed / "whole" / ONNX_FILE).exists()
 
 
 def test_tuned_options_are_learned_with_and_told(

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from modaloom.build import LearnOptions
-from modaloom.build.live import open_live_shop, prepare_store
 from modaloom.build.retrain import Verdict, columns_of, retrain, shop_of
 from modaloom.config import load_settings
 from modaloom.errors import TrainingError
 from modaloom.live.asks import Ask
 from modaloom.live.fleet import Fleet
+from modaloom.live.open import open_live_shop, prepare_store
 from modaloom.metrics import top_n
 from modaloom.recommend.bundle import load_bundle
 from modaloom.storage.contract import Feedback, Store

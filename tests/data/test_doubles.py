@@ -16,7 +16,7 @@ from modaloom.data import doubles
 from modaloom.data.doubles import borrow_words, group_doubles, model_keys, near_duplicates
 from modaloom.data.shop import Shop, load_shop
 from modaloom.data.splits import take_snapshot
-from modaloom.encoders.catalogue import encode_items
+from modaloom.encoders.encode import encode_items
 from modaloom.types import BoolArray, FloatArray, IntArray, Snapshot, Tokens
 
 DIM = 64

@@ -174,3 +174,14 @@ def test_a_cache_that_cannot_be_written_says_where_and_what_to_do(tmp_path: Path
     assert "MODALOOM_CACHE_DIR" in str(caught.value)
     assert text_key("second") not in cache
     assert text_key("first") in cache
+
+
+def test_vectors_that_need_not_be_kept_are_held_in_memory(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "vectors").write_text("in the way")
+    cache = VectorCache(tmp_path, "some/1", 2, must_keep=False)
+    key = text_key("dress")
+    cache.add([key], np.ones((1, 2), dtype=np.float32))
+    assert cache.get([key]).tolist() == [[1.0, 1.0]]
+    (record,) = caplog.records
+    assert "will be encoded again after the next start" in record.getMessage()
+    assert "set MODALOOM_CACHE_DIR" in record.getMessage()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from modaloom.config import Settings
-from modaloom.encoders.catalogue import TOLERATED_BAD_PICTURES
+from modaloom.encoders.encode import TOLERATED_BAD_PICTURES
 from modaloom.encoders.load import BUILT_IN
 from modaloom.encoders.text import MAX_CHARACTERS, normalise_text
 from modaloom.encoders.weights import KNOWN_WEIGHTS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,14 @@ from torch.nn import functional as F
 
 from modaloom.config import Settings
 from modaloom.encoders import efficientnet
-from modaloom.encoders.image import SIDE_PX, EfficientNetLite0, upright_picture
+from modaloom.encoders.image import (
+    ONNX_FILE,
+    SIDE_PX,
+    EfficientNetLite0,
+    exported_network,
+    upright_picture,
+    with_encoders_of,
+)
 from modaloom.errors import EncoderError, PictureError
 from modaloom.numerics import unit_rows
 from modaloom.testing import EncoderSuite
@@ -203,9 +211,26 @@ def test_a_cache_that_cannot_be_written_says_where_and_what_to_do(tmp_path: Path
 def test_a_full_cache_says_where_and_what_to_do(tmp_path: Path) -> None:
     """No file may be larger than 4 kB."""
     program = (
-        "import resource; from modaloom.encoders.image import _exported; from pathlib import Path; "
-        f"resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, 4_000)); _exported(Path({str(tmp_path)!r}))"
+        "import resource; from modaloom.config import Settings; from modaloom.encoders.image import exported_network; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, 4_000)); "
+        f"exported_network(Settings(cache_dir={str(tmp_path)!r}))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert f"EncoderError: {tmp_path / 'encoders'}: cannot keep the picture encoder here" in done.stderr
     assert not list((tmp_path / "encoders").iterdir())
+
+
+def test_the_network_is_looked_for_in_a_bundles_folder_before_the_cache(exported: Path, tmp_path: Path) -> None:
+    bundle, empty = tmp_path / "bundle", tmp_path / "empty"
+    bundle.mkdir()
+    settings = Settings(cache_dir=empty, threads=1)
+    assert with_encoders_of(bundle, settings) is settings, "an old bundle brings none"
+    shutil.copyfile(exported / "encoders" / ONNX_FILE, bundle / ONNX_FILE)
+    beside = with_encoders_of(bundle, settings)
+    assert beside.encoder_dir == bundle
+    picture = garment()
+    made = EfficientNetLite0(beside).encode([picture])
+    assert np.array_equal(made, EfficientNetLite0(Settings(cache_dir=exported, threads=1)).encode([picture]))
+    assert not empty.exists()
+    (bundle / ONNX_FILE).unlink()
+    assert exported_network(beside.model_copy(update={"cache_dir": exported})) == exported / "encoders" / ONNX_FILE

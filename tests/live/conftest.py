@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from modaloom.build.live import open_live_shop
 from modaloom.config import load_settings
+from modaloom.live.open import open_live_shop
 from modaloom.live.shop import LiveShop
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from modaloom.build.live import open_live_shop
 from modaloom.config import load_settings
 from modaloom.errors import BundleError, ModaloomError, NotFoundError, QueryError, StoreError
 from modaloom.live.asks import Ask
 from modaloom.live.fleet import BUNDLES, bundle_name, change, recalled
+from modaloom.live.open import open_live_shop
 from modaloom.live.shop import LiveShop
 from modaloom.ranking import kernels
 from modaloom.storage.contract import Exposure

@@ -18,7 +18,7 @@ Told = list[tuple[str, int, int]]
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setattr(warming, "FEW_ITEMS", 10)
+    monkeypatch.setattr(warming, "SMALL_CATALOGUE", 10)
     return load_settings(cache_dir=tmp_path / "cache")
 
 

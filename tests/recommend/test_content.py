@@ -138,6 +138,24 @@ def test_another_encoder_than_learned_with_is_refused(bundle: Bundle) -> None:
     assert "text" not in reader.tokens([Item("a", title="dress")])
 
 
+def test_a_modality_that_nobody_here_can_read_costs_the_others_nothing(
+    bundle: Bundle, items: list[Item], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A bundle of another picture encoder than the settings name: its new items are read by their words and facts."""
+    config = {**bundle.config, "encoders": {**bundle.config["encoders"], "image": "another:one"}}
+    reader = ContentReader(replace(bundle, config=config), load_settings())
+    for _ in range(2):
+        assert set(reader.tokens(items[:2])) == {"text", "attributes"}
+    (record,) = caplog.records  # once, not for every item
+    assert record.getMessage().startswith("new items are read without the modality 'image': the bundle was trained")
+
+
+def test_attributes_that_a_shop_brought_as_vectors_are_not_made_up(bundle: Bundle, items: list[Item]) -> None:
+    brought = {**bundle.config, "encoders": {**bundle.config["encoders"], "attributes": "shop:vectors"}}
+    reader = ContentReader(replace(bundle, config=brought), load_settings())
+    assert set(reader.tokens(items[:1])) == {"image", "text"}
+
+
 def test_what_was_read_once_is_not_read_again(
     bundle: Bundle, items: list[Item], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,7 +165,7 @@ def test_what_was_read_once_is_not_read_again(
     next_start = ContentReader(bundle, settings)
     reads: list[object] = []
     for modality in ("image", "text"):
-        encoder = next_start._encoder(modality)
+        encoder = next_start.encoders.of(modality)
         encode = encoder.encode
         monkeypatch.setattr(encoder, "encode", lambda some, encode=encode: reads.extend(some) or encode(some))
     again = next_start.tokens(items[:3])

@@ -15,12 +15,14 @@ from modaloom.ranking.ranker import MAX_LEFT_OUT, Ranker
 from modaloom.recommend.bundle import Bundle, load_bundle
 from modaloom.recommend.explain import (
     LEAST_CONTRIBUTION,
+    NEW_DAYS,
     explain,
     in_words,
+    is_new,
     item_name,
     new_items,
 )
-from modaloom.types import LANGUAGES, Event, Histories, Reason, Snapshot
+from modaloom.types import DAY_S, LANGUAGES, Event, Histories, Reason, Snapshot
 
 
 @pytest.fixture(scope="module")
@@ -150,14 +152,33 @@ def test_without_demand_nothing_is_popular(bundle: Bundle, shopper: Histories) -
     assert not {reason.kind for reasons in found for reason in reasons} & {"popular", "new"}
 
 
-def test_new_is_never_sold_and_released_lately(bundle: Bundle) -> None:
+@pytest.mark.parametrize(
+    ("released_days_ago", "came_later", "new"),
+    [
+        (0, False, True),
+        (NEW_DAYS - 1, False, True),
+        (NEW_DAYS, True, False),
+        (-1, True, False),
+        (None, True, True),
+        (None, False, False),
+        (100 * 365, True, False),  # before 1970
+    ],
+)
+def test_one_definition_of_new(released_days_ago: int | None, came_later: bool, new: bool) -> None:
+    now = 1_800_000_000
+    released_at = 0 if released_days_ago is None else now - released_days_ago * DAY_S
+    assert is_new(released_at, came_later, now) is new
+    assert is_new(np.array([released_at]), np.array([came_later]), now).tolist() == [new]
+
+
+def test_new_is_what_was_released_lately(bundle: Bundle) -> None:
     snapshot = bundle.snapshot
-    fresh = new_items(snapshot)
-    sold = np.zeros(snapshot.n_items, dtype=bool)
-    sold[snapshot.targets()["item_num"].to_numpy()] = True
-    assert not (fresh & sold).any()
+    released = snapshot.items["released_at"].to_numpy()
+    age_s = snapshot.now - released
+    assert new_items(snapshot).tolist() == ((age_s >= 0) & (age_s < NEW_DAYS * DAY_S)).tolist()
+    assert 0 < new_items(snapshot).sum() < snapshot.n_items
     undated = replace(snapshot, items=snapshot.items.with_columns(released_at=None).cast({"released_at": int}))
-    assert (new_items(undated) == ~sold).all(), "without dates all that was never sold is new"
+    assert not new_items(undated).any(), "nothing came in after learning"
     just_now = replace(
         snapshot,
         items=snapshot.items.with_columns(released_at=snapshot.now - 86_400),

@@ -17,6 +17,7 @@ from starlette.types import Scope
 from modaloom.api.middleware.logs import record_of
 from modaloom.errors import (
     BundleError,
+    EncoderError,
     ModaloomError,
     NotFoundError,
     PictureError,
@@ -80,6 +81,9 @@ def refusal_of(error: Exception) -> Refused:
     if isinstance(error, StoreError):
         hint = "Send it again later; the service's log has the request_id"
         return Refused(503, "store_failed", "the store cannot be used", hint=hint, retry_after_s=30)
+    if isinstance(error, EncoderError):
+        hint = "Whoever runs the shop finds in the service's log what is missing"
+        return Refused(503, "no_encoder", "what was sent cannot be read here", hint=hint)
     return Refused(500, "internal", "something went wrong on our side", hint="Tell us the request_id")
 
 

@@ -1,20 +1,29 @@
-"""A whole shop to tokens: broken pictures, resumed runs, own features, languages."""
+"""A whole shop, or items that come in later, to tokens: one road, broken pictures, resumed runs, languages."""
 
 from __future__ import annotations
 
+import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import hypothesis
+import hypothesis.strategies as st
 import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
 
 from modaloom.config import Settings
-from modaloom.data.shop import Shop, load_shop
-from modaloom.encoders.catalogue import encode_items
-from modaloom.errors import EncoderError, TooManyBadRowsError
+from modaloom.data.problems import Problems
+from modaloom.data.schema import ShopSpec
+from modaloom.data.shop import Shop, item_frame, load_shop
+from modaloom.encoders.attributes import AttributeEncoder
+from modaloom.encoders.encode import CONTENT, Encoders, encode, encode_items, texts_by_version
+from modaloom.errors import EncoderError, QueryError, TooManyBadRowsError
+from modaloom.types import INTERACTION_COLUMNS, LANGUAGES, USER_COLUMNS, Event, FloatArray, Item, Tokens
 
 TOML = """
 name = "Tiny"
@@ -222,3 +231,141 @@ def test_a_shop_with_ids_only_has_no_tokens(tmp_path: Path, settings: Settings) 
     (tmp_path / "items.csv").write_text("id\na\nb\n")
     (tmp_path / "shop.toml").write_text('name = "Bare"\n[items]\nfile = "items.csv"\n[items.columns]\nitem_id = "id"\n')
     assert encode_items(load_shop(tmp_path), settings=settings) == {}
+
+
+class Hashed:
+    """A tiny encoder whose vectors tell any two contents apart, whatever they are encoded with."""
+
+    dim = 4
+
+    def __init__(self, settings: Settings):
+        self.encoder_id = f"tests/hashed-{self.modality}/1"
+
+    def encode(self, inputs: Sequence[Any]) -> FloatArray:
+        contents = [one.read_bytes() if isinstance(one, Path) else str(one).encode() for one in inputs]
+        hashes = [np.frombuffer(hashlib.blake2b(one, digest_size=self.dim).digest(), np.uint8) for one in contents]
+        return np.array(hashes, dtype=np.float32).reshape(-1, self.dim) / 256
+
+
+class HashedText(Hashed):
+    modality = "text"
+
+
+class HashedPictures(Hashed):
+    modality = "image"
+
+
+WORDS = st.sampled_from(["", "red dress", "blue silk dress", "红色连衣裙", "coat"])
+
+
+@st.composite
+def an_item(draw: st.DrawFn, folder: Path) -> Item:
+    """Any modality, and any language, may be missing."""
+    languages = st.dictionaries(st.sampled_from(LANGUAGES), WORDS)
+    return Item(
+        item_id="",
+        title=draw(WORDS),
+        description=draw(WORDS),
+        titles=draw(languages),
+        descriptions=draw(languages),
+        attributes=draw(st.dictionaries(st.sampled_from(["colour", "fit", "size"]), st.sampled_from("abc"))),
+        price=draw(st.none() | st.sampled_from([9.5, 20.0, 80.0])),
+        group_id=draw(st.none() | st.sampled_from("gh")),
+        images=draw(st.sampled_from([(), (folder / "0.png",), (folder / "1.png", folder / "0.png")])),
+    )
+
+
+def shop_of(items: Sequence[Item], root: Path) -> Shop:
+    """A shop with these items and nobody in it."""
+    return Shop(
+        name="s", root=root, language="en", items=item_frame(items), users=pl.DataFrame(schema=USER_COLUMNS),
+        interactions=pl.DataFrame(schema=INTERACTION_COLUMNS), features={}, target_events=(Event.PURCHASE,),
+        exclude_seen=True, problems=Problems(), spec=ShopSpec(name="s", language="en"),
+    )  # fmt: skip
+
+
+def hashing(cache: Path) -> Settings:
+    """Settings with the tiny encoders."""
+    return Settings(
+        cache_dir=cache, image_encoder=f"{__name__}.HashedPictures", text_encoder=f"{__name__}.HashedText", threads=1
+    )
+
+
+def coming_in(items: Sequence[Item], encoders: Encoders) -> dict[str, Tokens]:
+    """The tokens of items as they are read after learning."""
+    return encode(item_frame(items), CONTENT, encoders)
+
+
+def encoders_of(shop: Shop, settings: Settings) -> Encoders:
+    """What reads later items: with the attributes of the catalogue that was learned from."""
+    attributes = AttributeEncoder().fit(shop.items)
+    return Encoders(settings, attributes=attributes, cache_dir=settings.cache_dir / "later", must_keep=False)
+
+
+@hypothesis.settings(max_examples=30, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
+@hypothesis.given(data=st.data())
+def test_an_item_has_the_same_tokens_by_either_road(tmp_path: Path, data: st.DataObject) -> None:
+    """In the catalogue that is learned from, and when it comes in later, alone or with others."""
+    for number in range(2):
+        (tmp_path / f"{number}.png").write_bytes(bytes([number]))
+    drawn = data.draw(st.lists(an_item(tmp_path), min_size=1, max_size=5))
+    items = [replace(item, item_id=str(number)) for number, item in enumerate(drawn)]
+    shop, settings = shop_of(items, tmp_path), hashing(tmp_path / "cache")
+    encoders = encoders_of(shop, settings)
+    learned, later = encode_items(shop, settings=settings), coming_in(items, encoders)
+    assert learned.keys() == later.keys()
+    for name, tokens in learned.items():
+        assert tokens.encoder_id == later[name].encoder_id
+        np.testing.assert_array_equal(tokens.mask, later[name].mask)
+        np.testing.assert_allclose(tokens.vectors, later[name].vectors, atol=1e-6)
+    for row, item in enumerate(items):
+        alone = coming_in([item], encoders)
+        assert {name for name, tokens in learned.items() if tokens.mask[row]} == alone.keys()
+        for name, tokens in alone.items():
+            np.testing.assert_allclose(tokens.vectors[0], learned[name].vectors[row], atol=1e-5)
+
+
+def test_a_title_without_translation_counts_in_a_shop_that_translates(tmp_path: Path) -> None:
+    """It had no text when learned from, and one when it came in."""
+    items = [
+        Item("both", title="red dress", titles={"en": "red dress", "zh": "红色连衣裙"}),
+        Item("plain", title="red dress"),
+        Item("none"),
+    ]
+    shop, settings = shop_of(items, tmp_path), hashing(tmp_path / "cache")
+    learned, later = (
+        encode_items(shop, settings=settings)["text"],
+        coming_in(items, encoders_of(shop, settings))["text"],
+    )
+    assert learned.mask.tolist() == later.mask.tolist() == [True, True, False]
+    english, chinese = HashedText(settings).encode(["red dress", "红色连衣裙"]).astype(np.float16)
+    for tokens in (learned, later):
+        np.testing.assert_allclose(tokens.vectors[0], (english + chinese) / 2, atol=1e-3)
+        np.testing.assert_array_equal(tokens.vectors[1], english)
+
+
+def test_texts_of_an_item_are_its_translations_or_else_its_own(tmp_path: Path) -> None:
+    items = [
+        Item("a", title="t", description="d", titles={"en": "T"}, descriptions={"zh": "描述"}),
+        Item("b", title="t", description="d"),
+        Item("c", description="d"),
+    ]
+    assert dict(zip((*LANGUAGES, ""), texts_by_version(item_frame(items)), strict=True)) == {
+        "zh": ["描述", "", ""],
+        "en": ["T", "", ""],
+        "": ["", "t. d", "d"],
+    }
+
+
+def test_no_encoder_is_loaded_for_what_nobody_has(tmp_path: Path) -> None:
+    settings = Settings(cache_dir=tmp_path, image_encoder="no.such.Encoder", text_encoder="no.such.Encoder")
+    shop = shop_of([Item("a", attributes={"colour": "red"}), Item("b", attributes={"colour": "red"})], tmp_path)
+    encoders = Encoders(settings, attributes=AttributeEncoder().fit(shop.items))
+    assert encode(shop.items, ("image", "text"), encoders) == {}
+
+
+def test_another_encoder_than_the_bundles_is_refused(tmp_path: Path) -> None:
+    encoders = Encoders(hashing(tmp_path), expected={"text": "another/1"})
+    with pytest.raises(QueryError, match=r"trained with the encoder 'another/1'.*Set MODALOOM_TEXT_ENCODER"):
+        encoders.of("text")
+    assert encoders.of("image").dim == 4, "nothing else was expected of pictures"

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from modaloom.build.live import SEEDED, SEEDING, open_live_shop, prepare_store, worker_shop
 from modaloom.config import load_settings
 from modaloom.errors import BundleError
 from modaloom.live.asks import Ask
 from modaloom.live.fleet import BUNDLES, TRAFFIC
+from modaloom.live.open import SEEDED, SEEDING, open_live_shop, prepare_store, worker_shop
 from modaloom.recommend.bundle import Bundle, load_bundle
 from modaloom.storage.contract import ShopUser, Store
 from modaloom.storage.open import open_store
