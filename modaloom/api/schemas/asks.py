@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -233,6 +233,41 @@ class ItemsIn(Body):
         examples=[
             [{"item_id": "dress-12", "title": "Linen dress", "attributes": {"category": "dress"}, "price": 39.9}]
         ],
+    )
+
+
+class ItemPatch(Body):
+    """What changes of one garment: a field that is left out stays, null empties it.
+
+    Of `attributes`, `titles` and `descriptions` only the entries that are given change, and null takes one out.
+    """
+
+    title: Annotated[str, Field(max_length=1_000, pattern=NO_NUL)] | None = None
+    description: Text | None = None
+    attributes: Annotated[dict[Name, Text | None], Field(max_length=100)] | None = None
+    price: Price | None = None
+    stock: Annotated[int, Field(ge=0, le=1_000_000_000)] | None = None
+    released_at: Seconds | None = None
+    group_id: Id | None = None
+    titles: dict[Language, Text | None] | None = None
+    descriptions: dict[Language, Text | None] | None = None
+
+    def changes(self) -> dict[str, Any]:
+        """The fields that were given."""
+        return {name: getattr(self, name) for name in self.model_fields_set if name != "item_id"}
+
+
+class ItemPatchIn(ItemPatch):
+    """What changes of one garment among many."""
+
+    item_id: Id
+
+
+class ItemPatchesIn(Body):
+    """A batch of partial changes, such as a feed of stock and prices; all are kept or none."""
+
+    items: list[ItemPatchIn] = Field(
+        min_length=1, max_length=1_000, examples=[[{"item_id": "dress-12", "stock": 3, "price": 29.9}]]
     )
 
 
