@@ -24,7 +24,7 @@ from modaloom.api.middleware.logs import JsonLog, Watch
 from modaloom.api.middleware.metrics import SAMPLE_EVERY_S
 from modaloom.api.routes import admin, events, items, lists, trends, users, wardrobe
 from modaloom.api.schemas.answers import ErrorOut
-from modaloom.api.service import MB, Service
+from modaloom.api.service import Service
 from modaloom.api.settings import ServeSettings
 
 if TYPE_CHECKING:
@@ -90,10 +90,7 @@ def _wrap(app: FastAPI, service: Service) -> None:
 
     app.add_middleware(
         Limits,
-        max_body=int(settings.max_body_mb * MB),
-        max_picture=int(settings.max_picture_mb * MB),
-        max_together=int(settings.max_bodies_mb * MB),
-        timeout_s=settings.request_timeout_s,
+        settings=settings,
     )
     if settings.gzip:
         app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=4)

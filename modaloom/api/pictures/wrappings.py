@@ -13,9 +13,23 @@ from modaloom.api.middleware.errors import Refused
 
 SOFT_TAIL = 4_096
 """So many zeros or blanks behind a picture are sloppiness, not a second file."""
-FOREIGN_ANYWHERE = re.compile(rb"<\?php|<script|<!doctype|<html|javascript:|#!/bin/", re.IGNORECASE)
-FOREIGN_TAIL = re.compile(rb"PK\x05\x06|PK\x03\x04|Rar!\x1a\x07|7z\xbc\xaf\x27\x1c|%PDF-|\x7fELF|\xca\xfe\xba\xbe")
-JPEG_MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
+PIECE = 128 * 1024
+"""Bytes that are searched in one go: a search holds the interpreter, and somebody else waits for it."""
+FOREIGN_ANYWHERE = (b"<?php", b"<script", b"<!doctype", b"<html", b"javascript:", b"#!/bin/")
+"""In small letters."""
+FOREIGN_TAIL: tuple[bytes, ...] = (
+    b"PK\x05\x06",
+    b"PK\x03\x04",
+    b"Rar!\x1a\x07",
+    b"7z\xbc\xaf\x27\x1c",
+    b"%PDF-",
+    b"\x7fELF",
+)
+FOREIGN_TAIL += (b"\xca\xfe\xba\xbe",)
+LONGEST_MARK = max(map(len, FOREIGN_ANYWHERE + FOREIGN_TAIL))
+JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+MAX_SEGMENTS = 10_000
+"""Of a JPEG: a photo has dozens."""
 BARE_MARKERS = {0x01, *range(0xD0, 0xD9)}
 """Markers of a JPEG that no length follows."""
 AVIF_BRANDS = (b"avif", b"avis", b"mif1", b"miaf")
@@ -47,7 +61,7 @@ def check_wrapping(data: bytes) -> str:
 
 def _check_passengers(data: bytes, kind: str, end: int) -> None:
     tail = data[end:]
-    foreign = FOREIGN_ANYWHERE.search(data) or FOREIGN_TAIL.search(tail) or b"%PDF-" in data[:1_024]
+    foreign = _holds(data, FOREIGN_ANYWHERE, any_case=True) or _holds(tail, FOREIGN_TAIL) or b"%PDF-" in data[:1_024]
     soft = not tail.strip(b"\x00 \r\n\t") and len(tail) <= SOFT_TAIL
     if foreign or not (soft or (kind == "JPEG" and _from_a_phone(tail))):
         raise Refused(
@@ -56,6 +70,24 @@ def _check_passengers(data: bytes, kind: str, end: int) -> None:
             "the file is a picture and something else at once",
             hint="Save it again as a picture",
         )
+
+
+def _holds(data: bytes, marks: tuple[bytes, ...], *, any_case: bool = False) -> bool:
+    for start in range(0, len(data), PIECE):
+        piece = data[start : start + PIECE + LONGEST_MARK]
+        piece = piece.lower() if any_case else piece
+        if any(mark in piece for mark in marks):
+            return True
+    return False
+
+
+def _next_marker(data: bytes, start: int) -> int | None:
+    """Place of the next marker of a JPEG that ends a scan."""
+    for at in range(start, len(data), PIECE):
+        found = JPEG_MARKER.search(data, at, at + PIECE + 1)
+        if found is not None:
+            return found.start()
+    return None
 
 
 def _from_a_phone(tail: bytes) -> bool:
@@ -67,15 +99,15 @@ def _from_a_phone(tail: bytes) -> bool:
 def _jpeg_end(data: bytes) -> int | None:
     """Where the picture's data end; None where no end mark comes."""
     at = 2
-    while at + 2 <= len(data):
-        if data[at] != 0xFF:
+    for _ in range(MAX_SEGMENTS):
+        while data[at : at + 2] == b"\xff\xff":  # fill bytes
+            at += 1
+        if data[at : at + 1] != b"\xff" or at + 2 > len(data):
             return None
         marker = data[at + 1]
-        if marker == 0xFF:  # fill byte
-            at += 1
-        elif marker == 0xD9:
+        if marker == 0xD9:
             return at + 2
-        elif marker in BARE_MARKERS:
+        if marker in BARE_MARKERS:
             at += 2
         else:
             length = int.from_bytes(data[at + 2 : at + 4], "big")
@@ -83,10 +115,10 @@ def _jpeg_end(data: bytes) -> int | None:
                 return None
             at += 2 + length
             if marker == 0xDA:  # a scan follows, as long as it likes
-                following = JPEG_MARKER.search(data, at)
+                following = _next_marker(data, at)
                 if following is None:
                     return None
-                at = following.end() - 2
+                at = following
     return None
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from modaloom.live.asks import MAX_N
 from modaloom.storage.contract import FEEDBACK, PURPOSES
 
 PLAIN = r"^[^\x00-\x1f\x7f]*$"
 """No control characters: a NUL cannot be kept by every store."""
+MAX_FIELDS, MAX_ENTRIES = 50, 200
+"""Fields of one object of a body, and entries of a field that is a table."""
 MAX_SECONDS = 4_102_444_800
 """The year 2100."""
 
@@ -56,6 +58,18 @@ class Body(BaseModel):
     """A body of JSON."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few(cls, content: Any) -> Any:
+        """One fault for far too many fields, not one for each of them."""
+        if isinstance(content, dict):
+            if len(content) > MAX_FIELDS:
+                raise ValueError(f"has {len(content):,} fields, more than any body")
+            for name, value in content.items():
+                if isinstance(value, dict) and len(value) > MAX_ENTRIES:
+                    raise ValueError(f"{name[:100]} has {len(value):,} entries, more than {MAX_ENTRIES}")
+        return content
 
 
 class FilterQuery(BaseModel):
