@@ -94,10 +94,12 @@ class Service:
         self.body_pool = Pool("bodies", threads=1, waiting=settings.ingest_waiting)
         self.page_body_pool = Pool("page bodies", threads=1, waiting=settings.ingest_waiting)
         self.picture_pool = Pool("pictures", threads=settings.picture_threads, waiting=settings.picture_waiting)
+        self.photo_pool = Pool("photos", threads=settings.picture_threads, waiting=settings.picture_waiting)
         self.shoppers = TokenBucket(settings.shopper_per_s, settings.shopper_burst)
         self.addresses = TokenBucket(settings.address_per_s, settings.address_burst)
         self.newcomers = TokenBucket(settings.newcomers_per_s, settings.newcomers_burst)
         self.key_uses = TokenBucket(settings.key_per_s, settings.key_burst) if settings.key_per_s else None
+        self.decoding = TokenBucket(settings.address_decoding_per_s, settings.address_decoding_burst)
         self.ready = True
         self._user_locks = [threading.Lock() for _ in range(64)]
 
@@ -146,7 +148,7 @@ class Service:
         self.boards.close()
         for pool in (self.body_pool, self.page_body_pool, self.ingest_pool, self.page_ingest_pool):
             pool.close()
-        for pool in (self.picture_pool, self.list_pool, self.pool):
+        for pool in (self.picture_pool, self.photo_pool, self.list_pool, self.pool):
             pool.close()
         self.exposures.close()
 

@@ -71,7 +71,7 @@ class ServeSettings(BaseSettings):
     """Of a body of JSON with a shop or admin key."""
     max_page_body_kb: Annotated[float, Field(gt=0, le=65_536)] = 128
     """Of a body of JSON with the page's key, which everybody has."""
-    max_members: Annotated[int, Field(ge=100, le=10_000_000)] = 200_000
+    max_members: Annotated[int, Field(ge=100, le=10_000_000)] = 300_000
     """Values in one body of JSON, counted before it is parsed."""
     max_page_members: Annotated[int, Field(ge=100, le=10_000_000)] = 20_000
     max_picture_mb: Annotated[float, Field(gt=0, le=100)] = 10
@@ -107,8 +107,12 @@ class ServeSettings(BaseSettings):
     """Requests that may wait for a thread; more are told to come again."""
     ingest_threads: Annotated[int, Field(ge=1, le=16)] = 2
     ingest_waiting: Annotated[int, Field(ge=0, le=10_000)] = 16
+    address_decoding_per_s: Rate = 20
+    address_decoding_burst: Burst = 400
+    """Work of decoding the photos of one address with the page's key, in millions of pixels times scans."""
     picture_threads: Annotated[int, Field(ge=1, le=16)] = 2
-    """Pictures that one worker decodes at once; each may take some 200 MB for a moment."""
+    """Pictures that one worker decodes at once, the shop's own and shoppers' photos each; each may take some 200 MB for
+    a moment."""
     picture_waiting: Annotated[int, Field(ge=0, le=10_000)] = 64
 
     media_dir: Folder = Path("modaloom-media")

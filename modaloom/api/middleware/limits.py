@@ -42,24 +42,27 @@ class TokenBucket:
     def __len__(self) -> int:
         return len(self._levels)
 
-    def take(self, caller: str) -> float:
-        """Takes one; 0 if there was one, else the seconds until there is."""
-        now = self._clock()
+    def take(self, caller: str, amount: float = 1) -> float:
+        """Takes one, or another amount; 0 if there was so much, else the seconds until there is.
+
+        More than the burst is never there: it is given for a whole one.
+        """
+        now, amount = self._clock(), min(amount, self.burst)
         level, since = self._levels.pop(caller, (float(self.burst), now))
         level = min(self.burst, level + (now - since) * self.per_s)
-        wait_s = 0.0 if level >= 1 else (1 - level) / self.per_s
-        self._levels[caller] = (level if wait_s else level - 1, now)
+        wait_s = 0.0 if level >= amount else (amount - level) / self.per_s
+        self._levels[caller] = (level if wait_s else level - amount, now)
         if len(self._levels) > self._max_callers:
             self._levels.popitem(last=False)
         return wait_s
 
-    def spend(self, caller: str, what: str) -> None:
-        """Takes one.
+    def spend(self, caller: str, what: str, amount: float = 1) -> None:
+        """Takes one, or another amount.
 
         Raises:
             Refused: 429 with the seconds to wait.
         """
-        wait_s = self.take(caller)
+        wait_s = self.take(caller, amount)
         if wait_s:
             raise Refused(429, "too_many_requests", what, hint="Wait for Retry-After seconds", retry_after_s=wait_s)
 

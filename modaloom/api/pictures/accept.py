@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Callable
 
 from PIL import Image, ImageCms, ImageOps
 
@@ -21,20 +22,25 @@ UNDRAFTED_PIXELS = 24_000_000
 """Only JPEG can be decoded small; other kinds are decoded whole and must be smaller."""
 
 
-def accept_picture(data: bytes, *, max_bytes: int, max_pixels: int) -> Image.Image:
+def accept_picture(
+    data: bytes, *, max_bytes: int, max_pixels: int, spend: Callable[[float], None] = lambda _: None
+) -> Image.Image:
     """The picture as upright RGB of at most 1,600 pixels a side, without anything else that the file held.
+
+    ``spend`` gets what decoding will take, in millions of pixels times passes over them, and may refuse.
 
     Raises:
         Refused: 413 for too many bytes or pixels, 415 for another kind of file, 422 for a damaged or disguised one.
     """
     if len(data) > max_bytes:
         raise Refused(413, "too_large", f"the picture is larger than {max_bytes:,} bytes", hint="Send a smaller one")
-    kind = check_wrapping(data)
+    kind, passes = check_wrapping(data)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of large pictures and odd tags; both are handled here
             with Image.open(io.BytesIO(data), formats=(kind,)) as image:
                 _check_size(image, kind, max_pixels)
+                spend(image.width * image.height * passes / 1e6)
                 if kind == "JPEG":
                     image.draft("RGB", (SIDE_PX, SIDE_PX))
                 return _small_upright_rgb(image)

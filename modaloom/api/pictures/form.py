@@ -17,7 +17,7 @@ from modaloom.api.middleware.bodies import MB
 from modaloom.api.middleware.errors import Refused
 from modaloom.api.pictures.accept import accept_picture
 from modaloom.api.schemas.queries import checked
-from modaloom.api.service import Service, caller_of, service_of
+from modaloom.api.service import Caller, Service, caller_of, service_of
 
 T = TypeVar("T", bound=BaseModel)
 MAX_FIELDS = 1_000
@@ -104,11 +104,21 @@ async def _checked(parser: MultiPartParser) -> Form:
         await form.close()
 
 
-def decoded(service: Service, data: bytes) -> Image.Image:
-    """The picture, once it was found to be one and nothing else.
+def decoded(service: Service, caller: Caller, data: bytes) -> Image.Image:
+    """The picture, once it was found to be one and nothing else. With the page's key its cost counts by address.
 
     Raises:
-        Refused: see :func:`~modaloom.api.pictures.accept.accept_picture`.
+        Refused: see :func:`~modaloom.api.pictures.accept.accept_picture`; 429 for too much work of one address.
     """
     settings = service.settings
-    return accept_picture(data, max_bytes=int(settings.max_picture_mb * MB), max_pixels=settings.max_picture_pixels)
+
+    def spend(megapixels: float) -> None:
+        if caller.scope == "page":
+            service.decoding.spend(caller.address, "too many large photos from this address", megapixels)
+
+    return accept_picture(
+        data,
+        max_bytes=int(settings.max_picture_mb * MB),
+        max_pixels=settings.max_picture_pixels,
+        spend=spend,
+    )

@@ -8,6 +8,7 @@ their photos (a second JPEG, a short film, a maker's notes) is let through, and 
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from modaloom.api.middleware.errors import Refused
 
@@ -28,22 +29,34 @@ FOREIGN_TAIL: tuple[bytes, ...] = (
 FOREIGN_TAIL += (b"\xca\xfe\xba\xbe",)
 LONGEST_MARK = max(map(len, FOREIGN_ANYWHERE + FOREIGN_TAIL))
 JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
-MAX_SEGMENTS = 10_000
-"""Of a JPEG: a photo has dozens."""
+MAX_SEGMENTS, MAX_SCANS = 10_000, 100
+"""Of a JPEG: a photo has dozens of segments, and a progressive one ten scans."""
+PASSES = {"PNG": 2, "WEBP": 3, "AVIF": 8}
+"""Kinds by how long they take to decode, in scans of a JPEG."""
 BARE_MARKERS = {0x01, *range(0xD0, 0xD9)}
 """Markers of a JPEG that no length follows."""
 AVIF_BRANDS = (b"avif", b"avis", b"mif1", b"miaf")
 AVIF_BOXES = {b"ftyp", b"meta", b"mdat", b"moov", b"free", b"skip", b"uuid", b"idat", b"pdin", b"sidx"}
 
 
-def check_wrapping(data: bytes) -> str:
-    """The kind of a picture as Pillow calls it, once the file is known to be whole and nothing but a picture.
+class Wrapping(NamedTuple):
+    """What is known of a file before anything of it is decoded."""
+
+    kind: str
+    """As Pillow calls it."""
+    passes: int
+    """How often a decoder goes over the whole picture: of a JPEG its scans; more than one for slower kinds."""
+
+
+def check_wrapping(data: bytes) -> Wrapping:
+    """The kind of a picture, once the file is known to be whole and nothing but a picture.
 
     Raises:
         Refused: 415 for another kind, 422 for a file that is cut short or carries something else.
     """
+    scans = 0
     if data[:3] == b"\xff\xd8\xff":
-        kind, end = "JPEG", _jpeg_end(data)
+        (end, scans), kind = _jpeg_end(data), "JPEG"
     elif data[:8] == b"\x89PNG\r\n\x1a\n":
         kind, end = "PNG", _png_end(data)
     elif data[:4] == b"RIFF" and data[8:12] == b"WEBP":
@@ -56,7 +69,7 @@ def check_wrapping(data: bytes) -> str:
     if end is None:
         raise Refused(422, "bad_picture", f"the {kind} file is cut short or damaged", hint="Export it again")
     _check_passengers(data, kind, end)
-    return kind
+    return Wrapping(kind, scans if kind == "JPEG" else PASSES[kind])
 
 
 def _check_passengers(data: bytes, kind: str, end: int) -> None:
@@ -96,30 +109,31 @@ def _from_a_phone(tail: bytes) -> bool:
     return head[:3] == b"\xff\xd8\xff" or b"ftyp" in head[:8] or tail.rstrip(b"\x00")[-4:] == b"SEFT"
 
 
-def _jpeg_end(data: bytes) -> int | None:
-    """Where the picture's data end; None where no end mark comes."""
-    at = 2
+def _jpeg_end(data: bytes) -> tuple[int | None, int]:
+    """Where the picture's data end, None where no end mark comes; and how many scans it has."""
+    at, scans = 2, 0
     for _ in range(MAX_SEGMENTS):
         while data[at : at + 2] == b"\xff\xff":  # fill bytes
             at += 1
         if data[at : at + 1] != b"\xff" or at + 2 > len(data):
-            return None
+            return None, scans
         marker = data[at + 1]
         if marker == 0xD9:
-            return at + 2
+            return at + 2, scans
         if marker in BARE_MARKERS:
             at += 2
         else:
             length = int.from_bytes(data[at + 2 : at + 4], "big")
             if length < 2 or at + 2 + length > len(data):
-                return None
+                return None, scans
             at += 2 + length
             if marker == 0xDA:  # a scan follows, as long as it likes
+                scans += 1
                 following = _next_marker(data, at)
-                if following is None:
-                    return None
+                if following is None or scans > MAX_SCANS:
+                    return None, scans
                 at = following
-    return None
+    return None, scans
 
 
 def _png_end(data: bytes) -> int | None:

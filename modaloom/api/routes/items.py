@@ -209,7 +209,7 @@ async def put_picture(
             raise NotFoundError("no such item")
         if number > len(known.images):
             raise Refused(422, "invalid", f"number: the item has {len(known.images)} pictures", hint="Send the next")
-        name = service.media.keep(decoded(service, form.file), "items")
+        name = service.media.keep(decoded(service, caller, form.file), "items")
         images = list(known.images)
         images[number : number + 1] = [service.media.folder / name]
         version = service.store.patch_items({item_id: {"images": tuple(images)}}).version

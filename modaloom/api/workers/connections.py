@@ -29,7 +29,7 @@ class Connections:
 
     settings: ServeSettings
     by_host: Counter[str] = field(default_factory=Counter)
-    open: dict[Connection, None] = field(default_factory=dict)
+    open: dict[HttpConnection, None] = field(default_factory=dict)
     """In the order they came."""
     draining: bool = False
     """Whether every answer closes its connection: the worker is being stopped."""
@@ -54,7 +54,7 @@ class Connections:
             one.check_time(now_s)
 
 
-class Connection(HttpToolsProtocol):
+class HttpConnection(HttpToolsProtocol):
     """One HTTP connection, bounded."""
 
     shared: Connections

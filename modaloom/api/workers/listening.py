@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import uvicorn
 
 from modaloom.api.settings import ServeSettings
-from modaloom.api.workers.connections import SWEEP_S, Connection, Connections
+from modaloom.api.workers.connections import SWEEP_S, Connections, HttpConnection
 from modaloom.errors import ServeError
 
 BACKLOG = 1_024
@@ -164,7 +164,7 @@ class Server(uvicorn.Server):
         """Takes one connection that waits; whether there was one."""
         try:
             connection, _ = listener.accept()
-        except OSError:
+        except Exception:  # whatever is wrong with the socket, its end must not fail for it
             return False
         connection.setblocking(False)
         with suppress(OSError):
@@ -188,7 +188,7 @@ class Server(uvicorn.Server):
                 await asyncio.sleep(PAUSE_S)
 
     def _protocol(self) -> asyncio.Protocol:
-        return Connection(
+        return HttpConnection(
             config=self.config,
             server_state=self.server_state,
             app_state=self.lifespan.state,

@@ -29,7 +29,7 @@ from fastapi import FastAPI
 from modaloom.api.middleware.logs import JsonHandler, JsonLog
 from modaloom.api.middleware.metrics import FOLDER_VARIABLE, forget_worker
 from modaloom.api.settings import ServeSettings
-from modaloom.api.workers.connections import Connection
+from modaloom.api.workers.connections import HttpConnection
 from modaloom.api.workers.listening import ABSENT, Place, Server, bind
 from modaloom.errors import ModaloomError, ServeError
 
@@ -134,7 +134,7 @@ def _server_config(app: FastAPI, settings: ServeSettings) -> uvicorn.Config:
         server_header=False,
         forwarded_allow_ips=list(settings.trusted_proxies),
         timeout_keep_alive=KEEP_ALIVE_S,
-        http=Connection,
+        http=HttpConnection,
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
     )
 
