@@ -18,7 +18,7 @@ from starlette.types import Scope
 
 from modaloom import __version__
 from modaloom.api.boards import FIRST_LOOK_S, LOOK_EVERY_S
-from modaloom.api.middleware.errors import Refused, error_response, install, refusal_of
+from modaloom.api.middleware.errors import Refused, allowed_methods, error_response, install, refusal_of
 from modaloom.api.middleware.limits import Limits
 from modaloom.api.middleware.logs import JsonLog, Watch
 from modaloom.api.middleware.metrics import SAMPLE_EVERY_S
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 PAGE = "modaloom.api.routes.page"
 OPEN_PATHS = ("/health", "/ready", "/metrics", "/v1/items/{item_id}/picture/{number}")
 """What needs no key; the figures do from another machine."""
+ANY_REQUEST = {"type": "http", "path": "/", "query_string": b"", "headers": [], "root_path": ""}
 DESCRIPTION = "Recommendations, search and feedback for a shop. Keys have scopes: page, shop, admin. See docs/api.md."
 
 
@@ -115,6 +116,7 @@ def _wrap(app: FastAPI, service: Service) -> None:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
+    allowed_methods(app, ANY_REQUEST)  # FastAPI builds its routes at the first request, which would wait .3 s for it
     tasks = [asyncio.create_task(work(service)) for work in (_sample, _keep_board)]
     try:
         yield

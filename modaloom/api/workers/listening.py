@@ -8,7 +8,10 @@ others go first for a moment.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import socket
+import struct
+import sys
 import time
 from collections.abc import Callable, MutableSequence
 from contextlib import suppress
@@ -21,13 +24,15 @@ from modaloom.api.workers.connections import SWEEP_S, Connections, HttpConnectio
 from modaloom.errors import ServeError
 
 BACKLOG = 1_024
+SO_ATTACH_FILTER = 26
+"""Linux' number; Python has no name for it."""
 ABSENT = -1
 """In the place of the number of connections of a worker that takes none."""
 AHEAD = 2
 """More connections than the least of the others, from which on a worker waits."""
 PAUSE_S = 0.002
 LAST_CALL_S = 0.1
-"""How long a worker that is being stopped still takes connections, while new ones are held back by the system."""
+"""How long a worker that is being stopped still takes connections that were being opened."""
 LINGER_S = 1.0
 """How long it leaves idle connections open for a request that may be on its way."""
 FAILED_PAUSE_S = 0.1
@@ -58,6 +63,24 @@ def bind(host: str, port: int) -> socket.socket:
             hint="Stop what is running there, or choose another port",
         ) from error
     return listener
+
+
+def ignore_newcomers(listener: socket.socket) -> None:
+    """From now on the system takes no new connections for a socket that listens, while those under way are finished.
+
+    Closing it would reset the connections that wait to be taken, and between the last that is taken and the close there
+    is always a moment. So packets that open a connection are dropped (on Linux; elsewhere the moment stays): who sends
+    one tries again within a second, and hears that nobody listens.
+    """
+    flags, syn = 13, 0x02  # place of the flags in a TCP header, and the one that opens a connection
+    drop_syn = ((0x30, 0, 0, flags), (0x45, 0, 1, syn), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF))
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in drop_syn))
+    if sys.platform != "linux":
+        return
+    with suppress(OSError):
+        listener.setsockopt(
+            socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", len(drop_syn), ctypes.addressof(code))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +169,7 @@ class Server(uvicorn.Server):
     async def _take_last(self, listeners: list[socket.socket]) -> None:
         """Empties the queues of connections that the system has accepted, then closes them."""
         for listener in listeners:
-            with suppress(OSError):
-                listener.listen(0)  # whoever comes now is let wait by the system, and told soon that nobody is there
+            ignore_newcomers(listener)
         end_s = time.monotonic() + LAST_CALL_S
         while True:
             last = time.monotonic() > end_s

@@ -30,7 +30,7 @@ from modaloom.api.middleware.logs import JsonHandler, JsonLog
 from modaloom.api.middleware.metrics import FOLDER_VARIABLE, forget_worker
 from modaloom.api.settings import ServeSettings
 from modaloom.api.workers.connections import HttpConnection
-from modaloom.api.workers.listening import ABSENT, Place, Server, bind
+from modaloom.api.workers.listening import ABSENT, Place, Server, bind, ignore_newcomers
 from modaloom.errors import ModaloomError, ServeError
 
 if TYPE_CHECKING:
@@ -288,6 +288,7 @@ class _Supervisor:
             self._workers[number] = self._start(number)
 
     def _end(self) -> None:
+        ignore_newcomers(self._listener)
         self._listener.close()  # else connections would wait here for somebody who never comes
         for worker in self._workers:
             worker.process.terminate()
