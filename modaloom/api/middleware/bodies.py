@@ -30,6 +30,11 @@ class Budget:
         self._by_sender: Counter[str] = Counter()
         self.held = 0
 
+    @property
+    def senders(self) -> int:
+        """Who holds any."""
+        return len(self._by_sender)
+
     def take(self, sender: str, n_bytes: int) -> None:
         """Takes some.
 
