@@ -35,7 +35,17 @@ def attack(target: Target, *, header_mb: int = 64, idle: int = 400, seconds: flo
     }
     for line in lines + slow:
         line.close()
+    figures["ms for a cookie of 15 KB of backslashes"] = odd_cookie(target)
     return {**figures, "HEAD, twice over one connection": heads(target)}
+
+
+def odd_cookie(target: Target) -> float:
+    """How long an answer takes whose cookie is hard to parse, without any key."""
+    with target.connect() as line:
+        began = time.perf_counter()
+        line.sendall(b'GET /health HTTP/1.1\r\nHost: localhost\r\nCookie: a="' + b"\\" * 15_000 + b'"\r\n\r\n')
+        status_of(line)
+        return round(1e3 * (time.perf_counter() - began), 1)
 
 
 def endless_headers(target: Target, most_mb: int) -> float:

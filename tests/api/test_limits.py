@@ -218,6 +218,17 @@ def test_many_large_bodies_together_are_too_many(
     assert api.post("/v1/interactions", key=SHOP, json=body).is_success
 
 
+@pytest.mark.parametrize("key", [None, PAGE])
+def test_headers_that_parsers_choke_on(api: Api, key: str | None) -> None:
+    began = time.process_time()
+    cookie = f'a="{chr(92) * 16_000}"; theme=dark'
+    assert api.get("/health", key=key, headers={"Cookie": cookie}).status_code == 200
+    assert api.get("/v1/shop", key=PAGE, headers={"Cookie": cookie}).status_code == 200
+    answer = api.post("/v1/search/photo", headers={"Content-Type": 'a/b; c="' + ";" * 16_000}, content=b"x")
+    error_of(answer, 400, "bad_request")
+    assert time.process_time() - began < 2
+
+
 def test_long_addresses_are_refused(api: Api) -> None:
     error_of(api.get("/v1/recommendations?exclude=" + "x" * 40_000), 414, "too_long")
 

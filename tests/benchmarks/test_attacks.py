@@ -97,6 +97,7 @@ def test_headers_and_connections_are_bounded(start: Start) -> None:
     assert found["MB of header lines taken"] < 16, "what the system buffers"
     assert found["idle connections left"] == found["slow headers left"] == 0
     assert found["answered meanwhile"] == 200
+    assert found["ms for a cookie of 15 KB of backslashes"] < HELD_UP_MS
     assert found["HEAD, twice over one connection"] == [200, 200]
     assert found["memory_mb"] < 400
 
