@@ -92,6 +92,14 @@ class ItemAnswer(TypedDict):
     attention: dict[str, float]
 
 
+class PatchedItems(TypedDict):
+    """What became of partial changes: how many items there are, how many differ now, and ids of which there is none."""
+
+    items: int
+    changed: int
+    unknown: list[str]
+
+
 class Ingested(TypedDict):
     """What became of events."""
 
@@ -207,8 +215,30 @@ class Client:
         return cast(ItemAnswer, self._get(f"/v1/items/{_in_path(item_id)}", language=language))
 
     def put_items(self, items: Iterable[Mapping[str, Any]]) -> int:
-        """Adds or replaces items, a thousand at a time; how many."""
+        """Adds or replaces items, a thousand at a time; how many. What a record leaves out is emptied."""
         return self._in_batches("/v1/items", "items", items, lambda answer: int(answer["items"]))
+
+    def patch_items(self, changes: Iterable[Mapping[str, Any]]) -> PatchedItems:
+        """Changes only the fields that are given, a thousand items at a time: feeds of stock and prices.
+
+        Args:
+            changes: an ``item_id`` each and what changes of it; None empties a field.
+        """
+        total = PatchedItems(items=0, changed=0, unknown=[])
+        for batch in _batches(changes):
+            answer = self._ask("PATCH", "/v1/items", json={"items": batch})
+            total["items"] += int(answer["items"])
+            total["changed"] += int(answer["changed"])
+            total["unknown"] += answer["unknown"]
+        return total
+
+    def patch_item(self, item_id: str, **changes: Any) -> None:
+        """Changes only the fields that are given of one item; None empties one.
+
+        Raises:
+            NotFoundError: there is no such item.
+        """
+        self._ask("PATCH", f"/v1/items/{_in_path(item_id)}", json=changes)
 
     def put_picture(self, item_id: str, picture: Path | bytes, *, number: int = 0) -> str:
         """Gives an item a picture; where it can be seen."""

@@ -67,6 +67,15 @@ def test_a_shops_day(shop: Client) -> None:
     shop.say("u 7", "a/b", "hide")
     assert shop.recommend("u 7", n=1)["items"][0]["item_id"] != "a/b"
     shop.say("u 7", "a/b", "hide", undo=True)
+    assert shop.patch_items([{"item_id": "a/b", "stock": 3}, {"item_id": "none", "stock": 1}]) == {
+        "items": 1,
+        "changed": 1,
+        "unknown": ["none"],
+    }
+    shop.patch_item("a/b", price=7.5)
+    assert (shop.item("a/b")["stock"], shop.item("a/b")["item"]["title"]) == (3, "sun hat")
+    with pytest.raises(NotFoundError):
+        shop.patch_item("none", price=1)
     assert shop.put_picture("a/b", photo()) == "/v1/items/a%2Fb/picture/0"
     assert shop.change_profile("u 7", taste={"colour=red": 0.5})["chips"][0]["key"] == "colour=red"
     assert shop.profile("u 7")["language"] == "zh"

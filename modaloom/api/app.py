@@ -18,13 +18,13 @@ from starlette.types import Scope
 
 from modaloom import __version__
 from modaloom.api.boards import FIRST_LOOK_S, LOOK_EVERY_S
-from modaloom.api.middleware.errors import Refused, error_response, install, refusal_of
+from modaloom.api.middleware.errors import Refused, allowed_methods, error_response, install, refusal_of
 from modaloom.api.middleware.limits import Limits
 from modaloom.api.middleware.logs import JsonLog, Watch
 from modaloom.api.middleware.metrics import SAMPLE_EVERY_S
 from modaloom.api.routes import admin, events, items, lists, trends, users, wardrobe
 from modaloom.api.schemas.answers import ErrorOut
-from modaloom.api.service import MB, Service
+from modaloom.api.service import Service
 from modaloom.api.settings import ServeSettings
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 PAGE = "modaloom.api.routes.page"
 OPEN_PATHS = ("/health", "/ready", "/metrics", "/v1/items/{item_id}/picture/{number}")
 """What needs no key; the figures do from another machine."""
+ANY_REQUEST = {"type": "http", "path": "/", "query_string": b"", "headers": [], "root_path": ""}
 DESCRIPTION = "Recommendations, search and feedback for a shop. Keys have scopes: page, shop, admin. See docs/api.md."
 
 
@@ -90,10 +91,7 @@ def _wrap(app: FastAPI, service: Service) -> None:
 
     app.add_middleware(
         Limits,
-        max_body=int(settings.max_body_mb * MB),
-        max_picture=int(settings.max_picture_mb * MB),
-        max_together=int(settings.max_bodies_mb * MB),
-        timeout_s=settings.request_timeout_s,
+        settings=settings,
     )
     if settings.gzip:
         app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=4)
@@ -118,6 +116,7 @@ def _wrap(app: FastAPI, service: Service) -> None:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
+    allowed_methods(app, ANY_REQUEST)  # FastAPI builds its routes at the first request, which would wait .3 s for it
     tasks = [asyncio.create_task(work(service)) for work in (_sample, _keep_board)]
     try:
         yield

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from inspect import signature
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, get_type_hints
 
 import orjson
 from fastapi import Depends
@@ -18,11 +18,13 @@ from starlette.types import Scope
 from modaloom.api.boards import Boards
 from modaloom.api.exposures import ExposureWriter
 from modaloom.api.keys import SCOPES, Erasures, Keys, Shopper, Tokens, load_keys, load_secret
+from modaloom.api.middleware.bodies import MB
 from modaloom.api.middleware.errors import Refused
 from modaloom.api.middleware.limits import Pool, TokenBucket, address_of
 from modaloom.api.middleware.logs import JsonLog, record_of
 from modaloom.api.middleware.metrics import Metrics
 from modaloom.api.pictures.folders import MediaFolder, ResizedPictures
+from modaloom.api.schemas.parsing import BodyParser
 from modaloom.api.settings import ServeSettings
 
 if TYPE_CHECKING:
@@ -36,7 +38,6 @@ NOT_KEPT = {"Cache-Control": "no-store"}
 CALLER = "modaloom.caller"
 """Where the caller stands in a request's ASGI scope."""
 ME = "me"
-MB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +90,16 @@ class Service:
         self.pool = Pool("answers", threads=settings.threads, waiting=settings.waiting)
         self.list_pool = Pool("lists", threads=settings.list_threads, waiting=settings.waiting)
         self.ingest_pool = Pool("ingest", threads=settings.ingest_threads, waiting=settings.ingest_waiting)
+        self.page_ingest_pool = Pool("page ingest", threads=settings.ingest_threads, waiting=settings.ingest_waiting)
+        self.body_pool = Pool("bodies", threads=1, waiting=settings.ingest_waiting)
+        self.page_body_pool = Pool("page bodies", threads=1, waiting=settings.ingest_waiting)
         self.picture_pool = Pool("pictures", threads=settings.picture_threads, waiting=settings.picture_waiting)
+        self.photo_pool = Pool("photos", threads=settings.picture_threads, waiting=settings.picture_waiting)
         self.shoppers = TokenBucket(settings.shopper_per_s, settings.shopper_burst)
         self.addresses = TokenBucket(settings.address_per_s, settings.address_burst)
         self.newcomers = TokenBucket(settings.newcomers_per_s, settings.newcomers_burst)
         self.key_uses = TokenBucket(settings.key_per_s, settings.key_burst) if settings.key_per_s else None
+        self.decoding = TokenBucket(settings.address_decoding_per_s, settings.address_decoding_burst)
         self.ready = True
         self._user_locks = [threading.Lock() for _ in range(64)]
 
@@ -140,7 +146,9 @@ class Service:
         """Finishes what is under way and writes what waits."""
         self.ready = False
         self.boards.close()
-        for pool in (self.ingest_pool, self.picture_pool, self.list_pool, self.pool):
+        for pool in (self.body_pool, self.page_body_pool, self.ingest_pool, self.page_ingest_pool):
+            pool.close()
+        for pool in (self.picture_pool, self.photo_pool, self.list_pool, self.pool):
             pool.close()
         self.exposures.close()
 
@@ -240,14 +248,6 @@ AdminCaller = Annotated[Caller, Depends(_needs("admin"))]
 TheService = Annotated[Service, Depends(_service)]
 
 
-class _StrictRequest(Request):
-    async def json(self) -> Any:
-        """The body as strict JSON: no NaN, no half characters, no bottomless nesting."""
-        if not hasattr(self, "_json"):
-            self._json = orjson.loads(await self.body())
-        return self._json
-
-
 class StrictRoute(APIRoute):
     """A route whose bodies are strict JSON, and are read only from somebody with a key.
 
@@ -261,13 +261,38 @@ class StrictRoute(APIRoute):
             endpoint: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
             return endpoint
         handler = super().get_route_handler()
+        hints = get_type_hints(self.endpoint, include_extras=True)
+        parser = BodyParser(hints["body"]) if "body" in hints else None
+        allowed = hints["caller"].__metadata__[0].dependency if "caller" in hints else _needs("page")
 
         async def strict(request: Request) -> Response:
             if request.method in ("POST", "PUT", "PATCH"):
-                caller_of(request)  # before the body is read: nothing is read for strangers
-            return await handler(_StrictRequest(request.scope, request.receive))
+                caller_of(request)  # before the body is read: nothing is read for strangers, nor for a lesser key
+                if parser is not None:
+                    await _read_json(request, await allowed(request), parser)
+            return await handler(request)
 
         return strict
+
+
+async def _read_json(request: Request, caller: Caller, parser: BodyParser) -> None:
+    """Reads and checks the body, so that FastAPI finds it done; a large one in a thread."""
+    text = await request.body()
+    if not text or not _is_json(request.headers.get("content-type", "")):
+        return
+    service = service_of(request)
+    from_page = caller.scope == "page"
+    max_members = service.settings.max_page_members if from_page else service.settings.max_members
+    if parser.is_quick(text):
+        request._json = parser.parse(text, max_members=max_members)
+    else:
+        pool = service.page_body_pool if from_page else service.body_pool
+        request._json = await pool.run(parser.parse, text, max_members=max_members)
+
+
+def _is_json(content_type: str) -> bool:
+    main, _, rest = content_type.partition(";")[0].strip().lower().partition("/")
+    return main == "application" and (rest == "json" or rest.endswith("+json"))
 
 
 def limited_by_address(scope: Scope, service: Service) -> None:

@@ -68,11 +68,33 @@ class ServeSettings(BaseSettings):
     """Requests with one shop or admin key; no limit unless it is set."""
 
     max_body_mb: Annotated[float, Field(gt=0, le=256)] = 8
+    """Of a body of JSON with a shop or admin key."""
+    max_page_body_kb: Annotated[float, Field(gt=0, le=65_536)] = 128
+    """Of a body of JSON with the page's key, which everybody has."""
+    max_members: Annotated[int, Field(ge=100, le=10_000_000)] = 300_000
+    """Values in one body of JSON, counted before it is parsed."""
+    max_page_members: Annotated[int, Field(ge=100, le=10_000_000)] = 20_000
     max_picture_mb: Annotated[float, Field(gt=0, le=100)] = 10
     max_picture_pixels: Annotated[int, Field(ge=1, le=200_000_000)] = 40_000_000
     """Of a picture that is sent in; checked before it is decoded."""
     max_bodies_mb: Annotated[float, Field(gt=0, le=65_536)] = 256
-    """Of all bodies that one worker holds at a time, so that many large ones cannot fill the memory."""
+    """Of all bodies with a shop or admin key that one worker holds at a time. Bytes count once they have come."""
+    max_page_bodies_mb: Annotated[float, Field(gt=0, le=65_536)] = 128
+    """The same of bodies with the page's key, so that these never take the place of the shop's own."""
+    address_bodies_mb: Annotated[float, Field(gt=0, le=65_536)] = 32
+    """What one address may hold of that."""
+    min_body_kb_per_s: Annotated[float, Field(gt=0, le=1_000_000)] = 1
+    """A body that comes more slowly is given up, once the grace is over."""
+    body_grace_s: Annotated[float, Field(gt=0, le=600)] = 5
+    max_header_kb: Annotated[int, Field(ge=1, le=1_024)] = 16
+    """Of all header lines of a request."""
+    max_headers: Annotated[int, Field(ge=10, le=10_000)] = 100
+    header_timeout_s: Annotated[float, Field(gt=0, le=600)] = 10
+    """From a connection's or a request's first byte to the end of its headers."""
+    max_connections: Annotated[int, Field(ge=8, le=100_000)] = 800
+    """Of one worker; the one that was idle longest makes room for a new one."""
+    address_connections: Annotated[int, Field(ge=1, le=100_000)] = 100
+    """Of one address, but for the trusted proxies, through which all come."""
     request_timeout_s: Annotated[float, Field(gt=0, le=600)] = 30
     shutdown_timeout_s: Annotated[int, Field(ge=1, le=600)] = 20
 
@@ -85,8 +107,12 @@ class ServeSettings(BaseSettings):
     """Requests that may wait for a thread; more are told to come again."""
     ingest_threads: Annotated[int, Field(ge=1, le=16)] = 2
     ingest_waiting: Annotated[int, Field(ge=0, le=10_000)] = 16
+    address_decoding_per_s: Rate = 20
+    address_decoding_burst: Burst = 400
+    """Work of decoding the photos of one address with the page's key, in millions of pixels times scans."""
     picture_threads: Annotated[int, Field(ge=1, le=16)] = 2
-    """Pictures that one worker decodes at once; each may take some 200 MB for a moment."""
+    """Pictures that one worker decodes at once, the shop's own and shoppers' photos each; each may take some 200 MB for
+    a moment."""
     picture_waiting: Annotated[int, Field(ge=0, le=10_000)] = 64
 
     media_dir: Folder = Path("modaloom-media")

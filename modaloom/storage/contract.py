@@ -44,6 +44,18 @@ class ItemChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Patched:
+    """What became of a batch of partial changes."""
+
+    version: int
+    """The catalogue's, afterwards."""
+    changed: int
+    """Items that differ from what they were."""
+    unknown: tuple[str, ...]
+    """Ids of which there is no item, in order; nothing was made of them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ingested:
     """What became of a batch of events."""
 
@@ -175,6 +187,15 @@ class Store(Protocol):
 
     def upsert_items(self, items: Sequence[Item]) -> int:
         """Adds items or replaces them whole; all or none. Gives the catalogue's version afterwards."""
+        ...
+
+    def patch_items(self, patches: Mapping[str, Mapping[str, Any]]) -> Patched:
+        """Changes single fields of items, by id; read, changed and written in one transaction, all or none.
+
+        A patch holds fields of :class:`~modaloom.types.Item`, and follows RFC 7396: a field that is not in it stays,
+        None empties it, and of ``attributes``, ``titles`` and ``descriptions`` only the entries in it change. An item
+        that would be as it was keeps its version.
+        """
         ...
 
     def delete_items(self, item_ids: Sequence[str]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,10 @@ from modaloom.types import LANGUAGES, Event, Interaction, Item
 MAX_ID_LENGTH = 500
 """Characters of an id: an entry of an index of PostgreSQL holds no more than 2,704 bytes."""
 _LARGEST = 2**63 - 1
+PATCHED: dict[str, Any] = {
+    name: getattr(Item(""), name) for name in (one.name for one in fields(Item)) if name != "item_id"
+}
+"""Fields of an item that a patch may change, with what they are when empty."""
 
 Row = tuple[Any, ...]
 
@@ -117,6 +122,26 @@ def item_of(item_id: str, text: str) -> Item:
     if content.get("video"):
         content["video"] = Path(content["video"])
     return Item(item_id, **content)
+
+
+def patched_item(item: Item, patch: Mapping[str, Any]) -> Item:
+    """The item with some fields changed, as :meth:`~modaloom.storage.contract.Store.patch_items` says.
+
+    Raises:
+        QueryError: there is no such field.
+    """
+    changes: dict[str, Any] = {}
+    for name, value in patch.items():
+        one_of(name, tuple(PATCHED), "field")
+        empty, known = PATCHED[name], getattr(item, name)
+        if value is None:
+            changes[name] = empty
+        elif isinstance(known, Mapping):
+            merged = {**known, **value}
+            changes[name] = {key: text for key, text in merged.items() if text is not None}
+        else:
+            changes[name] = value
+    return replace(item, **changes)
 
 
 def user_row(user: ShopUser) -> Row:

@@ -7,11 +7,11 @@ Work that writes may be run again after a conflict, so it must change nothing bu
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
 from modaloom.errors import StoreError
-from modaloom.storage.contract import PURPOSES, EventRow, Ingested, ItemChange, ShopUser
+from modaloom.storage.contract import PURPOSES, EventRow, Ingested, ItemChange, Patched, ShopUser
 from modaloom.storage.migrations import known_migrations, pending_migrations
 from modaloom.storage.rows import (
     Row,
@@ -23,6 +23,7 @@ from modaloom.storage.rows import (
     item_of,
     item_text,
     one_of,
+    patched_item,
     user_of,
     user_row,
 )
@@ -168,6 +169,24 @@ class SqlTables:
                 rows,
             )
             return version + len(texts)
+
+        return self._write(work)
+
+    def patch_items(self, patches: Mapping[str, Mapping[str, Any]]) -> Patched:
+        """Changes single fields of items, by id; read, changed and written in one transaction, all or none."""
+        ids = [checked_id(item_id, "item_id") for item_id in patches]
+
+        def work(session: Session) -> Patched:
+            version = take_numbers(session, "catalogue", 0)  # nobody else may change items from here on
+            sql = "SELECT item_id, content FROM item WHERE content IS NOT NULL AND item_id IN ({})"
+            known: dict[str, str] = dict(rows_in(session, sql, ids))
+            new = {one: item_text(patched_item(item_of(one, text), patches[one])) for one, text in known.items()}
+            changed = sorted(item_id for item_id, text in new.items() if text != known[item_id])
+            take_numbers(session, "catalogue", len(changed))
+            rows = [(version + place, new[item_id], item_id) for place, item_id in enumerate(changed, start=1)]
+            session.many("UPDATE item SET version = ?, content = ? WHERE item_id = ?", rows)
+            unknown = tuple(item_id for item_id in ids if item_id not in known)
+            return Patched(version + len(changed), len(changed), unknown)
 
         return self._write(work)
 

@@ -6,11 +6,12 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from modaloom.errors import QueryError, StoreBusyError, StoreError
-from modaloom.storage.contract import Consent, ShopUser, Store
+from modaloom.storage.contract import Consent, Patched, ShopUser, Store
 from modaloom.storage.open import open_store
 from modaloom.types import Event, Interaction, Item
 
@@ -159,6 +160,62 @@ class CatalogueCases(StoreCases):
             assert store.catalogue_version() == 0
             store.upsert_items([Item("a", title="1"), Item("a", title="2")])
             assert store.items(["a"])["a"].title == "2"
+
+    def test_a_patch_changes_what_it_names(self) -> None:
+        """And nothing else; None empties a field or takes out an entry, and what stays as it was is no change."""
+        full = Item(
+            "a",
+            title="red",
+            attributes={"colour": "red", "size": "M"},
+            price=19.9,
+            images=(Path("1.jpg"),),
+            stock=4,
+            titles={"zh": "红"},
+        )
+        with self.store() as store:
+            before = store.upsert_items([full, Item("b", stock=1)])
+            assert store.patch_items({"a": {"stock": 0}, "none": {"stock": 9}}) == Patched(before + 1, 1, ("none",))
+            assert store.items(["a", "b", "none"]) == {"a": replace(full, stock=0), "b": Item("b", stock=1)}
+            assert [change.item_id for change in store.item_changes(before)] == ["a"]
+            assert store.patch_items({"a": {"stock": 0, "title": "red"}, "b": {}}) == Patched(before + 1, 0, ())
+            store.patch_items({"a": {"price": None, "attributes": {"size": None, "fit": "slim"}, "titles": None}})
+            facts = {"colour": "red", "fit": "slim"}
+            assert store.items(["a"])["a"] == replace(full, stock=0, price=None, attributes=facts, titles={})
+            assert store.patch_items({}) == Patched(store.catalogue_version(), 0, ())
+            store.delete_items(["b"])
+            assert store.patch_items({"b": {"stock": 2}}).unknown == ("b",), "a patch brings nothing back"
+            assert store.items(["b"]) == {}
+
+    def test_patches_are_kept_all_or_none(self) -> None:
+        """One that cannot be kept, or names no field of an item, keeps out the others."""
+        with self.store() as store:
+            version = store.upsert_items([Item("a", stock=1), Item("b", stock=1)])
+            for bad in ({"price": float("nan")}, {"title": "\ud800"}, {"item_id": "c"}, {"colour": "red"}):
+                refused(QueryError, lambda bad=bad: store.patch_items({"a": {"stock": 2}, "b": bad}))  # type: ignore[misc]
+            refused(QueryError, lambda: store.patch_items({"": {"stock": 2}}))
+            assert store.items(["a", "b"]) == {"a": Item("a", stock=1), "b": Item("b", stock=1)}
+            assert store.catalogue_version() == version
+
+    def test_patches_of_one_item_lose_none(self) -> None:
+        """However many change other fields of it at the same time, through other handles too."""
+        url, steps = self.new_url(), 25
+        with open_store(url) as store, open_store(url) as other:
+            store.upsert_items([Item("a", title="red", price=1.0)])
+
+            def write(through: Store, name: str) -> Callable[[], None]:
+                def work() -> None:
+                    for step in range(steps):
+                        patch = {
+                            "a": {"attributes": {f"{name}{step}": "x"}, **({"stock": step} if name == "s" else {})}
+                        }
+                        patiently(lambda patch=patch: through.patch_items(patch))  # type: ignore[misc]
+
+                return work
+
+            at_once(write(store, "s"), write(other, "p"), write(store, "q"), write(other, "r"))
+            item = store.items(["a"])["a"]
+            assert set(item.attributes) == {f"{name}{step}" for name in "spqr" for step in range(steps)}
+            assert (item.title, item.price, item.stock) == ("red", 1.0, steps - 1)
 
     def test_deleting_counts_what_was_there(self) -> None:
         """Twice deleted counts once, and an item can come back."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
@@ -43,6 +44,29 @@ def test_an_update_keeps_the_pictures(api: Api) -> None:
     answer = api.get("/v1/items/dress-red").json()
     assert answer["item"]["title"] == "new title"
     assert answer["pictures"]
+
+
+def test_a_stock_feed_changes_nothing_else(api: Api) -> None:
+    before = api.get("/v1/items/dress-red").json()
+    feed = [{"item_id": "dress-red", "stock": 1}, {"item_id": "gone", "stock": 2}, {"item_id": "skirt-red", "stock": 5}]
+    done = api.ask("PATCH", "/v1/items", key=SHOP, json={"items": feed}).json()
+    assert done == {"version": 13, "items": 2, "changed": 1, "unknown": ["gone"]}
+    assert api.get("/v1/items/dress-red").json() == {**before, "stock": 1}
+    error_of(api.ask("PATCH", "/v1/items", key=SHOP, json={"items": [feed[0], feed[0]]}), 422, "invalid")
+    error_of(api.ask("PATCH", "/v1/items", json={"items": feed}), 403, "forbidden")
+    error_of(api.ask("PATCH", "/v1/items", key=SHOP, json={"items": [{"item_id": "a", "colour": "x"}]}), 422, "invalid")
+
+
+def test_one_item_is_changed_in_part(api: Api) -> None:
+    before = api.store.items(["dress-red"])["dress-red"]
+    body = {"price": None, "attributes": {"colour": "pink", "sizes": None}, "titles": {"zh": "裙"}}
+    assert api.ask("PATCH", "/v1/items/dress-red", key=SHOP, json=body).json() == {"version": 13, "items": 1}
+    facts = {"category": "dress", "colour": "pink"}
+    wanted = replace(before, price=None, attributes=facts, titles={"zh": "裙"})
+    assert api.store.items(["dress-red"])["dress-red"] == wanted
+    assert api.ask("PATCH", "/v1/items/dress-red", key=SHOP, json={}).json()["version"] == 13, "nothing changed"
+    error_of(api.ask("PATCH", "/v1/items/none", key=SHOP, json={"stock": 1}), 404, "not_found")
+    error_of(api.ask("PATCH", "/v1/items/dress-red", key=SHOP, json={"stock": -1}), 422, "invalid")
 
 
 def test_a_batch_with_an_item_twice_is_refused(api: Api) -> None:

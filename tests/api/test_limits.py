@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from starlette.types import Message, Scope
 
+from modaloom.api.middleware.bodies import Budget
 from modaloom.api.middleware.errors import Refused
 from modaloom.api.middleware.limits import Pool, TokenBucket, address_of
 from modaloom.live.asks import Answer, Ask
@@ -18,6 +19,8 @@ from modaloom.storage.contract import Ingested
 from modaloom.types import Interaction
 from tests.api.conftest import PAGE, SHOP, Api, error_of
 from tests.api.tiny_shop import TinyShop
+
+JSON = "application/json"
 
 
 def test_a_bucket_fills_again() -> None:
@@ -33,6 +36,53 @@ def test_a_bucket_fills_again() -> None:
     assert [bucket.take("a") for _ in range(4)][-1] > 0, "no more than the burst is saved up"
     bucket.forget("a")
     assert bucket.take("a") == 0
+
+
+def test_a_bucket_gives_amounts() -> None:
+    now = [0.0]
+    bucket = TokenBucket(10.0, 100, clock=lambda: now[0])
+    assert bucket.take("a", 70) == 0
+    assert bucket.take("a", 70) == pytest.approx(4)
+    assert bucket.take("a", 30) == 0, "what was refused cost nothing"
+    now[0] = 10.0
+    assert bucket.take("a", 1_000) == 0, "more than there ever is costs all there is"
+    assert bucket.take("a") > 0
+
+
+def test_bytes_that_are_held_at_a_time() -> None:
+    budget = Budget(100, 40)
+    budget.take("a", 40)
+    with pytest.raises(Refused) as caught:
+        budget.take("a", 1)
+    assert caught.value.status_code == 429
+    budget.take("b", 40)
+    with pytest.raises(Refused) as caught:
+        budget.take("c", 30)
+    assert caught.value.status_code == 503
+    budget.give("a", 40)
+    budget.take("c", 30)
+    budget.give("b", 40)
+    budget.give("c", 30)
+    assert budget.held == 0
+    assert not budget.senders
+
+
+def test_nothing_is_read_for_a_lesser_key(api: Api) -> None:
+    read = [0]
+
+    def endless() -> Iterator[bytes]:
+        for _ in range(1_000):
+            read[0] += 1
+            yield b" " * 1_000
+
+    assert asyncio.run(_stream(api, "/v1/items/delete", endless(), JSON, key=PAGE))[0] == 403
+    assert read == [0]
+
+
+def test_a_body_may_be_refused_halfway(start: Callable[..., Api]) -> None:
+    api = start(max_page_body_kb=10)
+    assert asyncio.run(_stream(api, "/v1/interactions", iter([b" " * 6_000] * 2), JSON, key=PAGE))[0] == 413
+    assert asyncio.run(_stream(api, "/v1/interactions", iter([b" " * 6_000] * 2), JSON))[0] == 400
 
 
 def test_a_bucket_forgets_the_quiet() -> None:
@@ -121,7 +171,8 @@ async def _stream(api: Api, path: str, chunks: Iterator[bytes], kind: str, key: 
     got: list[Message] = []
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": next(chunks, b""), "more_body": True}
+        part = next(chunks, b"")
+        return {"type": "http.request", "body": part, "more_body": bool(part)}
 
     async def send(message: Message) -> None:
         got.append(message)
@@ -165,6 +216,17 @@ def test_many_large_bodies_together_are_too_many(
         free.set()
         assert first.result().is_success
     assert api.post("/v1/interactions", key=SHOP, json=body).is_success
+
+
+@pytest.mark.parametrize("key", [None, PAGE])
+def test_headers_that_parsers_choke_on(api: Api, key: str | None) -> None:
+    began = time.process_time()
+    cookie = f'a="{chr(92) * 16_000}"; theme=dark'
+    assert api.get("/health", key=key, headers={"Cookie": cookie}).status_code == 200
+    assert api.get("/v1/shop", key=PAGE, headers={"Cookie": cookie}).status_code == 200
+    answer = api.post("/v1/search/photo", headers={"Content-Type": 'a/b; c="' + ";" * 16_000}, content=b"x")
+    error_of(answer, 400, "bad_request")
+    assert time.process_time() - began < 2
 
 
 def test_long_addresses_are_refused(api: Api) -> None:

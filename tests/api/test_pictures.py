@@ -8,6 +8,7 @@ import resource
 import struct
 import subprocess
 import sys
+import time
 import zipfile
 import zlib
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 from PIL import Image
 
 from modaloom.api.middleware.errors import Refused
+from modaloom.api.pictures import wrappings
 from modaloom.api.pictures.accept import SIDE_PX, accept_picture, crop, jpeg_bytes
 from modaloom.api.pictures.folders import MediaFolder, ResizedPictures
 from modaloom.errors import NotFoundError
@@ -127,6 +129,45 @@ def test_polyglots_in_comments_are_refused() -> None:
     refused(encoded("JPEG", comment=b"*/=alert('x')/*<script>x</script>"), 422, "disguised")
     raw = zlib.compress(b"\x00" * (30 * 16 + 16))
     refused(png_of(10, 16, raw, png_chunk(b"tEXt", b"Comment\x00<?php eval($_GET[1]); ?>")), 422, "disguised")
+
+
+def test_polyglots_are_found_wherever_they_stand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Across the edges of the pieces that are searched one after the other too."""
+    monkeypatch.setattr(wrappings, "PIECE", 64)
+    data = encoded("JPEG")
+    for blanks in range(70):
+        comment = b" " * blanks + b"<ScRiPt>"
+        refused(data[:2] + b"\xff\xfe" + struct.pack(">H", len(comment) + 2) + comment + data[2:], 422, "disguised")
+
+
+def test_a_jpeg_of_fill_bytes_costs_its_length_once() -> None:
+    began = time.process_time()
+    refused(b"\xff\xd8\xff\xda\x00\x08" + b"x" * 6 + b"\xff" * 1_000_000 + b"\x00", 422, "bad_picture")
+    refused(b"\xff\xd8" + b"\xff\xd0" * 500_000, 422, "bad_picture")
+    refused(b"\xff\xd8" + b"\xff" * 1_000_000, 422, "bad_picture")
+    assert time.process_time() - began < 2, "a search that begins anew at every byte takes hours"
+
+
+def test_a_decoder_is_paid_by_its_passes() -> None:
+    def cost(**how: Any) -> float:
+        spent: list[float] = []
+        stream = io.BytesIO()
+        Image.new("RGB", (1_000, 500)).save(stream, **how)
+        accept_picture(stream.getvalue(), max_bytes=10**7, max_pixels=10**7, spend=spent.append)
+        return spent[0]
+
+    assert cost(format="JPEG") == 0.5
+    assert 2 <= cost(format="JPEG", progressive=True) <= 6
+    assert cost(format="PNG") == 1
+    assert cost(format="WEBP") == 1.5
+
+
+def test_a_jpeg_of_a_thousand_scans_is_refused() -> None:
+    data = encoded("JPEG", progressive=True)
+    at = data.rindex(b"\xff\xda")
+    scan = data[at:-2]
+    accept(data[:at] + scan * 5 + data[-2:])
+    refused(data[:at] + scan * 1_000 + data[-2:], 422, "bad_picture")
 
 
 def test_what_phones_put_behind_their_photos_is_let_through_and_dropped() -> None:

@@ -74,6 +74,43 @@ def test_a_dead_worker_is_replaced(run: Callable[..., Running]) -> None:
         assert httpx.get(f"{url}/health", timeout=30).status_code == 200
 
 
+def test_a_killed_worker_loses_nothing_that_was_answered_for(run: Callable[..., Running], tmp_path: Path) -> None:
+    """Its connections break, and what was under way in it has no answer; whoever sends that again counts once."""
+    running = run(workers=2, shop_keys=[SHOP])
+    url = running.wait_for("up")["url"]
+    victim = next(line["pid"] for line in running.lines() if line["event"] == "server")
+    kept: set[str] = set()
+    unanswered: set[str] = set()
+
+    def send(number: int) -> None:
+        name = f"e{number}"
+        event = {"user_id": "u", "item_id": "dress-red", "event": "view", "event_id": name}
+        try:
+            answer = httpx.post(
+                f"{url}/v1/interactions", headers=headers_of(SHOP), json={"events": [event]}, timeout=30
+            )
+        except httpx.TransportError:
+            unanswered.add(name)
+        else:
+            assert answer.status_code == 200, answer.text
+            kept.add(name)
+
+    with concurrent.futures.ThreadPoolExecutor(4) as threads:
+        sent = [threads.submit(send, number) for number in range(120)]
+        while len(kept) < 30:
+            time.sleep(0.01)
+        os.kill(victim, signal.SIGKILL)
+        [one.result() for one in sent]
+    assert len(kept) > 60
+    assert len(unanswered) <= 4, "no more than were under way"
+    for name in unanswered:
+        send(int(name[1:]))
+    assert running.stop() == 0
+    with open_store(f"sqlite:///{tmp_path / 'shop.db'}") as store:
+        stored = [event.event_id for _, event in store.interactions()]
+    assert sorted(stored, key=str) == sorted(f"e{number}" for number in range(120))
+
+
 def test_workers_do_not_outlive_their_parent(run: Callable[..., Running]) -> None:
     running = run(workers=2)
     url = running.wait_for("up")["url"]

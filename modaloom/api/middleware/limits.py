@@ -16,15 +16,16 @@ from typing import ParamSpec, TypeVar
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from modaloom.api.middleware.bodies import Bodies, Intake, too_large
 from modaloom.api.middleware.errors import Refused, error_response
+from modaloom.api.settings import ServeSettings
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 PICTURE_PATHS = re.compile(r"/v1/(search/photo|users/.+/wardrobe/photo|items/.+/picture)")
-FORM_BYTES = 64 * 1024
-"""What the form around a picture may add."""
 MAX_PATH_AND_QUERY = 32 * 1024
+MAX_CONTENT_TYPE = 256
 
 
 class TokenBucket:
@@ -42,24 +43,27 @@ class TokenBucket:
     def __len__(self) -> int:
         return len(self._levels)
 
-    def take(self, caller: str) -> float:
-        """Takes one; 0 if there was one, else the seconds until there is."""
-        now = self._clock()
+    def take(self, caller: str, amount: float = 1) -> float:
+        """Takes one, or another amount; 0 if there was so much, else the seconds until there is.
+
+        More than the burst is never there: it is given for a whole one.
+        """
+        now, amount = self._clock(), min(amount, self.burst)
         level, since = self._levels.pop(caller, (float(self.burst), now))
         level = min(self.burst, level + (now - since) * self.per_s)
-        wait_s = 0.0 if level >= 1 else (1 - level) / self.per_s
-        self._levels[caller] = (level if wait_s else level - 1, now)
+        wait_s = 0.0 if level >= amount else (amount - level) / self.per_s
+        self._levels[caller] = (level if wait_s else level - amount, now)
         if len(self._levels) > self._max_callers:
             self._levels.popitem(last=False)
         return wait_s
 
-    def spend(self, caller: str, what: str) -> None:
-        """Takes one.
+    def spend(self, caller: str, what: str, amount: float = 1) -> None:
+        """Takes one, or another amount.
 
         Raises:
             Refused: 429 with the seconds to wait.
         """
-        wait_s = self.take(caller)
+        wait_s = self.take(caller, amount)
         if wait_s:
             raise Refused(429, "too_many_requests", what, hint="Wait for Retry-After seconds", retry_after_s=wait_s)
 
@@ -128,15 +132,12 @@ class Pool:
 
 
 class Limits:
-    """Bounds the bytes and the time of every request; the body is counted while it comes in."""
+    """Bounds the bytes and the time of every request; a body is counted while it comes in."""
 
-    def __init__(self, app: ASGIApp, *, max_body: int, max_picture: int, max_together: int, timeout_s: float):
+    def __init__(self, app: ASGIApp, *, settings: ServeSettings):
         self._app = app
-        self._max_body = max_body
-        self._max_picture = max_picture
-        self._max_together = max_together
-        self._timeout_s = timeout_s
-        self._together = 0
+        self._bodies = Bodies(settings)
+        self._timeout_s = settings.request_timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one request."""
@@ -146,27 +147,25 @@ class Limits:
         if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MAX_PATH_AND_QUERY:
             await error_response(scope, Refused(414, "too_long", "the address is too long"))(scope, receive, send)
             return
+        if not _tame_headers(scope):
+            await error_response(scope, Refused(400, "bad_request", "the content type is too long"))(
+                scope, receive, send
+            )
+            return
+        declared = declared_bytes(scope)
+        if declared is None:
+            await self._bounded(scope, receive, send)
+            return
         picture = PICTURE_PATHS.fullmatch(scope["path"]) is not None
-        limit = self._max_picture + FORM_BYTES if picture else self._max_body
-        too_large = Refused(413, "too_large", f"the body is larger than {limit:,} bytes", hint="Send less at once")
-        declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        if declared.isdigit() and int(declared[:20]) > limit:
-            # the rest is not read: the connection cannot be used again
-            too_large.headers = {"Connection": "close"}
-            await error_response(scope, too_large)(scope, receive, send)
+        limit = self._bodies.limit("shop", picture=picture)  # nobody may send more; the rest is not read
+        if declared > limit:
+            await error_response(scope, too_large(limit))(scope, receive, send)
             return
-        chunked = any(name == b"transfer-encoding" for name, _ in scope["headers"])
-        held = limit if chunked else int(declared) if declared.isdigit() else 0
-        if self._together + held > self._max_together:
-            busy = Refused(503, "busy", "too many large bodies at this moment", retry_after_s=1)
-            busy.headers = {**(busy.headers or {}), "Connection": "close"}
-            await error_response(scope, busy)(scope, receive, send)
-            return
-        self._together += held
+        intake = Intake(self._bodies, scope, receive, picture, declared, address_of(scope))
         try:
-            await self._bounded(scope, _counted(receive, limit, too_large), send)
+            await self._bounded(scope, intake.next, send)
         finally:
-            self._together -= held
+            intake.close()
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
@@ -186,16 +185,26 @@ class Limits:
             await error_response(scope, refused)(scope, receive, send)
 
 
-def _counted(receive: Receive, limit: int, too_large: Refused) -> Receive:
-    """Stops reading as soon as more than ``limit`` bytes have come."""
-    read = 0
+def _tame_headers(scope: Scope) -> bool:
+    """Takes backslashes out of cookies (none of ours has any); whether the content type is of a sane length.
 
-    async def counted() -> Message:
-        nonlocal read
-        message = await receive()
-        read += len(message.get("body", b""))
-        if read > limit:
-            raise too_large
-        return message
+    Python's parser of cookies takes time by the square of their number before 3.11.10 (CVE-2024-7592), 5 s for 16 KB,
+    and FastAPI has it read the cookies of every request. The parsers of content types are no better.
+    """
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    for place, (name, value) in enumerate(headers):
+        if name == b"cookie" and b"\\" in value:
+            headers[place] = name, value.replace(b"\\", b"")
+        elif name == b"content-type" and len(value) > MAX_CONTENT_TYPE:
+            return False
+    return True
 
-    return counted
+
+def declared_bytes(scope: Scope) -> int | None:
+    """How long the body is said to be: 0 where that is not said, None where there is none."""
+    chunked = False
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return int(value[:20]) or None if value.isdigit() else 0
+        chunked = chunked or name == b"transfer-encoding"
+    return 0 if chunked else None

@@ -135,11 +135,11 @@ class Watch:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        record = scope[RECORD] = Record()
         method = scope["method"]
         head = method == "HEAD"
         if head:
-            scope["method"] = "GET"
+            scope = {**scope, "method": "GET"}  # the server's own must stay: it says that no body follows
+        record = scope[RECORD] = Record()
 
         async def watched(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -15,6 +15,9 @@ from modaloom.data.pictures import open_picture
 from modaloom.errors import NotFoundError
 from modaloom.files import write_bytes
 
+PROGRESSIVE_PX = 640
+"""Widest copy that is worth encoding in one go."""
+
 
 class MediaFolder:
     """Pictures that were sent in, under random or content names that nobody can steer."""
@@ -125,4 +128,4 @@ class ResizedPictures:
         if image.width > width:
             size = (width, max(1, round(image.height * width / image.width)))
             image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
-        return jpeg_bytes(image, quality=82)
+        return jpeg_bytes(image, quality=82, progressive=width <= PROGRESSIVE_PX)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from PIL import Image
 from pydantic import BaseModel
-from starlette.datastructures import UploadFile
+from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
+from modaloom.api.middleware.bodies import MB
 from modaloom.api.middleware.errors import Refused
 from modaloom.api.pictures.accept import accept_picture
 from modaloom.api.schemas.queries import checked
-from modaloom.api.service import MB, Service
+from modaloom.api.service import Caller, Service, caller_of, service_of
 
 T = TypeVar("T", bound=BaseModel)
 MAX_FIELDS = 1_000
@@ -67,8 +70,24 @@ async def read_form(request: Request) -> Form:
         return Form(await request.body(), [])
     if kind != "multipart/form-data":
         raise Refused(415, "not_a_form", "send multipart/form-data with a file, or the picture itself")
-    parser = MultiPartParser(request.headers, request.stream(), max_files=1, max_fields=MAX_FIELDS)
+    body = await request.body()
+    service, caller = service_of(request), caller_of(request)
+    pool = service.page_body_pool if caller.scope == "page" else service.body_pool
+    return await pool.run(_parsed, request.headers, body)
+
+
+def _parsed(headers: Headers, body: bytes) -> Form:
+    """The form, read in one go: the parser is plain Python, and megabytes take it a while."""
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield body
+
+    parser = MultiPartParser(headers, cast("AsyncGenerator[bytes, None]", parts()), max_files=1, max_fields=MAX_FIELDS)
     parser.spool_max_size = 1024 * MB  # never onto a disk: the size of the body is bounded already
+    return asyncio.run(_checked(parser))
+
+
+async def _checked(parser: MultiPartParser) -> Form:
     try:
         form = await parser.parse()
     except (MultiPartException, UnicodeError, KeyError, ValueError) as error:
@@ -85,11 +104,21 @@ async def read_form(request: Request) -> Form:
         await form.close()
 
 
-def decoded(service: Service, data: bytes) -> Image.Image:
-    """The picture, once it was found to be one and nothing else.
+def decoded(service: Service, caller: Caller, data: bytes) -> Image.Image:
+    """The picture, once it was found to be one and nothing else. With the page's key its cost counts by address.
 
     Raises:
-        Refused: see :func:`~modaloom.api.pictures.accept.accept_picture`.
+        Refused: see :func:`~modaloom.api.pictures.accept.accept_picture`; 429 for too much work of one address.
     """
     settings = service.settings
-    return accept_picture(data, max_bytes=int(settings.max_picture_mb * MB), max_pixels=settings.max_picture_pixels)
+
+    def spend(megapixels: float) -> None:
+        if caller.scope == "page":
+            service.decoding.spend(caller.address, "too many large photos from this address", megapixels)
+
+    return accept_picture(
+        data,
+        max_bytes=int(settings.max_picture_mb * MB),
+        max_pixels=settings.max_picture_pixels,
+        spend=spend,
+    )

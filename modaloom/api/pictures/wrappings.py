@@ -8,28 +8,55 @@ their photos (a second JPEG, a short film, a maker's notes) is let through, and 
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from modaloom.api.middleware.errors import Refused
 
 SOFT_TAIL = 4_096
 """So many zeros or blanks behind a picture are sloppiness, not a second file."""
-FOREIGN_ANYWHERE = re.compile(rb"<\?php|<script|<!doctype|<html|javascript:|#!/bin/", re.IGNORECASE)
-FOREIGN_TAIL = re.compile(rb"PK\x05\x06|PK\x03\x04|Rar!\x1a\x07|7z\xbc\xaf\x27\x1c|%PDF-|\x7fELF|\xca\xfe\xba\xbe")
-JPEG_MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
+PIECE = 128 * 1024
+"""Bytes that are searched in one go: a search holds the interpreter, and somebody else waits for it."""
+FOREIGN_ANYWHERE = (b"<?php", b"<script", b"<!doctype", b"<html", b"javascript:", b"#!/bin/")
+"""In small letters."""
+FOREIGN_TAIL: tuple[bytes, ...] = (
+    b"PK\x05\x06",
+    b"PK\x03\x04",
+    b"Rar!\x1a\x07",
+    b"7z\xbc\xaf\x27\x1c",
+    b"%PDF-",
+    b"\x7fELF",
+)
+FOREIGN_TAIL += (b"\xca\xfe\xba\xbe",)
+LONGEST_MARK = max(map(len, FOREIGN_ANYWHERE + FOREIGN_TAIL))
+JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+MAX_SEGMENTS, MAX_SCANS = 10_000, 100
+"""Of a JPEG: a photo has dozens of segments, and a progressive one ten scans."""
+PASSES = {"PNG": 2, "WEBP": 3, "AVIF": 8}
+"""Kinds by how long they take to decode, in scans of a JPEG."""
 BARE_MARKERS = {0x01, *range(0xD0, 0xD9)}
 """Markers of a JPEG that no length follows."""
 AVIF_BRANDS = (b"avif", b"avis", b"mif1", b"miaf")
 AVIF_BOXES = {b"ftyp", b"meta", b"mdat", b"moov", b"free", b"skip", b"uuid", b"idat", b"pdin", b"sidx"}
 
 
-def check_wrapping(data: bytes) -> str:
-    """The kind of a picture as Pillow calls it, once the file is known to be whole and nothing but a picture.
+class Wrapping(NamedTuple):
+    """What is known of a file before anything of it is decoded."""
+
+    kind: str
+    """As Pillow calls it."""
+    passes: int
+    """How often a decoder goes over the whole picture: of a JPEG its scans; more than one for slower kinds."""
+
+
+def check_wrapping(data: bytes) -> Wrapping:
+    """The kind of a picture, once the file is known to be whole and nothing but a picture.
 
     Raises:
         Refused: 415 for another kind, 422 for a file that is cut short or carries something else.
     """
+    scans = 0
     if data[:3] == b"\xff\xd8\xff":
-        kind, end = "JPEG", _jpeg_end(data)
+        (end, scans), kind = _jpeg_end(data), "JPEG"
     elif data[:8] == b"\x89PNG\r\n\x1a\n":
         kind, end = "PNG", _png_end(data)
     elif data[:4] == b"RIFF" and data[8:12] == b"WEBP":
@@ -42,12 +69,12 @@ def check_wrapping(data: bytes) -> str:
     if end is None:
         raise Refused(422, "bad_picture", f"the {kind} file is cut short or damaged", hint="Export it again")
     _check_passengers(data, kind, end)
-    return kind
+    return Wrapping(kind, scans if kind == "JPEG" else PASSES[kind])
 
 
 def _check_passengers(data: bytes, kind: str, end: int) -> None:
     tail = data[end:]
-    foreign = FOREIGN_ANYWHERE.search(data) or FOREIGN_TAIL.search(tail) or b"%PDF-" in data[:1_024]
+    foreign = _holds(data, FOREIGN_ANYWHERE, any_case=True) or _holds(tail, FOREIGN_TAIL) or b"%PDF-" in data[:1_024]
     soft = not tail.strip(b"\x00 \r\n\t") and len(tail) <= SOFT_TAIL
     if foreign or not (soft or (kind == "JPEG" and _from_a_phone(tail))):
         raise Refused(
@@ -58,36 +85,55 @@ def _check_passengers(data: bytes, kind: str, end: int) -> None:
         )
 
 
+def _holds(data: bytes, marks: tuple[bytes, ...], *, any_case: bool = False) -> bool:
+    for start in range(0, len(data), PIECE):
+        piece = data[start : start + PIECE + LONGEST_MARK]
+        piece = piece.lower() if any_case else piece
+        if any(mark in piece for mark in marks):
+            return True
+    return False
+
+
+def _next_marker(data: bytes, start: int) -> int | None:
+    """Place of the next marker of a JPEG that ends a scan."""
+    for at in range(start, len(data), PIECE):
+        found = JPEG_MARKER.search(data, at, at + PIECE + 1)
+        if found is not None:
+            return found.start()
+    return None
+
+
 def _from_a_phone(tail: bytes) -> bool:
     """A second JPEG (previews, depth, brightness), a film (motion photos), or a maker's own notes with an end mark."""
     head = tail.lstrip(b"\x00")[:64]
     return head[:3] == b"\xff\xd8\xff" or b"ftyp" in head[:8] or tail.rstrip(b"\x00")[-4:] == b"SEFT"
 
 
-def _jpeg_end(data: bytes) -> int | None:
-    """Where the picture's data end; None where no end mark comes."""
-    at = 2
-    while at + 2 <= len(data):
-        if data[at] != 0xFF:
-            return None
-        marker = data[at + 1]
-        if marker == 0xFF:  # fill byte
+def _jpeg_end(data: bytes) -> tuple[int | None, int]:
+    """Where the picture's data end, None where no end mark comes; and how many scans it has."""
+    at, scans = 2, 0
+    for _ in range(MAX_SEGMENTS):
+        while data[at : at + 2] == b"\xff\xff":  # fill bytes
             at += 1
-        elif marker == 0xD9:
-            return at + 2
-        elif marker in BARE_MARKERS:
+        if data[at : at + 1] != b"\xff" or at + 2 > len(data):
+            return None, scans
+        marker = data[at + 1]
+        if marker == 0xD9:
+            return at + 2, scans
+        if marker in BARE_MARKERS:
             at += 2
         else:
             length = int.from_bytes(data[at + 2 : at + 4], "big")
             if length < 2 or at + 2 + length > len(data):
-                return None
+                return None, scans
             at += 2 + length
             if marker == 0xDA:  # a scan follows, as long as it likes
-                following = JPEG_MARKER.search(data, at)
-                if following is None:
-                    return None
-                at = following.end() - 2
-    return None
+                scans += 1
+                following = _next_marker(data, at)
+                if following is None or scans > MAX_SCANS:
+                    return None, scans
+                at = following
+    return None, scans
 
 
 def _png_end(data: bytes) -> int | None:

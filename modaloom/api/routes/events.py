@@ -34,7 +34,8 @@ async def interactions(service: TheService, caller: PageCaller, body: EventsIn) 
         service.metrics.count_events(done.added, done.repeated)
         return {"added": done.added, "repeated": done.repeated}
 
-    return await service.json_in(service.ingest_pool, work)
+    pool = service.page_ingest_pool if caller.scope == "page" else service.ingest_pool
+    return await service.json_in(pool, work)
 
 
 def events_of(service: Service, caller: Caller, events: list[EventIn], now: int) -> list[Interaction]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,8 +14,8 @@ from starlette.responses import Response
 
 from modaloom.api.middleware.errors import Refused
 from modaloom.api.pictures.form import decoded, picture_form, read_form
-from modaloom.api.schemas.answers import FacetsOut, ItemOut, PictureOut, ShopOut, VersionOut
-from modaloom.api.schemas.asks import Id, ItemIdsIn, ItemIn, ItemsIn, Language
+from modaloom.api.schemas.answers import FacetsOut, ItemOut, PatchedOut, PictureOut, ShopOut, VersionOut
+from modaloom.api.schemas.asks import Id, ItemIdsIn, ItemIn, ItemPatch, ItemPatchesIn, ItemsIn, Language
 from modaloom.api.schemas.shapes import Json, item_shape, picture_url
 from modaloom.api.service import PageCaller, Service, ShopCaller, StrictRoute, TheService, limited_by_address
 from modaloom.errors import NotFoundError
@@ -93,11 +93,11 @@ async def item(service: TheService, caller: PageCaller, item_id: Id, language: L
 
 @router.put("/v1/items", responses={200: {"model": VersionOut}})
 async def put_items(service: TheService, caller: ShopCaller, body: ItemsIn) -> Response:
-    """Adds items, or replaces what is known of them; they can be recommended at once."""
-    ids = [one.item_id for one in body.items]
-    twice = sorted({one for one in ids if ids.count(one) > 1}) if len(set(ids)) < len(ids) else []
-    if twice:
-        raise Refused(422, "invalid", f"items: given twice: {', '.join(twice[:10])}")
+    """Adds items, or replaces everything that is known of them but their pictures; they can be recommended at once.
+
+    A field that is left out is emptied. `PATCH /v1/items` changes only what is given.
+    """
+    ids = _each_once([one.item_id for one in body.items])
 
     def work() -> Json:
         known = service.store.items(ids)
@@ -105,6 +105,39 @@ async def put_items(service: TheService, caller: ShopCaller, body: ItemsIn) -> R
         return {"version": version, "items": len(ids)}
 
     return await service.json_in(service.ingest_pool, work)
+
+
+@router.patch("/v1/items", responses={200: {"model": PatchedOut}})
+async def patch_items(service: TheService, caller: ShopCaller, body: ItemPatchesIn) -> Response:
+    """Changes only the fields that are given, such as stock and price; null empties one. Unknown ids are named."""
+    ids = _each_once([one.item_id for one in body.items])
+
+    def work() -> Json:
+        done = service.store.patch_items({one.item_id: one.changes() for one in body.items})
+        known = len(ids) - len(done.unknown)
+        return {"version": done.version, "items": known, "changed": done.changed, "unknown": list(done.unknown)}
+
+    return await service.json_in(service.ingest_pool, work)
+
+
+@router.patch("/v1/items/{item_id:path}", responses={200: {"model": VersionOut}})
+async def patch_item(service: TheService, caller: ShopCaller, item_id: Id, body: ItemPatch) -> Response:
+    """Changes only the fields that are given of one item; null empties one."""
+
+    def work() -> Json:
+        done = service.store.patch_items({item_id: body.changes()})
+        if done.unknown:
+            raise NotFoundError("no such item", hint="PUT /v1/items adds one")
+        return {"version": done.version, "items": 1}
+
+    return await service.json_in(service.ingest_pool, work)
+
+
+def _each_once(ids: list[str]) -> list[str]:
+    if len(set(ids)) < len(ids):
+        twice = sorted(item_id for item_id, times in Counter(ids).items() if times > 1)
+        raise Refused(422, "invalid", f"items: given twice: {', '.join(twice[:10])}")
+    return ids
 
 
 def _item_of(given: ItemIn, known: Item | None) -> Item:
@@ -176,10 +209,10 @@ async def put_picture(
             raise NotFoundError("no such item")
         if number > len(known.images):
             raise Refused(422, "invalid", f"number: the item has {len(known.images)} pictures", hint="Send the next")
-        name = service.media.keep(decoded(service, form.file), "items")
+        name = service.media.keep(decoded(service, caller, form.file), "items")
         images = list(known.images)
         images[number : number + 1] = [service.media.folder / name]
-        version = service.store.upsert_items([replace(known, images=tuple(images))])
+        version = service.store.patch_items({item_id: {"images": tuple(images)}}).version
         _drop_own(service, known.images[number : number + 1])
         return {"version": version, "picture": picture_url(item_id, number)}
 

@@ -139,13 +139,12 @@ async def search_photo(request: Request, service: TheService, caller: PageCaller
     form = await read_form(request)
     fields = form.checked(PhotoFields)
     request_id = record_of(request.scope).request_id
-    return await service.json_in(
-        service.picture_pool, _search_photo, service, caller, form.file, fields, request_id=request_id
-    )
+    pool = service.photo_pool if caller.scope == "page" else service.picture_pool
+    return await service.json_in(pool, _search_photo, service, caller, form.file, fields, request_id=request_id)
 
 
 def _search_photo(service: Service, caller: Caller, data: bytes, fields: PhotoFields, *, request_id: str) -> Json:
-    image = decoded(service, data)
+    image = decoded(service, caller, data)
     if box := fields.box():
         image = crop(image, box)
     ask = ask_of(service, caller, fields)

@@ -58,7 +58,7 @@ async def add_photo(request: Request, service: TheService, caller: PageCaller, u
         user = service.acting(caller, user_id)
         with service.user_lock(user):
             _check_room(service.store.wardrobe(user))
-            name = service.media.keep(decoded(service, form.file), "wardrobe")
+            name = service.media.keep(decoded(service, caller, form.file), "wardrobe")
             try:
                 entry = _new_entry(user, title=fields.title, attributes=fields.facts(), photo=name)
                 service.store.add_to_wardrobe(entry)
@@ -67,7 +67,7 @@ async def add_photo(request: Request, service: TheService, caller: PageCaller, u
                 raise
         return _shape(service, entry, fields.language)
 
-    return await service.json_in(service.picture_pool, work)
+    return await service.json_in(service.photo_pool if caller.scope == "page" else service.picture_pool, work)
 
 
 @router.get("/v1/users/{user_id:path}/wardrobe", responses={200: {"model": WardrobeOut}})

@@ -239,6 +239,15 @@ class VersionOut(BaseModel):
     items: int = Field(description="How many were kept or deleted")
 
 
+class PatchedOut(BaseModel):
+    """The catalogue after a batch of partial changes."""
+
+    version: int
+    items: int = Field(description="How many there are of those that were named")
+    changed: int = Field(description="How many of them differ from what they were")
+    unknown: list[str] = Field(description="Ids of which there is no item; nothing was made of them")
+
+
 class CountOut(BaseModel):
     """How many were kept."""
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from modaloom.live.asks import MAX_N
 from modaloom.storage.contract import FEEDBACK, PURPOSES
 
 PLAIN = r"^[^\x00-\x1f\x7f]*$"
 """No control characters: a NUL cannot be kept by every store."""
+MAX_FIELDS, MAX_ENTRIES = 50, 200
+"""Fields of one object of a body, and entries of a field that is a table."""
 MAX_SECONDS = 4_102_444_800
 """The year 2100."""
 
@@ -56,6 +58,18 @@ class Body(BaseModel):
     """A body of JSON."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few(cls, content: Any) -> Any:
+        """One fault for far too many fields, not one for each of them."""
+        if isinstance(content, dict):
+            if len(content) > MAX_FIELDS:
+                raise ValueError(f"has {len(content):,} fields, more than any body")
+            for name, value in content.items():
+                if isinstance(value, dict) and len(value) > MAX_ENTRIES:
+                    raise ValueError(f"{name[:100]} has {len(value):,} entries, more than {MAX_ENTRIES}")
+        return content
 
 
 class FilterQuery(BaseModel):
@@ -233,6 +247,41 @@ class ItemsIn(Body):
         examples=[
             [{"item_id": "dress-12", "title": "Linen dress", "attributes": {"category": "dress"}, "price": 39.9}]
         ],
+    )
+
+
+class ItemPatch(Body):
+    """What changes of one garment: a field that is left out stays, null empties it.
+
+    Of `attributes`, `titles` and `descriptions` only the entries that are given change, and null takes one out.
+    """
+
+    title: Annotated[str, Field(max_length=1_000, pattern=NO_NUL)] | None = None
+    description: Text | None = None
+    attributes: Annotated[dict[Name, Text | None], Field(max_length=100)] | None = None
+    price: Price | None = None
+    stock: Annotated[int, Field(ge=0, le=1_000_000_000)] | None = None
+    released_at: Seconds | None = None
+    group_id: Id | None = None
+    titles: dict[Language, Text | None] | None = None
+    descriptions: dict[Language, Text | None] | None = None
+
+    def changes(self) -> dict[str, Any]:
+        """The fields that were given."""
+        return {name: getattr(self, name) for name in self.model_fields_set if name != "item_id"}
+
+
+class ItemPatchIn(ItemPatch):
+    """What changes of one garment among many."""
+
+    item_id: Id
+
+
+class ItemPatchesIn(Body):
+    """A batch of partial changes, such as a feed of stock and prices; all are kept or none."""
+
+    items: list[ItemPatchIn] = Field(
+        min_length=1, max_length=1_000, examples=[[{"item_id": "dress-12", "stock": 3, "price": 29.9}]]
     )
 
 

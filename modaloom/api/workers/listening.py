@@ -8,21 +8,33 @@ others go first for a moment.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import socket
+import struct
+import sys
+import time
 from collections.abc import Callable, MutableSequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 import uvicorn
 
+from modaloom.api.settings import ServeSettings
+from modaloom.api.workers.connections import SWEEP_S, Connections, HttpConnection
 from modaloom.errors import ServeError
 
 BACKLOG = 1_024
+SO_ATTACH_FILTER = 26
+"""Linux' number; Python has no name for it."""
 ABSENT = -1
 """In the place of the number of connections of a worker that takes none."""
 AHEAD = 2
 """More connections than the least of the others, from which on a worker waits."""
 PAUSE_S = 0.002
+LAST_CALL_S = 0.1
+"""How long a worker that is being stopped still takes connections that were being opened."""
+LINGER_S = 1.0
+"""How long it leaves idle connections open for a request that may be on its way."""
 FAILED_PAUSE_S = 0.1
 """After a connection could not be taken, as when no file can be opened any more."""
 
@@ -53,6 +65,24 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
+def ignore_newcomers(listener: socket.socket) -> None:
+    """From now on the system takes no new connections for a socket that listens, while those under way are finished.
+
+    Closing it would reset the connections that wait to be taken, and between the last that is taken and the close there
+    is always a moment. So packets that open a connection are dropped (on Linux; elsewhere the moment stays): who sends
+    one tries again within a second, and hears that nobody listens.
+    """
+    flags, syn = 13, 0x02  # place of the flags in a TCP header, and the one that opens a connection
+    drop_syn = ((0x30, 0, 0, flags), (0x45, 0, 1, syn), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF))
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in drop_syn))
+    if sys.platform != "linux":
+        return
+    with suppress(OSError):
+        listener.setsockopt(
+            socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", len(drop_syn), ctypes.addressof(code))
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """One worker's place among those that share a port."""
@@ -74,10 +104,18 @@ class Place:
 class Server(uvicorn.Server):
     """Uvicorn's server, which says when it is ready and takes no more than its share of the connections."""
 
-    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None], place: Place):
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        on_started: Callable[[], None],
+        place: Place,
+        settings: ServeSettings | None = None,
+    ):
         super().__init__(config)
         self._on_started = on_started
         self._place = place
+        self._connections = Connections(settings or ServeSettings())
+        self._sweeper: asyncio.Task[None] | None = None
         self._takers: list[asyncio.Task[None]] = []
         self.server_state.connections = _Told(place)
 
@@ -87,6 +125,7 @@ class Server(uvicorn.Server):
         if not self.started:
             return
         self._place.tell(0)
+        self._sweeper = asyncio.create_task(self._sweep())
         self._takers = [asyncio.create_task(self._take(listener)) for listener in sockets or ()]
         for taker in self._takers:
             taker.add_done_callback(self._end)
@@ -95,18 +134,64 @@ class Server(uvicorn.Server):
     def _end(self, _: asyncio.Task[None]) -> None:
         self.should_exit = True  # a server that takes nothing must not look alive
 
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            self._connections.sweep()
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Takes no more connections, and finishes what is under way."""
+        """Takes the connections that wait to be taken, and no more; finishes what is under way or on its way.
+
+        A connection that the system has accepted may hold a request already, and one that is kept open may get the
+        next one at any moment: both are answered, with the word that the connection is closed, before idle ones are.
+        """
         for taker in self._takers:
             taker.cancel()
         if self._takers:
             await asyncio.wait(self._takers)  # before their sockets are closed
+        self._connections.draining = True
+        for connection in self._connections.open:
+            if not connection.is_idle:
+                connection.cycle.keep_alive = False
+        await self._take_last(sockets or [])
+        end_s = time.monotonic() + LINGER_S
+        while self._connections.open and time.monotonic() < end_s:
+            await asyncio.sleep(0.02)
         try:
             await super().shutdown(sockets)
         finally:
+            if self._sweeper is not None:
+                self._sweeper.cancel()
             for taker in self._takers:
                 with suppress(asyncio.CancelledError):
                     taker.result()
+
+    async def _take_last(self, listeners: list[socket.socket]) -> None:
+        """Empties the queues of connections that the system has accepted, then closes them."""
+        for listener in listeners:
+            ignore_newcomers(listener)
+        end_s = time.monotonic() + LAST_CALL_S
+        while True:
+            last = time.monotonic() > end_s
+            for listener in listeners:
+                while await self._took(listener):
+                    pass
+                if last:
+                    listener.close()
+            if last:
+                return
+            await asyncio.sleep(0.005)
+
+    async def _took(self, listener: socket.socket) -> bool:
+        """Takes one connection that waits; whether there was one."""
+        try:
+            connection, _ = listener.accept()
+        except Exception:  # whatever is wrong with the socket, its end must not fail for it
+            return False
+        connection.setblocking(False)
+        with suppress(OSError):
+            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
+        return True
 
     async def _take(self, listener: socket.socket) -> None:
         listener.setblocking(False)
@@ -125,8 +210,12 @@ class Server(uvicorn.Server):
                 await asyncio.sleep(PAUSE_S)
 
     def _protocol(self) -> asyncio.Protocol:
-        kind = self.config.http_protocol_class
-        return kind(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)  # type: ignore[call-arg]
+        return HttpConnection(
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+            shared=self._connections,
+        )
 
 
 class _Told(set):  # type: ignore[type-arg]

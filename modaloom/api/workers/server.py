@@ -29,7 +29,8 @@ from fastapi import FastAPI
 from modaloom.api.middleware.logs import JsonHandler, JsonLog
 from modaloom.api.middleware.metrics import FOLDER_VARIABLE, forget_worker
 from modaloom.api.settings import ServeSettings
-from modaloom.api.workers.listening import ABSENT, Place, Server, bind
+from modaloom.api.workers.connections import HttpConnection
+from modaloom.api.workers.listening import ABSENT, Place, Server, bind, ignore_newcomers
 from modaloom.errors import ModaloomError, ServeError
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def _serve_here(
         app = create_app(live, settings, log=log, store_url=factory.arguments.get("store_url"))
         with _plain_signals(), _json_logging(log, settings):
             config = _server_config(app, settings)
-            Server(config, lambda: on_ready(app.state.service.new_keys), place).run([listener])
+            Server(config, lambda: on_ready(app.state.service.new_keys), place, settings).run([listener])
     finally:
         live.close()
         live.store.close()
@@ -133,7 +134,7 @@ def _server_config(app: FastAPI, settings: ServeSettings) -> uvicorn.Config:
         server_header=False,
         forwarded_allow_ips=list(settings.trusted_proxies),
         timeout_keep_alive=KEEP_ALIVE_S,
-        h11_max_incomplete_event_size=64 * 1024,
+        http=HttpConnection,
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
     )
 
@@ -287,6 +288,8 @@ class _Supervisor:
             self._workers[number] = self._start(number)
 
     def _end(self) -> None:
+        ignore_newcomers(self._listener)
+        self._listener.close()  # else connections would wait here for somebody who never comes
         for worker in self._workers:
             worker.process.terminate()
         end_s = time.monotonic() + self._settings.shutdown_timeout_s + 10

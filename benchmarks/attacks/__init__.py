@@ -1,0 +1,1 @@
+"""Attacks on the service, on loopback, bounded in number and time."""
