@@ -49,7 +49,7 @@ def whole(store: Store) -> tuple[Counter[str], int]:
     """Events by id, and the number of items."""
     events: Counter[str] = Counter()
     after = 0
-    while page := store.interactions(after, limit=5_000):
+    while page := store.interactions(after, limit=5_000, purpose=None):
         events.update(str(event.event_id).rpartition("/")[2] for _, event in page)
         after = page[-1][0]
     return events, len(store.item_changes(0, limit=10_000))
@@ -292,7 +292,7 @@ def test_killed_while_the_store_is_filled(stop_at: int, own_bundle: Path, tmp_pa
         events, items = whole(store)
         assert items == snapshot.n_items, "nothing is lost"
         assert events.total() == len(events) == snapshot.interactions.height, "nothing is there twice"
-        times = [event.timestamp for _, event in store.interactions(limit=100_000)]
+        times = [event.timestamp for _, event in store.interactions(limit=100_000, purpose=None)]
         known = snapshot.interactions["timestamp"].to_list()
         assert min(times) - min(known) == max(times) - max(known) > 0, "all of it was moved by as much"
         prepare_store(store, moved, load_settings())

@@ -27,6 +27,8 @@ SEEDED = "seeded"
 """Key in the store's state: the bundle that the store began with, once all of it is there."""
 SEEDING = "seeding"
 """Key in the store's state: what a store is being filled with, and how, until all of it is there."""
+DECLARED = "declared"
+"""Column of a table of shoppers: whom the shop declared. Where it is not there, all: they are of the shop's files."""
 PAGE = 5_000
 WEEK_S = 7 * DAY_S
 Thing = TypeVar("Thing")
@@ -160,7 +162,8 @@ def _users(users: pl.DataFrame) -> Iterator[ShopUser]:
     for row in users.iter_rows(named=True):
         facts = {short: str(row[name]) for name, short in named if row[name] is not None}
         language = facts.get("language")
-        yield ShopUser(row["user_id"], facts, language if language in LANGUAGES else None)
+        language = language if language in LANGUAGES else None
+        yield ShopUser(row["user_id"], facts, language, declared=row.get(DECLARED, True))
 
 
 def _events(bundle: Bundle, name: str, shift_s: int) -> Iterator[Interaction]:

@@ -29,9 +29,11 @@ from modaloom.storage.sessions import Session
 from modaloom.storage.sql import (
     INTERACTION_COLUMNS,
     TABLES,
+    USER_COLUMNS,
     SqlTables,
     item_nums,
     page,
+    permitted,
     rows_in,
     take_numbers,
     user_nums,
@@ -52,7 +54,7 @@ SELECT shown.bundle, u.user_id, COUNT(*), SUM(shown.acted_on) FROM (
     FROM showing s CROSS JOIN {{listed}} e
     WHERE s.timestamp >= ? {{place}}
     GROUP BY s.bundle, s.user_num, e.value
-) shown JOIN shopper u ON u.user_num = shown.user_num
+) shown JOIN shopper u ON u.user_num = shown.user_num WHERE {{may}}
 GROUP BY shown.bundle, u.user_id ORDER BY shown.bundle, u.user_id
 """
 
@@ -227,11 +229,14 @@ class SqlStore(SqlTables):
 
         return self._read(work)[: page(limit)]
 
-    def outcomes(self, since: int, *, within_s: int = DAY_S, place: str | None = None) -> list[Outcome]:
+    def outcomes(
+        self, since: int, *, within_s: int = DAY_S, place: str | None = None, purpose: str | None
+    ) -> list[Outcome]:
         """What came of everything shown from a time on, by bundle and shopper; an item counts once for each."""
-        sql = _OUTCOMES.format(listed=self.listed, place="" if place is None else "AND s.place = ?")
+        may, asked = permitted(purpose)
+        sql = _OUTCOMES.format(listed=self.listed, place="" if place is None else "AND s.place = ?", may=may)
         times = (checked_time(within_s, "within_s"), checked_time(since))
-        parameters = times if place is None else (*times, place)
+        parameters = (*times, *(() if place is None else (place,)), *asked)
         rows = self._read(lambda session: session.rows(sql, parameters))
         return [Outcome(bundle, user_id, int(shown), int(acted_on)) for bundle, user_id, shown, acted_on in rows]
 
@@ -306,7 +311,7 @@ def _about(shown: Exposure | Showing) -> tuple[str, str, str, str, int]:
 
 
 def _known_of(session: Session, user_id: str, limit: int) -> Known:
-    sql = "SELECT user_num, user_id, language, personalise, attributes, taste FROM shopper WHERE user_id = ?"
+    sql = f"SELECT u.user_num, {USER_COLUMNS} FROM shopper u WHERE u.user_id = ?"
     rows = session.rows(sql, (user_id,))
     if not rows:
         return Known(None, (), ())

@@ -102,9 +102,24 @@ def test_switching_personalisation_off(api: Api) -> None:
     assert answer["personalise"] is False
     assert not api.get("/v1/recommendations").json()["personal"]
     said = api.get("/v1/users/me/consents").json()
-    assert said["consents"][0] == {**said["history"][0], "purpose": "personalise", "granted": False}
+    assert said["consents"][0] == {**said["history"][0], "purpose": "personalise", "granted": False, "basis": "word"}
     api.put("/v1/users/me/consents", json={"purpose": "personalise", "granted": True})
     assert api.get("/v1/recommendations").json()["personal"]
+
+
+def test_whom_the_shop_declares_may_be_learned_from_until_they_say_no(api: Api) -> None:
+    def research() -> tuple[bool, str]:
+        said = api.get("/v1/users/u7/consents", key=SHOP).json()["consents"]
+        return next((one["granted"], one["basis"]) for one in said if one["purpose"] == "research")
+
+    assert research() == (False, "default")
+    error_of(api.put("/v1/users", json={"users": [{"user_id": "u7", "declared": True}]}), 403, "forbidden")
+    api.put("/v1/users", key=SHOP, json={"users": [{"user_id": "u7", "declared": True}]})
+    assert research() == (True, "shop")
+    api.put("/v1/users", key=SHOP, json={"users": [{"user_id": "u7", "language": "zh"}]})
+    assert research() == (True, "shop")
+    api.put("/v1/users/u7/consents", key=SHOP, json={"purpose": "research", "granted": False})
+    assert research() == (False, "word")
 
 
 def test_consents_are_remembered(api: Api) -> None:
@@ -115,6 +130,7 @@ def test_consents_are_remembered(api: Api) -> None:
         "photos": False,
         "research": False,
     }
+    assert {one["basis"] for one in start["consents"]} == {"default"}
     for granted in (True, False):
         api.put("/v1/users/me/consents", json={"purpose": "research", "granted": granted})
     assert [one["granted"] for one in api.get("/v1/users/me/consents").json()["history"]] == [True, False]

@@ -18,7 +18,7 @@ from modaloom.live.asks import Ask
 from modaloom.live.fleet import Fleet
 from modaloom.metrics import top_n
 from modaloom.recommend.bundle import load_bundle
-from modaloom.storage.contract import Feedback, Store
+from modaloom.storage.contract import Feedback, ShopUser, Store
 from modaloom.storage.open import open_store
 from modaloom.types import Event, Interaction, Item
 
@@ -121,6 +121,7 @@ def test_the_stores_shop_is_the_bundles_shop_with_what_came_since(store: Store, 
     snapshot = load_bundle(sample_bundle).snapshot
     gone, kept = snapshot.items["item_id"][0], snapshot.items["item_id"][1]
     store.delete_items([gone])
+    store.upsert_users([ShopUser("fan", declared=True)])
     store.set_feedback(Feedback("fan", kept, "like", snapshot.now + 5))
     fleet = Fleet(store, load_settings(), lambda: 0)
     fleet.open()

@@ -18,7 +18,8 @@ from modaloom.storage.contract import Feedback
 from modaloom.types import DAY_S, Event, Interaction
 
 router = APIRouter(tags=["events"], route_class=StrictRoute)
-PAGE_EVENTS = {"view", "search", "cart", "purchase"}
+PAGE_EVENTS = {"view", "search", "cart"}
+"""What a page may say. Who bought what, only the shop knows: it comes with the shop's key."""
 PAGE_PAST_S = 7 * DAY_S
 """How far back a page may date an event; a shop's backend may send its whole past."""
 AHEAD_S = DAY_S

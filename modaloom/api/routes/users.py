@@ -17,13 +17,11 @@ from modaloom.api.schemas.answers import ConsentsOut, CountOut, DemoShoppersOut,
 from modaloom.api.schemas.asks import ConsentIn, Id, Language, ProfilePatch, ShopperIn, UserIn, UsersIn
 from modaloom.api.schemas.shapes import Json, profile_shape
 from modaloom.api.service import COOKIE, ME, PageCaller, Service, ShopCaller, StrictRoute, TheService, dumps
-from modaloom.storage.contract import PURPOSES, Consent, ShopUser
+from modaloom.privacy import ANONYMOUS, PURPOSES, RESEARCH
+from modaloom.storage.contract import Consent, ShopUser
 from modaloom.types import DAY_S
 
 router = APIRouter(tags=["shoppers"], route_class=StrictRoute)
-ANONYMOUS = "anon-"
-DEFAULTS = {"personalise": True, "photos": False, "research": False}
-"""What holds while a shopper has said nothing."""
 MAX_TASTES = 500
 TOKEN: dict[int | str, dict[str, Any]] = {200: {"model": TokenOut}}
 
@@ -173,15 +171,15 @@ def _keep_word(service: Service, user_id: str, word: ConsentIn) -> None:
 def _consents(service: Service, user_id: str) -> Json:
     said = service.store.consents(user_id)
     newest = {consent.purpose: consent for consent in said}
-    known = service.store.user(user_id)
-    now = {**DEFAULTS, "personalise": known.personalise if known else True}
-    now |= {purpose: consent.granted for purpose, consent in newest.items() if purpose != "personalise"}
+    known, now = service.store.user(user_id), service.store.granted(user_id)
+    by_shop = known is not None and known.declared
     return {
         "consents": [
             {
                 "purpose": purpose,
                 "granted": now[purpose],
                 "timestamp": newest[purpose].timestamp if purpose in newest else None,
+                "basis": "word" if purpose in newest else "shop" if purpose == RESEARCH and by_shop else "default",
             }
             for purpose in PURPOSES
         ],

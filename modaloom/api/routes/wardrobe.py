@@ -47,7 +47,7 @@ async def add_photo(request: Request, service: TheService, caller: PageCaller, u
     """Adds a garment with its photo; needs the shopper's consent to `photos`. Place and camera are not kept."""
 
     def allowed() -> None:  # before the picture is read
-        if not consented(service, service.acting(caller, user_id), "photos"):
+        if not service.store.granted(service.acting(caller, user_id))["photos"]:
             raise Refused(403, "no_consent", "photos are kept only with consent", hint="PUT the consent 'photos'")
 
     await service.pool.run(allowed)
@@ -127,12 +127,6 @@ async def remove(service: TheService, caller: PageCaller, user_id: Id, entry_id:
 def drop_photos(service: Service, entries: Iterable[WardrobeEntry]) -> int:
     """Deletes the photos of garments; how many there were."""
     return sum(service.media.drop(entry.photo) for entry in entries if entry.photo)
-
-
-def consented(service: Service, user_id: str, purpose: str) -> bool:
-    """Whether a shopper's newest word on a purpose is yes; without a word, no."""
-    said = [consent.granted for consent in service.store.consents(user_id) if consent.purpose == purpose]
-    return bool(said) and said[-1]
 
 
 def _check_room(entries: list[WardrobeEntry]) -> None:

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from modaloom.live.asks import MAX_N
-from modaloom.storage.contract import FEEDBACK, PURPOSES
+from modaloom.privacy import PURPOSES
+from modaloom.storage.contract import FEEDBACK
 
 PLAIN = r"^[^\x00-\x1f\x7f]*$"
 """No control characters: a NUL cannot be kept by every store."""
@@ -199,6 +200,9 @@ class UserIn(Body):
     language: Language | None = None
     personalise: bool | None = None
     taste: Annotated[dict[Label, Weight], Field(max_length=200)] | None = None
+    declared: bool | None = Field(
+        None, description="Whether the shop has a legal basis of its own for learning from this shopper"
+    )
 
 
 class UsersIn(Body):
