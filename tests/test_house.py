@@ -25,6 +25,7 @@ LARGER_ROOMS = {
         16,
         "every part of the blend, the ways to ask for candidates, and the compiled loops are read separately",
     ),
+    "recommend": (8, "a bundle's folder, what is in it, and the pasts that lie beside it are read and erased apart"),
     "storage": (9, "two backends share their statements; records, connections and vectors are read separately"),
     "trends": (
         14,

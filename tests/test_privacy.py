@@ -6,12 +6,18 @@ import ast
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
+from PIL import Image
+from starlette.testclient import TestClient
 
-from modaloom.build.live import prepare_store
+from modaloom.api.app import create_app
+from modaloom.api.middleware.logs import JsonLog
+from modaloom.build.live import open_live_shop, prepare_store
 from modaloom.build.retrain import shop_of
 from modaloom.config import load_settings
 from modaloom.counting.source import Facts, store_source
@@ -19,9 +25,10 @@ from modaloom.live.fleet import Fleet
 from modaloom.live.shop import LiveShop
 from modaloom.privacy import PURPOSES, is_anonymous, is_granted
 from modaloom.recommend.bundle import load_bundle
-from modaloom.storage.contract import Consent, Feedback, Showing, ShopUser, Store
+from modaloom.storage.contract import Consent, Feedback, ShopUser, Showing, Store
 from modaloom.storage.open import open_store
 from modaloom.types import Event, Interaction
+from tests.api.conftest import PAGE, SHOP, serve_settings
 
 PACKAGE = Path(__file__).parents[1] / "modaloom"
 BULK_READS = {"interactions", "event_rows", "user_rows", "shopper_counts", "outcomes"}
@@ -126,7 +133,7 @@ def test_trends_count_those_alone_whom_the_shop_knows_and_who_may_be_counted(wor
     counted = pl.concat(source.batches())["user_num"].unique()
     users = {source.shop.users["user_id"][num] for num in counted}
     assert users & world.new == {user for user in world.may if not is_anonymous(user)}
-    assert not users - world.new - {user for user in world.store.user_ids(limit=10_000)}
+    assert not users - world.new - set(world.store.user_ids(limit=10_000))
 
 
 def test_popularity_and_comparisons_count_the_same(world: World, sample_bundle: Path) -> None:
@@ -140,3 +147,77 @@ def test_popularity_and_comparisons_count_the_same(world: World, sample_bundle: 
     assert live._counts(now)[world.item] >= 5 * len(known)
     shown = {one.user_id for one in world.store.outcomes(0, purpose="research")}
     assert shown == world.may
+
+
+@pytest.fixture
+def jpeg() -> bytes:
+    stream = BytesIO()
+    Image.new("RGB", (64, 96), (120, 40, 60)).save(stream, "JPEG")
+    return stream.getvalue()
+
+
+def files_with(folder: Path, *texts: str) -> list[str]:
+    """Every file under a folder, by its name or content, that has one of the texts in it."""
+    return [
+        str(file.relative_to(folder))
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and any(text in file.name or text.encode() in file.read_bytes() for text in texts)
+    ]
+
+
+def test_erasing_reaches_every_file(own_bundle: Path, tmp_path: Path, jpeg: bytes) -> None:
+    """A customer of the shop's files and a visitor of the page live in a service, and go."""
+    url, lines = f"sqlite:///{tmp_path / 'shop.db'}", list[str]()
+    customer, stays = load_bundle(own_bundle).snapshot.users["user_id"][:2].to_list()
+    live = open_live_shop(own_bundle, url, load_settings(cache_dir=tmp_path / "cache"))
+    app = create_app(live, serve_settings(tmp_path), log=JsonLog(lines.append))
+    with live.store, TestClient(app) as client:
+
+        def ask(method: str, path: str, token: str, **values: Any) -> Any:
+            headers = {"X-API-Key": PAGE, "X-Shopper-Token": token}
+            answer = client.request(method, path, headers=headers, **values)
+            assert answer.is_success, answer.text
+            return answer.json()
+
+        shop = {"X-API-Key": SHOP}
+        visitor = client.post("/v1/shoppers", headers={"X-API-Key": PAGE}, json={}).json()
+        tokens = {
+            customer: client.post(f"/v1/users/{customer}/token", headers=shop).json()["token"],
+            visitor["user_id"]: visitor["token"],
+        }
+        client.cookies.clear()
+        for user, token in tokens.items():
+            ask("PUT", "/v1/users/me/consents", token, json={"purpose": "photos", "granted": True})
+            ask("PUT", "/v1/users/me/consents", token, json={"purpose": "research", "granted": True})
+            wish = {"event": "search", "query": f"secret wish of {user}"}
+            ask("POST", "/v1/interactions", token, json={"events": [wish, {"event": "view", "item_id": "M00003"}]})
+            ask("PUT", "/v1/users/me/feedback/M00004/like", token)
+            ask("POST", "/v1/users/me/wardrobe/photo", token, files={"file": ("a.jpg", jpeg)}, data={"title": user})
+            ask("GET", "/v1/recommendations", token)
+        assert len(files_with(tmp_path / "media", "")) == 2
+        assert files_with(tmp_path, customer), "or the test shows nothing"
+        erased = {user: ask("DELETE", "/v1/users/me", token)["erased"] for user, token in tokens.items()}
+        assert {user: rows["pasts"] for user, rows in erased.items()} == {customer: 1, visitor["user_id"]: 0}
+        app.state.service.exposures.flush()
+        assert not files_with(tmp_path, *tokens), "while it serves"
+        assert not files_with(tmp_path / "media", "")
+        assert not [line for line in lines if any(user in line for user in tokens)]
+        assert client.get(f"/v1/users/{stays}/export", headers=shop).json()["interactions"]
+    live.close()
+    assert not files_with(tmp_path, *tokens), "and after that"
+    with open_store(f"sqlite:///{tmp_path / 'next.db'}") as store:
+        prepare_store(store, own_bundle, load_settings(cache_dir=tmp_path / "cache"))
+        assert store.user(customer) is None, "nobody comes back with a new store"
+        assert store.user(stays) is not None
+
+
+def test_who_says_no_to_research_goes_from_what_is_learned_from(own_bundle: Path, tmp_path: Path) -> None:
+    """Or a new store, filled from the bundle, would not know of the word."""
+    customer = load_bundle(own_bundle).snapshot.users["user_id"][0]
+    live = open_live_shop(own_bundle, f"sqlite:///{tmp_path / 'shop.db'}", load_settings())
+    with live.store, TestClient(create_app(live, serve_settings(tmp_path))) as client:
+        word = {"purpose": "research", "granted": False}
+        assert client.put(f"/v1/users/{customer}/consents", headers={"X-API-Key": SHOP}, json=word).is_success
+        assert live.store.history(customer), "the store keeps the past: it shapes the shopper's own lists"
+    live.close()
+    assert customer not in load_bundle(own_bundle).snapshot.users["user_id"].to_list()

@@ -29,6 +29,7 @@ from modaloom.live.guide import Guide
 from modaloom.metrics import ranking_metrics, top_n
 from modaloom.privacy import RESEARCH
 from modaloom.recommend.folder import reserved
+from modaloom.recommend.shoppers import erase_pasts
 from modaloom.storage.contract import ItemChange, Store
 from modaloom.types import (
     DAY_S,
@@ -124,8 +125,11 @@ def retrain(
         fleet.close()
     if not verdict.better:
         return verdict, None
-    train_bundle(shop, out, options, settings=settings, tell=tell)
-    return verdict, _promote(store, out, verdict.champion, share)
+    train_bundle(shop, out, options, settings=settings, tell=tell, still=lambda: dict(_declared(store)))
+    name = _promote(store, out, verdict.champion, share)
+    if gone := set(shop.users["user_id"]) - dict(_declared(store)).keys():
+        erase_pasts(out, gone)  # who went while the bundle was written, when nobody else knew of it
+    return verdict, name
 
 
 def _check_place(store: Store, out: Path) -> None:
@@ -156,8 +160,8 @@ def _question(shop: Shop, tokens: Mapping[str, Tokens], learned_at: int) -> Spli
     if len(split.user_nums) < LEAST_SHOPPERS:
         raise TrainingError(
             f"only {len(split.user_nums)} known shoppers took something new since the champion learned",
-            hint=f"At least {LEAST_SHOPPERS} who may be learned from (docs/privacy.md) are needed to tell which is better; "
-            "wait, or train from the shop's files",
+            hint=f"At least {LEAST_SHOPPERS} who may be learned from (docs/privacy.md) are needed to tell which is "
+            "better; wait, or train from the shop's files",
         )
     return split.take(MAX_SHOPPERS)
 
@@ -225,7 +229,8 @@ def _values(split: Split, score: Callable[[Histories], FloatArray]) -> FloatArra
 def shop_of(store: Store, champion: Guide, tell: Tell) -> tuple[Shop, int]:
     """What may be learned from in a store, as a shop, and up to when the champion knows it.
 
-    Shoppers whose data may not be used for research are left out whole (:mod:`modaloom.privacy`). Likes and dislikes are events too. Events on items that are not there are left out.
+    Shoppers whose data may not be used for research are left out whole (:mod:`modaloom.privacy`). Likes and dislikes
+    are events too. Events on items that are not there are left out.
 
     Raises:
         TrainingError: the champion's encoders cannot read the store's items.

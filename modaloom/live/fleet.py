@@ -214,7 +214,7 @@ class Fleet:
             return
         if bundle_name(folder) != name:
             raise BundleError(f"is not the bundle {name!r} any more", where=folder, hint="Add it by its new name")
-        bundle = load_bundle(folder)
+        bundle = load_bundle(folder, pasts=False)
         take_warm(bundle, name, self.settings)
         guide = Guide(name, bundle, self.settings)
         try:

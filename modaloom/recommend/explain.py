@@ -96,8 +96,7 @@ def _nearest(made: Contributions, picks: IntArray) -> tuple[list[int], list[int]
 
 def new_items(snapshot: Snapshot) -> BoolArray:
     """Items (n,) that were never sold, and, where dates are known, were released in the last weeks."""
-    sold = np.zeros(snapshot.n_items, dtype=bool)
-    sold[snapshot.targets()["item_num"].to_numpy()] = True
+    sold = snapshot.ever_sold()
     released = snapshot.items["released_at"]
     if released.null_count() == snapshot.n_items:
         return ~sold

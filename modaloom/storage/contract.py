@@ -31,7 +31,7 @@ class ShopUser:
     taste: Mapping[str, float] = field(default_factory=dict)
     """What the shopper has set by hand: weight from -1 (never) to 1 (more of it) by ``attribute=value``."""
     declared: bool = False
-    """Whether the shop declared a legal basis of its own for learning from this shopper; see :mod:`modaloom.privacy`."""
+    """Whether the shop declared a legal basis of its own for learning from them; see :mod:`modaloom.privacy`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -286,7 +286,10 @@ class SqlTables:
     def user_rows(self, after: int = 0, *, limit: int = 10_000, purpose: str | None) -> list[tuple[int, ShopUser]]:
         """Shoppers with the store's own numbers, in the order of these, after a number."""
         may, asked = permitted(purpose)
-        sql = f"SELECT u.user_num, {USER_COLUMNS} FROM shopper u WHERE u.user_num > ? AND {may} ORDER BY u.user_num LIMIT ?"
+        sql = (
+            f"SELECT u.user_num, {USER_COLUMNS} FROM shopper u"
+            f" WHERE u.user_num > ? AND {may} ORDER BY u.user_num LIMIT ?"
+        )
         rows = self._read(lambda session: session.rows(sql, (after, *asked, page(limit))))
         return [(row[0], user_of(row[1:])) for row in rows]
 

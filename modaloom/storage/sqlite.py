@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 import time
@@ -103,6 +104,8 @@ class SqliteStore(SqlStore):
         self._file, self._busy_timeout_s = file, busy_timeout_s
         if not file.parent.is_dir():
             raise StoreError(f"the folder {str(file.parent)!r} does not exist", where=self.url, hint="Make it first")
+        with suppress(OSError):  # it is there, or SQLite says why it cannot be made
+            os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # its companions get the same mode
         self._sessions = Sessions(self._open, url=self.url, limit=64, timeout_s=busy_timeout_s)
         self._writers = Sessions(self._open_writer, url=self.url, limit=1, timeout_s=busy_timeout_s)
         try:

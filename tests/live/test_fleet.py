@@ -18,7 +18,7 @@ from modaloom.live.asks import Ask
 from modaloom.live.fleet import BUNDLES, bundle_name, change, recalled
 from modaloom.live.shop import LiveShop
 from modaloom.ranking.fast import alone
-from modaloom.storage.contract import Exposure
+from modaloom.storage.contract import Exposure, ShopUser
 from modaloom.types import Event, Interaction
 
 Open = Callable[[], LiveShop]
@@ -43,6 +43,9 @@ def test_traffic_is_split_and_compared(live: LiveShop, open_shop: Open, sample_b
     for user, arm in arms.items():
         if arm == new:
             live.store.add_interactions([Interaction(user, item, Event.VIEW, live.clock())])
+    with pytest.raises(QueryError, match="nothing was shown"):
+        live.compare(old)  # none of them may be looked at for this
+    live.store.upsert_users([ShopUser(user, declared=True) for user in users])
     (found,) = live.compare(old)
     assert found.bundle == new
     assert found.rate == (1.0, 0.0)

@@ -74,7 +74,8 @@ def test_shoppers_of_the_shops_files_are_declared(tmp_path: Path, monkeypatch: p
             for statement in (
                 "INSERT INTO shopper (user_num, user_id) VALUES (1, 'u'), (2, 'v'), (3, 'anon-w'), (4, 'x')",
                 "INSERT INTO interaction (num, user_num, event, timestamp, event_id)"
-                " VALUES (1, 1, 0, 1, 'shop-ab/0'), (2, 2, 0, 1, 'page-1'), (3, 3, 0, 1, 'shop-ab/1'), (4, 4, 0, 1, NULL)",
+                " VALUES (1, 1, 0, 1, 'shop-ab/0'), (2, 2, 0, 1, 'page-1'), (3, 3, 0, 1, 'shop-ab/1'),"
+                " (4, 4, 0, 1, NULL)",
                 "INSERT INTO state (name, value) VALUES ('seeded', 'shop-ab')",
             ):
                 store._write(lambda session, statement=statement: session.run(statement))  # type: ignore[attr-defined]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -170,6 +172,15 @@ def test_a_commit_waits_for_the_disk(store: SqliteStore) -> None:
     settings = {name: session.rows(f"PRAGMA {name}")[0][0] for name in ("journal_mode", "synchronous", "secure_delete")}
     store._writers.give(session)
     assert settings == {"journal_mode": "wal", "synchronous": 2, "secure_delete": 1}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems have other permissions")
+def test_only_its_owner_reads_a_new_store(tmp_path: Path) -> None:
+    with open_store(f"sqlite:///{tmp_path}/own.db") as store:
+        store.set_state("a", "b")
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.glob("own.db*")}
+        assert set(modes.values()) == {0o600}
+        assert {"own.db", "own.db-wal"} <= modes.keys()
 
 
 def test_what_is_asked_often_reads_an_index(store: SqliteStore) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
@@ -17,7 +18,10 @@ from modaloom.api.schemas.answers import ConsentsOut, CountOut, DemoShoppersOut,
 from modaloom.api.schemas.asks import ConsentIn, Id, Language, ProfilePatch, ShopperIn, UserIn, UsersIn
 from modaloom.api.schemas.shapes import Json, profile_shape
 from modaloom.api.service import COOKIE, ME, PageCaller, Service, ShopCaller, StrictRoute, TheService, dumps
+from modaloom.errors import BundleError, StoreError
+from modaloom.live.fleet import BUNDLES, recalled
 from modaloom.privacy import ANONYMOUS, PURPOSES, RESEARCH
+from modaloom.recommend.shoppers import erase_pasts
 from modaloom.storage.contract import Consent, ShopUser
 from modaloom.types import DAY_S
 
@@ -166,6 +170,8 @@ def _keep_word(service: Service, user_id: str, word: ConsentIn) -> None:
             for entry in with_photo:
                 service.store.add_to_wardrobe(replace(entry, photo=None))
             drop_photos(service, with_photo)
+        elif word.purpose == RESEARCH and not word.granted:
+            _erase_from_bundles(service, user_id)
 
 
 def _consents(service: Service, user_id: str) -> Json:
@@ -204,7 +210,11 @@ async def export(service: TheService, caller: PageCaller, user_id: Id) -> Respon
 
 @router.delete("/v1/users/{user_id:path}", responses={200: {"model": ErasedOut}})
 async def erase(service: TheService, caller: PageCaller, user_id: Id) -> Response:
-    """Deletes everything that is kept of a shopper, everywhere; their tokens are void from now on."""
+    """Deletes everything that is kept of a shopper; their tokens are void from now on.
+
+    From the store, the photos, and the pasts beside the bundles. What was learned from many shoppers together stays in
+    the weights until the shop learns anew.
+    """
     response = await service.json(lambda: {"erased": erased(service, service.acting(caller, user_id))})
     if caller.shopper is not None:
         response.delete_cookie(COOKIE, httponly=True, samesite="lax")
@@ -212,11 +222,25 @@ async def erase(service: TheService, caller: PageCaller, user_id: Id) -> Respons
 
 
 def erased(service: Service, user_id: str) -> dict[str, int]:
-    """Number of rows by table, and of photos, that were deleted."""
+    """Number of rows by table, of photos, and of pasts beside bundles, that were deleted."""
     with service.user_lock(user_id):
         service.erasures.mark(user_id)  # first: what is under way from now on is refused
         service.exposures.discard(user_id)
         photos = drop_photos(service, service.store.wardrobe(user_id))
         rows = service.store.erase_user(user_id)
+        pasts = _erase_from_bundles(service, user_id)
     service.shoppers.forget(user_id)
-    return {**rows, "photos": photos}
+    return {**rows, "photos": photos, "pasts": pasts}
+
+
+def _erase_from_bundles(service: Service, user_id: str) -> int:
+    """From what is kept of shoppers beside the bundles; in how many places the shopper was.
+
+    Raises:
+        StoreError: a file cannot be written. Everything else is erased, and the call may be sent again.
+    """
+    try:
+        return sum(erase_pasts(Path(folder), [user_id]) for folder in recalled(service.store, BUNDLES).values())
+    except (BundleError, OSError) as error:
+        what = f"all but a file beside a bundle is erased: {error}"
+        raise StoreError(what, hint="Put that right, and send it again") from error
