@@ -199,6 +199,7 @@ def test_erasing_reaches_every_file(own_bundle: Path, tmp_path: Path, jpeg: byte
         erased = {user: ask("DELETE", "/v1/users/me", token)["erased"] for user, token in tokens.items()}
         assert {user: rows["pasts"] for user, rows in erased.items()} == {customer: 1, visitor["user_id"]: 0}
         app.state.service.exposures.flush()
+        app.state.service.upkeep.run_due()
         assert not files_with(tmp_path, *tokens), "while it serves"
         assert not files_with(tmp_path / "media", "")
         assert not [line for line in lines if any(user in line for user in tokens)]

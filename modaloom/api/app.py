@@ -17,11 +17,13 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from modaloom import __version__
+from modaloom.api import upkeep
 from modaloom.api.boards import FIRST_LOOK_S, LOOK_EVERY_S
 from modaloom.api.middleware.errors import Refused, error_response, install, refusal_of
 from modaloom.api.middleware.limits import Limits
 from modaloom.api.middleware.logs import JsonLog, Watch
 from modaloom.api.middleware.metrics import SAMPLE_EVERY_S
+from modaloom.api.middleware.paths import PathIds
 from modaloom.api.routes import admin, events, items, lists, trends, users, wardrobe
 from modaloom.api.schemas.answers import ErrorOut
 from modaloom.api.service import MB, Service
@@ -88,6 +90,7 @@ def _wrap(app: FastAPI, service: Service) -> None:
         refused = error if isinstance(error, Refused) else refusal_of(error)
         return error_response(scope, refused)
 
+    app.add_middleware(PathIds, prefix="/v1/users/")
     app.add_middleware(
         Limits,
         max_body=int(settings.max_body_mb * MB),
@@ -118,7 +121,7 @@ def _wrap(app: FastAPI, service: Service) -> None:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
-    tasks = [asyncio.create_task(work(service)) for work in (_sample, _keep_board)]
+    tasks = [asyncio.create_task(work(service)) for work in (_sample, _keep_board, _keep_up)]
     try:
         yield
     finally:
@@ -140,6 +143,12 @@ async def _keep_board(service: Service) -> None:
     while True:
         await asyncio.to_thread(service.boards.keep_fresh)
         await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def _keep_up(service: Service) -> None:
+    while True:
+        await asyncio.sleep(upkeep.LOOK_EVERY_S)
+        await asyncio.to_thread(service.upkeep.run_due)
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

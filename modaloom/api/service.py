@@ -24,6 +24,7 @@ from modaloom.api.middleware.logs import JsonLog, record_of
 from modaloom.api.middleware.metrics import Metrics
 from modaloom.api.pictures.folders import MediaFolder, ResizedPictures
 from modaloom.api.settings import ServeSettings
+from modaloom.api.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from modaloom.live.shop import LiveShop
@@ -80,6 +81,7 @@ class Service:
             flush_s=settings.exposures_flush_s,
         )
         self.boards = Boards(self.store, live.settings, store_url=store_url, every_h=settings.trends_every_h)
+        self.upkeep = Upkeep(self.store, keep_days=settings.keep_days, log=self.log.line)
         self.media = MediaFolder(settings.media_dir)
         self.resized = ResizedPictures(
             settings.picture_cache_dir or live.settings.cache_dir / "resized",
@@ -143,6 +145,7 @@ class Service:
         for pool in (self.ingest_pool, self.picture_pool, self.list_pool, self.pool):
             pool.close()
         self.exposures.close()
+        self.upkeep.finish()
 
 
 def dumps(content: Any) -> bytes:

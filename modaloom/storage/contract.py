@@ -12,6 +12,8 @@ from typing import Any, Protocol, Self, runtime_checkable
 
 from modaloom.types import DAY_S, Event, Interaction, Item
 
+KEPT_KINDS = ("events", "searches", "showings")
+"""What goes by age: everything that shoppers did, their searches alone, lists that were shown to them."""
 EventRow = tuple[int, int, int | None, int, int, str | None]
 """Number of the event, of the shopper and of the item; kind of event; time; query."""
 FEEDBACK = ("like", "dislike", "wrong_size", "too_dear", "hide")
@@ -304,11 +306,22 @@ class Store(Protocol):
         """Everything that is kept of a shopper, ready for JSON."""
         ...
 
-    def erase_user(self, user_id: str) -> dict[str, int]:
-        """Deletes everything that is kept of a shopper, so that no bytes of it are left in the store's files.
+    def erase_user(self, user_id: str, *, scrub: bool = True) -> dict[str, int]:
+        """Deletes everything that is kept of a shopper; the number of rows by table, 0 where there were none.
 
-        A database server frees them in its own time. Gives the number of rows by table; 0 where there were none.
+        Without ``scrub`` bytes of it may be left in the store's files until :meth:`scrub` is called.
         """
+        ...
+
+    def scrub(self) -> None:
+        """Sees to it that nothing that was deleted is left in the store's files; slow where these are large.
+
+        A database server does so in its own time.
+        """
+        ...
+
+    def drop_before(self, kind: str, before: int) -> int:
+        """Deletes what is older, of one of :data:`KEPT_KINDS`; how many rows. What has no time stays."""
         ...
 
     def set_state(self, key: str, value: str | None) -> None:

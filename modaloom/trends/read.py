@@ -77,6 +77,7 @@ class _State:
     setters: Setters | None
     like_for_like: bool
     hidden: int = 0
+    blocked: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
 
     def shown(self, place: int) -> BoolArray:
@@ -146,7 +147,7 @@ def _prepare(source: Source, options: TrendOptions, settings: Settings, tell: Te
         source, options, ledger, counts, catalogue, judged, people, reach, groupings, ledger.active(),
         on_offer(shop.items, ledger.newest_s), find_setters(ledger, judged, options.k), baseline.like_for_like, hidden,
     )  # fmt: skip
-    state.notes = _notes(state)
+    state.notes, state.blocked = _notes(state), settings.blocked_terms
     return state
 
 
@@ -258,7 +259,9 @@ def _completed(
 def _board(state: _State, trends: list[Trend], failed: Mapping[str, tuple[float, float]], tell: Tell) -> Board:
     ledger, options, shop = state.ledger, state.options, state.source.shop
     named = [one for one in state.catalogue.dimensions if one.name == "colour" or one.name.startswith("attribute.")]
-    terms, hidden = mine_terms(ledger, all_words(shop.items), state.offered, named, options.k, tell)
+    terms, hidden = mine_terms(
+        ledger, all_words(shop.items), state.offered, named, options.k, tell, blocked=state.blocked
+    )
     steps = tuple(ledger.day(step).isoformat() for step in range(ledger.n_steps))
     gaps = find_gaps(ledger, state.judged, state.offered, [one.shoppers for one in state.reach], options.k)
     new = arrivals(shop, ledger, state.counts, state.catalogue.tokens, options.level) if options.by is None else []

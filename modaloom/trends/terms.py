@@ -42,7 +42,14 @@ class _Spoken:
 
 
 def mine_terms(
-    ledger: Ledger, said: pl.Series, offered: BoolArray, named: Sequence[Dimension], k: int, tell: Tell
+    ledger: Ledger,
+    said: pl.Series,
+    offered: BoolArray,
+    named: Sequence[Dimension],
+    k: int,
+    tell: Tell,
+    *,
+    blocked: Sequence[str] = (),
 ) -> tuple[list[Term], int]:
     """Terms of at least ``k`` shoppers, the most telling first, and how many were hidden.
 
@@ -53,12 +60,14 @@ def mine_terms(
         named: dimensions whose values answer a term by name: a red dress answers "red" without saying so.
         k: the least number of shoppers.
         tell: progress.
+        blocked: words that are never shown, nor any search that has one of them.
     """
     tell("search terms", 0, 0)
     typed = _Typed.of(ledger)
     if typed is None:
         return [], 0
     number = np.bincount(typed.query, minlength=len(ledger.queries))
+    number[[is_blocked(query, blocked) for query in ledger.queries]] = 0
     written: Counter[str] = Counter()
     for text, times in zip(ledger.queries, number.tolist(), strict=True):
         for word in text.split() if times else ():
@@ -91,6 +100,15 @@ def mine_terms(
         ))  # fmt: skip
     order = {"new": 0, "rising": 1, "falling": 2, "steady": 3}
     return sorted(found, key=lambda term: (term.answered, order[term.state], -term.searches)), hidden
+
+
+def is_blocked(query: str, blocked: Sequence[str]) -> bool:
+    """Whether a search has one of these in it: whole words, or, of Chinese, which has no blanks, any part."""
+    if not blocked:
+        return False
+    plain = f" {plain_term(query)} "
+    words = [word for one in blocked if (word := plain_term(one))]
+    return any(f" {word} " in plain or (not word.isascii() and word in plain) for word in words)
 
 
 @dataclass(frozen=True)

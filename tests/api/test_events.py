@@ -172,3 +172,13 @@ def test_events_are_counted(start: Callable[..., Api]) -> None:
     event = {"user_id": "u1", "event": "view", "item_id": "dress-red", "event_id": "e"}
     send(api, event, event)
     assert api.service.metrics.snapshot()["events"] == {"added": 1, "repeated": 1}
+
+
+def test_what_a_page_makes_up_leaves_no_row(api: Api) -> None:
+    """An id of no item would stay in the store for good, with whatever was typed into it."""
+    api.newcomer()
+    made_up = {"event": "view", "item_id": "my name is Ann"}
+    answer = send(api, made_up, {"event": "view", "item_id": "dress-red"}, key=PAGE).json()
+    assert answer == {"added": 1, "repeated": 0, "unknown": 1}
+    assert "my name is Ann" not in api.store.item_numbers()
+    assert send(api, {**made_up, "user_id": "u1"}).json()["unknown"] == 0, "the shop's events may come before its items"

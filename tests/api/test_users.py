@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 from modaloom.api.service import COOKIE
 from tests.api.conftest import PAGE, SHOP, Api, error_of
@@ -172,6 +173,7 @@ def test_erasing_leaves_nothing(api: Api, tmp_path: Path) -> None:
     assert 'modaloom_shopper=""' in answer.headers["set-cookie"]
     assert COOKIE not in api.client.cookies
     api.service.exposures.flush()
+    api.service.upkeep.run_due()
     assert not list((api.service.media.folder / "wardrobe").iterdir())
     for file in tmp_path.glob("shop.db*"):
         assert me.encode() not in file.read_bytes(), file.name
@@ -214,3 +216,20 @@ def test_two_shoppers_see_different_lists(api: Api) -> None:
     api.client.cookies.clear()
     assert api.newcomer() != first
     assert ids(api.get("/v1/recommendations?n=1")) != liked == ["skirt-red"]
+
+
+def test_an_id_with_a_slash_is_one_segment(api: Api) -> None:
+    """What is about a part of a shopper is never taken for another shopper, and says so."""
+    for user in ("u7", "u7/wardrobe", "a/b%c", "/", "a/profile"):
+        address = f"/v1/users/{quote(user, safe='')}"
+        api.put("/v1/users", key=SHOP, json={"users": [{"user_id": user, "attributes": {"size": "M"}}]})
+        assert api.get(f"{address}/profile", key=SHOP).json()["user_id"] == user
+        assert api.get(f"{address}/export", key=SHOP).json()["user"]["attributes"] == {"size": "M"}
+    assert api.put("/v1/users/a%2Fb%25c/feedback/dress-red/like", key=SHOP).is_success
+    refused = api.delete("/v1/users/u7/wardrobe", key=SHOP)
+    error_of(refused, 405, "method_not_allowed")
+    assert api.store.user("u7/wardrobe") is not None
+    assert api.delete("/v1/users/u7%2fwardrobe", key=SHOP).json()["erased"]["shopper"] == 1
+    assert api.store.user("u7/wardrobe") is None
+    assert api.store.user("u7") is not None
+    error_of(api.get("/v1/users/a/b/profile", key=SHOP), 404, "not_found")

@@ -68,7 +68,7 @@ async def demo_shoppers(service: TheService, caller: PageCaller) -> Response:
     return await service.json(lambda: {"shoppers": [{"user_id": user_id, "label": label} for user_id, label in listed]})
 
 
-@router.post("/v1/users/{user_id:path}/token", responses=TOKEN)
+@router.post("/v1/users/{user_id}/token", responses=TOKEN)
 async def token(service: TheService, caller: ShopCaller, user_id: Id) -> Response:
     """A token for a customer who is signed in at the shop; the page sends it as `X-Shopper-Token`."""
     if user_id == ME:
@@ -93,6 +93,8 @@ async def put_users(service: TheService, caller: ShopCaller, body: UsersIn) -> R
             known = merged.get(user.user_id) or service.store.user(user.user_id) or ShopUser(user.user_id)
             merged[user.user_id] = _merged(known, user)
         service.store.upsert_users(list(merged.values()))
+        if number := sum(user.declared is not None for user in body.users):
+            service.log.line("audit", action="declare", rows=number)
         return {"users": len(merged)}
 
     return await service.json_in(service.ingest_pool, work)
@@ -103,7 +105,7 @@ def _merged(known: ShopUser, given: UserIn) -> ShopUser:
     return replace(known, **{name: value for name, value in values.items() if value is not None or name == "language"})
 
 
-@router.get("/v1/users/{user_id:path}/profile", responses={200: {"model": ProfileOut}})
+@router.get("/v1/users/{user_id}/profile", responses={200: {"model": ProfileOut}})
 async def profile(service: TheService, caller: PageCaller, user_id: Id, language: Language | None = None) -> Response:
     """What is known about a shopper, in their own words."""
     return await service.json(lambda: _profile(service, service.acting(caller, user_id), language))
@@ -113,7 +115,7 @@ def _profile(service: Service, user_id: str, language: str | None) -> Json:
     return profile_shape(service.live.profile(user_id, language or service.settings.language))
 
 
-@router.patch("/v1/users/{user_id:path}/profile", responses={200: {"model": ProfileOut}})
+@router.patch("/v1/users/{user_id}/profile", responses={200: {"model": ProfileOut}})
 async def patch_profile(
     service: TheService, caller: PageCaller, user_id: Id, body: ProfilePatch, language: Language | None = None
 ) -> Response:
@@ -141,13 +143,13 @@ def _patched(known: Any, given: Any) -> dict[str, Any]:
     return {name: value for name, value in {**known, **(given or {})}.items() if value is not None}
 
 
-@router.get("/v1/users/{user_id:path}/consents", responses={200: {"model": ConsentsOut}})
+@router.get("/v1/users/{user_id}/consents", responses={200: {"model": ConsentsOut}})
 async def consents(service: TheService, caller: PageCaller, user_id: Id) -> Response:
     """What a shopper agreed to, and everything said before."""
     return await service.json(lambda: _consents(service, service.acting(caller, user_id)))
 
 
-@router.put("/v1/users/{user_id:path}/consents", responses={200: {"model": ConsentsOut}})
+@router.put("/v1/users/{user_id}/consents", responses={200: {"model": ConsentsOut}})
 async def put_consent(service: TheService, caller: PageCaller, user_id: Id, body: ConsentIn) -> Response:
     """Keeps a shopper's word. Without `photos`, all photos are deleted; without `personalise`, lists are impersonal."""
 
@@ -161,6 +163,7 @@ async def put_consent(service: TheService, caller: PageCaller, user_id: Id, body
 
 def _keep_word(service: Service, user_id: str, word: ConsentIn) -> None:
     service.store.add_consent(Consent(user_id, word.purpose, word.granted, int(time.time())))
+    service.log.line("audit", action="consent", purpose=word.purpose, granted=word.granted)
     with service.user_lock(user_id):
         if word.purpose == "personalise":
             known = service.store.user(user_id) or ShopUser(user_id)
@@ -193,7 +196,7 @@ def _consents(service: Service, user_id: str) -> Json:
     }
 
 
-@router.get("/v1/users/{user_id:path}/export")
+@router.get("/v1/users/{user_id}/export")
 async def export(service: TheService, caller: PageCaller, user_id: Id) -> Response:
     """Everything that is kept of a shopper."""
 
@@ -201,6 +204,7 @@ async def export(service: TheService, caller: PageCaller, user_id: Id) -> Respon
         user = service.acting(caller, user_id)
         service.exposures.flush()
         kept = dict(service.store.export_user(user))
+        service.log.line("audit", action="export")
         kept["photos"] = [entry.photo for entry in service.store.wardrobe(user) if entry.photo]
         return dumps(kept)
 
@@ -208,11 +212,12 @@ async def export(service: TheService, caller: PageCaller, user_id: Id) -> Respon
     return Response(await service.pool.run(work), 200, headers, "application/json")
 
 
-@router.delete("/v1/users/{user_id:path}", responses={200: {"model": ErasedOut}})
+@router.delete("/v1/users/{user_id}", responses={200: {"model": ErasedOut}})
 async def erase(service: TheService, caller: PageCaller, user_id: Id) -> Response:
     """Deletes everything that is kept of a shopper; their tokens are void from now on.
 
-    From the store, the photos, and the pasts beside the bundles. What was learned from many shoppers together stays in
+    From the store, the photos, and the pasts beside the bundles; a store in a file overwrites the bytes within ten
+    minutes. What was learned from many shoppers together stays in
     the weights until the shop learns anew.
     """
     response = await service.json(lambda: {"erased": erased(service, service.acting(caller, user_id))})
@@ -227,10 +232,13 @@ def erased(service: Service, user_id: str) -> dict[str, int]:
         service.erasures.mark(user_id)  # first: what is under way from now on is refused
         service.exposures.discard(user_id)
         photos = drop_photos(service, service.store.wardrobe(user_id))
-        rows = service.store.erase_user(user_id)
+        rows = service.store.erase_user(user_id, scrub=False)
+        service.upkeep.want_scrub()
         pasts = _erase_from_bundles(service, user_id)
     service.shoppers.forget(user_id)
-    return {**rows, "photos": photos, "pasts": pasts}
+    gone = {**rows, "photos": photos, "pasts": pasts}
+    service.log.line("audit", action="erase", rows=sum(gone.values()))
+    return gone
 
 
 def _erase_from_bundles(service: Service, user_id: str) -> int:

@@ -146,6 +146,7 @@ class IngestedOut(BaseModel):
 
     added: int
     repeated: int
+    unknown: int = Field(description="Events of a page on items that there are not; they are not kept")
 
 
 class FeedbackOut(BaseModel):

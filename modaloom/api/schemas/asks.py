@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from modaloom.api.middleware.paths import with_slashes
 from modaloom.live.asks import MAX_N
 from modaloom.privacy import PURPOSES
 from modaloom.storage.contract import FEEDBACK
@@ -15,7 +16,12 @@ PLAIN = r"^[^\x00-\x1f\x7f]*$"
 MAX_SECONDS = 4_102_444_800
 """The year 2100."""
 
-Id = Annotated[str, Field(min_length=1, max_length=200, pattern=PLAIN)]
+
+def _decoded(value: object) -> object:
+    return with_slashes(value) if isinstance(value, str) else value
+
+
+Id = Annotated[str, BeforeValidator(_decoded), Field(min_length=1, max_length=200, pattern=PLAIN)]
 Label = Annotated[str, Field(max_length=200, pattern=PLAIN)]
 NO_NUL = r"^[^\x00]*$"
 Text = Annotated[str, Field(max_length=20_000, pattern=NO_NUL)]
