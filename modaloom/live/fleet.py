@@ -275,8 +275,8 @@ def bundle_name(folder: Path) -> str:
     Raises:
         BundleError: there is no bundle.
     """
-    put_back(folder)
     try:
+        put_back(folder)
         content = (folder / CHECKSUMS).read_bytes()
     except OSError as error:
         hint = "Run 'modaloom train SHOP --out BUNDLE' first"

@@ -129,6 +129,17 @@ class CatalogueCases(StoreCases):
             for read in (store.user_rows, store.event_rows, store.interactions):
                 refused(QueryError, lambda read=read: read(purpose="spying"))  # type: ignore[misc]
 
+    def test_what_is_old_goes_by_kind(self) -> None:
+        """Of each kind what is older, whatever its number; what has no time stays, and so does everything else."""
+        with self.store() as store:
+            store.add_interactions([view("u", "a", when) for when in (0, 5, 15)] + [view("u", None, 5)])
+            store.add_showings([Showing(str(when), "u", "home", "b", when, ["a"]) for when in (5, 15)])
+            assert [store.drop_before(kind, 10) for kind in ("showings", "searches", "events")] == [1, 1, 1]
+            assert [store.drop_before(kind, 10) for kind in ("showings", "searches", "events")] == [0, 0, 0]
+            assert [event.timestamp for event in store.history("u")] == [0, 15]
+            assert [one.timestamp for one in store.exposures("u")] == [15]
+            refused(QueryError, lambda: store.drop_before("users", 10))
+
     def test_it_keeps_the_contract(self) -> None:
         """All methods are there, the URL too; closing twice is fine, and after that nothing is answered."""
         with self.store() as store:

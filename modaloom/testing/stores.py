@@ -336,17 +336,6 @@ class StoreSuite(CatalogueCases):
             assert store.user_ids() == ["v"]
             assert store.export_user("v") == other
             assert not any(store.erase_user("u").values())
-
-    def test_what_is_old_goes_by_kind(self) -> None:
-        """Of each kind what is older, whatever its number; what has no time stays, and so does everything else."""
-        with self.store() as store:
-            store.add_interactions([view("u", "a", when) for when in (0, 5, 15)] + [view("u", None, 5)])
-            store.add_showings([Showing(str(when), "u", "home", "b", when, ["a"]) for when in (5, 15)])
-            assert [store.drop_before(kind, 10) for kind in ("showings", "searches", "events")] == [1, 1, 1]
-            assert [store.drop_before(kind, 10) for kind in ("showings", "searches", "events")] == [0, 0, 0]
-            assert [event.timestamp for event in store.history("u")] == [0, 15]
-            assert [one.timestamp for one in store.exposures("u")] == [15]
-            refused(QueryError, lambda: store.drop_before("users", 10))
             assert store.add_interactions([view("u", "a", 9, "e-u")]) == Ingested(1, 0)
             assert store.history("u") == [view("u", "a", 9, "e-u")]
 

@@ -58,6 +58,11 @@ def test_traffic_is_split_and_compared(live: LiveShop, open_shop: Open, sample_b
         live.remove_bundle(new)
 
 
+def test_a_name_that_no_disk_can_have_is_no_bundle(live: LiveShop, tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="no such bundle"):
+        live.add_bundle(tmp_path / ("x" * 300))
+
+
 def test_another_process_swaps_to_a_new_bundle_by_itself(live: LiveShop, open_shop: Open, own_bundle: Path) -> None:
     other = open_shop()
     new = live.add_bundle(own_bundle)

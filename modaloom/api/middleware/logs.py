@@ -105,7 +105,7 @@ def causes_of(error: BaseException) -> list[str]:
     found: list[str] = []
     cause = error.__cause__ or error.__context__
     while cause is not None and len(found) < MOST_CAUSES:
-        number = getattr(cause, "errno", None)
+        number = getattr(cause, "errno", None) or 0
         codes = (
             getattr(cause, "sqlite_errorname", None),
             getattr(cause, "sqlstate", None),
