@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from modaloom.errors import StoreBusyError, StoreError
+from modaloom.errors import StoreBusyError, StoreError, StoreFullError
 from modaloom.storage.open import open_store
 from modaloom.storage.sqlite import SqliteStore
 from modaloom.testing.kills import kill_round
@@ -106,6 +106,36 @@ def test_erasing_waits_for_a_reader(store: SqliteStore, file: Path) -> None:
     reader.close()
     store.erase_user("shopper-to-go")
     assert b"shopper-to-go" not in bytes_in(file.parent)
+
+
+def test_a_file_that_was_deleted_or_replaced_is_noticed(store: SqliteStore, file: Path, tmp_path: Path) -> None:
+    """What is written into it goes with the last process, so it is not acknowledged; no empty one takes its place."""
+    store.add_interactions([view("u", "a")])
+    file.rename(tmp_path / "moved.db")
+    for call in (lambda: store.add_interactions([view("u", "b")]), store.ping):
+        with pytest.raises(StoreError, match="deleted or replaced while it was open"):
+            call()
+    assert not file.exists()
+    with sqlite3.connect(file) as other:
+        other.execute("CREATE TABLE a (b)")
+    other.close()
+    with pytest.raises(StoreError, match="deleted or replaced"):
+        store.set_state("a", "b")
+    (tmp_path / "moved.db").replace(file)
+    assert store.add_interactions([view("u", "c")]).added == 1, "put back, it goes on"
+
+
+def test_no_room_to_overwrite_is_told_as_what_it_is(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(session: object) -> None:
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise error
+
+    fill(store, "shopper-to-go")
+    monkeypatch.setattr(store, "_empty_the_log", full)
+    with pytest.raises(StoreFullError, match="the rows are erased, but there is no room"):
+        store.erase_user("shopper-to-go")
+    assert store.user("shopper-to-go") is None
 
 
 def test_kills_lose_nothing(tmp_path: Path) -> None:
