@@ -20,10 +20,12 @@ import pytest
 
 from modaloom.build.live import SEEDED, open_live_shop, prepare_store
 from modaloom.config import load_settings
+from modaloom.errors import StoreError
 from modaloom.live.asks import Ask
 from modaloom.live.fleet import BUNDLES, TRAFFIC, bundle_name
 from modaloom.recommend.bundle import load_bundle
 from modaloom.recommend.folder import CHECKSUMS, checksum
+from modaloom.recommend.shoppers import shoppers_folder
 from modaloom.storage.contract import Store
 from modaloom.storage.open import open_store
 from modaloom.types import Event, Interaction
@@ -287,7 +289,10 @@ def test_killed_while_the_store_is_filled(stop_at: int, own_bundle: Path, tmp_pa
     with open_store(url) as store:
         assert store.state(SEEDED) is None
         assert whole(store) != (Counter(), 0)
-        moved = own_bundle.rename(tmp_path / "other-name")
+        moved, pasts = own_bundle.rename(tmp_path / "other-name"), shoppers_folder(own_bundle)
+        with pytest.raises(StoreError, match=r"half filled with shoppers' pasts.*Move other-name\.shoppers"):
+            prepare_store(store, moved, load_settings())
+        pasts.rename(shoppers_folder(moved))
         prepare_store(store, moved, load_settings())
         events, items = whole(store)
         assert items == snapshot.n_items, "nothing is lost"
@@ -371,7 +376,7 @@ def test_retrain_with_too_little(sample_bundle: Path, tmp_path: Path, command: C
         user, item = snapshot.users["user_id"][0], snapshot.items["item_id"][0]
         store.add_interactions([Interaction(user, item, Event.PURCHASE, snapshot.now + 60)])
     line = refused(command("retrain", "--store", url, "--out", tmp_path / "new"))
-    assert "known shoppers took something new since the champion learned. At least 50 are needed" in line
+    assert "known shoppers took something new since the champion learned. At least 50 who may be learned from" in line
     assert not (tmp_path / "new").exists()
 
 

@@ -51,16 +51,8 @@ def train_bundle(
     Every epoch, and every trial of ``tuning``, is kept beside the bundle (``BUNDLE.training``) until the bundle is
     complete, so that a killed run goes on with ``resume``, and without tuning ends as if it had never been killed.
 
-    Args:
-        shop: what there is to learn from. Who was erased from a bundle beside ``out`` is left out, unless ``still``
-            is given.
-        out: folder of the bundle.
-        options: of the learner.
-        settings: of the encoders.
-        resume: go on where a killed run stopped.
-        tuning: search better options first.
-        tell: progress.
-        still: tells in the end whose pasts may be kept, where that may have changed meanwhile: a store knows.
+    Who was erased from a bundle beside ``out`` is left out. Where a store knows better, ``still`` tells in the end
+    whose pasts may be kept.
 
     Raises:
         MissingExtraError: tuning is asked for and ``optuna`` is not installed.
@@ -79,15 +71,8 @@ def train_bundle(
             _clear(checkpoints)
         tuned = Tuned(options, {})
         if tuning:
-            key = _key(shop, options, tokens)
-            tuned = tune(
-                snapshot,
-                options,
-                tuning,
-                journal=checkpoints / JOURNAL,
-                key=key,
-                tell=lambda message: tell(message, 0, 0),
-            )
+            journal, key = checkpoints / JOURNAL, _key(shop, options, tokens)
+            tuned = tune(snapshot, options, tuning, journal=journal, key=key, tell=lambda message: tell(message, 0, 0))
         learner = _learn(snapshot, tuned.options, checkpoints, _key(shop, tuned.options, tokens), resume, tell)
         metrics = learner.metrics() | ({"tuning": tuned.report} if tuning else {})
         tell("writing the bundle", 0, 0)

@@ -19,6 +19,7 @@ from modaloom.live.fleet import BUNDLES, TRAFFIC, bundle_name, change, keep, rec
 from modaloom.live.shop import LiveShop
 from modaloom.live.warm import warm
 from modaloom.recommend.bundle import Bundle, load_bundle
+from modaloom.recommend.shoppers import shoppers_folder
 from modaloom.storage.contract import ShopUser, Store
 from modaloom.storage.open import open_store
 from modaloom.types import ATTRIBUTE_PREFIX, DAY_S, LANGUAGES, Event, Interaction, Item, Tell, silent
@@ -119,13 +120,24 @@ def _seed(store: Store, bundle: Bundle, name: str, *, today: bool, tell: Tell) -
     if begun is None:
         weeks = max((int(time.time()) - snapshot.now) // WEEK_S, 0) if today and snapshot.now else 0
         shift = weeks * WEEK_S  # by days, two years of whole weeks would be less on some weekdays, and have no forecast
-        begun = {"bundle": name, "shift_s": shift, "items": store.catalogue_version() == 0}
+        begun = {
+            "bundle": name,
+            "shift_s": shift,
+            "items": store.catalogue_version() == 0,
+            "pasts": snapshot.n_users > 0,
+        }
         store.set_state(SEEDING, json.dumps(begun))
     elif not same_contents(begun["bundle"], name):
         raise StoreError(
             f"is half filled with what the bundle {begun['bundle']!r} knows",
             where=store.url,
             hint="Serve that bundle first, or name another store with --store",
+        )
+    elif begun.get("pasts") and not snapshot.n_users:
+        raise StoreError(
+            "is half filled with shoppers' pasts, which do not lie beside the bundle any more",
+            where=store.url,
+            hint=f"Move {shoppers_folder(bundle.folder).name} to the bundle, and start again",
         )
     done, shift = 0, begun["shift_s"]
     for items in _pages(_shifted(items_of(snapshot.items, bundle.pictures_root), shift)) if begun["items"] else ():

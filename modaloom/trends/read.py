@@ -27,7 +27,7 @@ from modaloom.trends.movers import Judged, judge_all
 from modaloom.trends.outlook import arrivals, broken, changes, make_series, outlooks
 from modaloom.trends.people import Grouping, People, Reach, read_groupings
 from modaloom.trends.setters import Setters, as_series, crowd_of, few_setters, find_setters, setter_shares
-from modaloom.trends.terms import mine_terms
+from modaloom.trends.terms import mine_terms, without_blocked
 from modaloom.types import BoolArray, IntArray, Tell, silent
 
 Values = npt.NDArray[np.float64]
@@ -77,7 +77,6 @@ class _State:
     setters: Setters | None
     like_for_like: bool
     hidden: int = 0
-    blocked: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
 
     def shown(self, place: int) -> BoolArray:
@@ -129,6 +128,7 @@ def read_trends(
 def _prepare(source: Source, options: TrendOptions, settings: Settings, tell: Tell) -> _State:
     shop = source.shop
     ledger = read_ledger(source.batches(), shop.n_items, daily=options.daily, total=source.total, tell=tell)
+    ledger = without_blocked(ledger, settings.blocked_terms)
     counts = ledger.counts()
     weights = np.asarray(counts.sum(axis=1)).ravel()
     catalogue = read_catalogue(shop, ledger.queries, weights, settings=settings, tell=tell)
@@ -147,7 +147,7 @@ def _prepare(source: Source, options: TrendOptions, settings: Settings, tell: Te
         source, options, ledger, counts, catalogue, judged, people, reach, groupings, ledger.active(),
         on_offer(shop.items, ledger.newest_s), find_setters(ledger, judged, options.k), baseline.like_for_like, hidden,
     )  # fmt: skip
-    state.notes, state.blocked = _notes(state), settings.blocked_terms
+    state.notes = _notes(state)
     return state
 
 
@@ -259,9 +259,7 @@ def _completed(
 def _board(state: _State, trends: list[Trend], failed: Mapping[str, tuple[float, float]], tell: Tell) -> Board:
     ledger, options, shop = state.ledger, state.options, state.source.shop
     named = [one for one in state.catalogue.dimensions if one.name == "colour" or one.name.startswith("attribute.")]
-    terms, hidden = mine_terms(
-        ledger, all_words(shop.items), state.offered, named, options.k, tell, blocked=state.blocked
-    )
+    terms, hidden = mine_terms(ledger, all_words(shop.items), state.offered, named, options.k, tell)
     steps = tuple(ledger.day(step).isoformat() for step in range(ledger.n_steps))
     gaps = find_gaps(ledger, state.judged, state.offered, [one.shoppers for one in state.reach], options.k)
     new = arrivals(shop, ledger, state.counts, state.catalogue.tokens, options.level) if options.by is None else []

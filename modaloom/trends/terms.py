@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -42,14 +42,7 @@ class _Spoken:
 
 
 def mine_terms(
-    ledger: Ledger,
-    said: pl.Series,
-    offered: BoolArray,
-    named: Sequence[Dimension],
-    k: int,
-    tell: Tell,
-    *,
-    blocked: Sequence[str] = (),
+    ledger: Ledger, said: pl.Series, offered: BoolArray, named: Sequence[Dimension], k: int, tell: Tell
 ) -> tuple[list[Term], int]:
     """Terms of at least ``k`` shoppers, the most telling first, and how many were hidden.
 
@@ -60,14 +53,12 @@ def mine_terms(
         named: dimensions whose values answer a term by name: a red dress answers "red" without saying so.
         k: the least number of shoppers.
         tell: progress.
-        blocked: words that are never shown, nor any search that has one of them.
     """
     tell("search terms", 0, 0)
     typed = _Typed.of(ledger)
     if typed is None:
         return [], 0
     number = np.bincount(typed.query, minlength=len(ledger.queries))
-    number[[is_blocked(query, blocked) for query in ledger.queries]] = 0
     written: Counter[str] = Counter()
     for text, times in zip(ledger.queries, number.tolist(), strict=True):
         for word in text.split() if times else ():
@@ -100,6 +91,17 @@ def mine_terms(
         ))  # fmt: skip
     order = {"new": 0, "rising": 1, "falling": 2, "steady": 3}
     return sorted(found, key=lambda term: (term.answered, order[term.state], -term.searches)), hidden
+
+
+def without_blocked(ledger: Ledger, blocked: Sequence[str]) -> Ledger:
+    """The log without searches that have one of these words; they count for nothing."""
+    gone = np.zeros(ledger.n_things, dtype=bool)
+    gone[ledger.n_items :] = [is_blocked(query, blocked) for query in ledger.queries]
+    if not gone.any():
+        return ledger
+    kept = ~gone[ledger.thing]
+    user, thing, step, bought = (part[kept] for part in (ledger.user, ledger.thing, ledger.step, ledger.bought))
+    return replace(ledger, user=user, thing=thing, step=step, bought=bought)
 
 
 def is_blocked(query: str, blocked: Sequence[str]) -> bool:

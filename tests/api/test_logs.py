@@ -44,7 +44,7 @@ def test_nothing_personal_in_any_line(api: Api) -> None:
     api.ask("MY-OWN-ID", "/v1/shop")
     api.delete("/v1/users/me")
     text = "".join(api.lines)
-    assert len(api.lines) == 11
+    assert len(api.lines) == 12  # with one that somebody was erased
     assert not [secret for secret in secrets if secret.lower() in text.lower()]
 
 
