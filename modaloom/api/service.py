@@ -81,7 +81,7 @@ class Service:
             flush_s=settings.exposures_flush_s,
         )
         self.boards = Boards(self.store, live.settings, store_url=store_url, every_h=settings.trends_every_h)
-        self.upkeep = Upkeep(self.store, keep_days={**settings.keep_days}, log=self.log.line)
+        self.upkeep = Upkeep(self.store, keep_days=settings.keep_days.items(), log=self.log.line)
         self.media = MediaFolder(settings.media_dir)
         self.resized = ResizedPictures(
             settings.picture_cache_dir or live.settings.cache_dir / "resized",

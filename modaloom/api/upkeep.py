@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 
+from modaloom.api.middleware.logs import causes_of
 from modaloom.errors import StoreError
 from modaloom.storage.contract import Store
 from modaloom.types import DAY_S
@@ -22,7 +23,7 @@ class Upkeep:
         self,
         store: Store,
         *,
-        keep_days: Mapping[str, int],
+        keep_days: Iterable[tuple[str, int]] = (),
         log: Callable[..., None],
         clock: Callable[[], float] = time.time,
     ):
@@ -30,7 +31,7 @@ class Upkeep:
 
     def want_scrub(self) -> None:
         """Rows were erased; their bytes are to be overwritten."""
-        self._store.set_state(WANTED_STATE, "1")
+        self._store.set_state(WANTED_STATE, str(time.time_ns()))
 
     def run_due(self) -> None:
         """Does what is due, if no other worker does; says in the log what was done, and what could not be."""
@@ -40,7 +41,7 @@ class Upkeep:
             if self._keep_days and self._claim(SWEPT_STATE, DAY_S):
                 self._sweep()
         except StoreError as error:
-            self._log("upkeep failed", level="error", error=type(error).__qualname__)
+            self._failed(error)
 
     def finish(self) -> None:
         """Overwrites what waits, before the service ends."""
@@ -48,19 +49,20 @@ class Upkeep:
             if self._store.state(WANTED_STATE):
                 self._scrub()
         except StoreError as error:
-            self._log("upkeep failed", level="error", error=type(error).__qualname__)
+            self._failed(error)
+
+    def _failed(self, error: StoreError) -> None:
+        kind = type(error).__qualname__
+        self._log("upkeep failed", level="error", error=kind, causes=causes_of(error))
 
     def _claim(self, key: str, every_s: float) -> bool:
         now, last = self._clock(), self._store.state(key)
         return now - float(last or 0) >= every_s and self._store.swap_state(key, last, str(int(now)))
 
     def _scrub(self) -> None:
-        self._store.set_state(WANTED_STATE, None)  # first: who is erased meanwhile wants it again
-        try:
-            self._store.scrub()
-        except StoreError:
-            self.want_scrub()
-            raise
+        wanted = self._store.state(WANTED_STATE)
+        self._store.scrub()
+        self._store.swap_state(WANTED_STATE, wanted, "")  # unless somebody was erased meanwhile, who wants it again
         self._log("scrubbed")
 
     def _sweep(self) -> None:

@@ -100,8 +100,13 @@ def without_blocked(ledger: Ledger, blocked: Sequence[str]) -> Ledger:
     if not gone.any():
         return ledger
     kept = ~gone[ledger.thing]
-    user, thing, step, bought = (part[kept] for part in (ledger.user, ledger.thing, ledger.step, ledger.bought))
-    return replace(ledger, user=user, thing=thing, step=step, bought=bought)
+    return replace(
+        ledger,
+        user=ledger.user[kept],
+        thing=ledger.thing[kept],
+        step=ledger.step[kept],
+        bought=ledger.bought[kept],
+    )
 
 
 def is_blocked(query: str, blocked: Sequence[str]) -> bool:

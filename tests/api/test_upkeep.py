@@ -19,7 +19,7 @@ class Watched:
     def __init__(self, store: Store, **keep_days: int):
         self.now, self.said = 1_000_000_000.0, list[str]()
         self.upkeep = Upkeep(
-            store, keep_days=keep_days, log=lambda event, **_: self.said.append(event), clock=lambda: self.now
+            store, keep_days=keep_days.items(), log=lambda event, **_: self.said.append(event), clock=lambda: self.now
         )
 
     def run(self, *, after_s: float = 0) -> list[str]:
@@ -58,6 +58,16 @@ def test_what_cannot_be_overwritten_is_tried_again(store: Store, monkeypatch: py
         patch.setattr(store, "scrub", full)
         assert watched.run() == ["upkeep failed"]
     assert watched.run(after_s=SCRUB_EVERY_S) == ["scrubbed"]
+
+
+def test_who_is_erased_while_the_file_is_written_is_not_left_out(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched(store)
+    watched.upkeep.want_scrub()
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "scrub", watched.upkeep.want_scrub)
+        assert watched.run() == ["scrubbed"]
+    assert watched.run(after_s=SCRUB_EVERY_S) == ["scrubbed"]
+    assert watched.run(after_s=SCRUB_EVERY_S) == []
 
 
 def test_old_records_go_once_a_day(store: Store) -> None:
