@@ -26,6 +26,7 @@ from tempfile import TemporaryDirectory
 import polars as pl
 
 from modaloom.files import write_json
+from modaloom.recommend.shoppers import read_pasts
 
 HERE = Path(__file__).parent
 MAPS = HERE.parent / "examples" / "shops"
@@ -70,11 +71,13 @@ def modaloom(*arguments: str) -> list[str]:
 
 def questions(bundle: Path) -> dict[str, list[str]]:
     """``recommend`` for the shopper with most purchases, for words, and for the picture of what they had last."""
-    log = pl.read_parquet(bundle / "interactions.parquet").filter(pl.col("item_num").is_not_null())
+    config = json.loads((bundle / "config.json").read_text(encoding="utf-8"))
+    pasts = read_pasts(bundle, config["shoppers"])
+    log = pasts.interactions.filter(pl.col("item_num").is_not_null())
     user = log.group_by("user_num").len().sort("len", "user_num", descending=[True, False])["user_num"][0]
-    users, items = pl.read_parquet(bundle / "users.parquet"), pl.read_parquet(bundle / "items.parquet")
+    users, items = pasts.users, pl.read_parquet(bundle / "items.parquet")
     had = log.filter(pl.col("user_num") == user)["item_num"].to_list()[::-1]
-    root = Path(json.loads((bundle / "config.json").read_text(encoding="utf-8"))["shop"]["root"])
+    root = Path(config["shop"]["root"])
     pictures = [root / items["images"][num][0] for num in had if len(items["images"][num])]
     asked = {
         "recommend --user": modaloom("recommend", str(bundle), "--user", str(users["user_id"][user])),

@@ -257,6 +257,19 @@ def migrate(store: Annotated[str, typer.Option("--store", help="sqlite:///FILE o
 
 
 @app.command()
+def erase(
+    user: Annotated[str, typer.Argument(metavar="USER", help="The shopper's id.")],
+    under: Annotated[Path, typer.Option("--under", metavar="DIR", help="A folder with bundles in it.")],
+) -> None:
+    """Erase a shopper from what is kept beside every bundle under a folder, for good."""
+    from modaloom.recommend.shoppers import erase_under
+    from modaloom.terminal import say
+
+    for line in erase_under(under, user):
+        say(line)
+
+
+@app.command()
 def renew_key(
     scope: Annotated[str, typer.Argument(metavar="SCOPE", help="page, shop or admin.")],
     store: Annotated[str, typer.Option("--store", help="sqlite:///FILE or postgresql://...")],

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import SettingsError as NotJsonError
 
 from modaloom.errors import SettingsError
 
@@ -55,6 +56,8 @@ class Settings(BaseSettings):
     """A run stops when more than this share of a file's rows or of the pictures is broken."""
     max_picture_pixels: Annotated[int, Field(ge=1)] = 50_000_000
     """Larger pictures are counted as broken instead of being decoded."""
+    blocked_terms: tuple[str, ...] = ()
+    """Words that no trend board shows, nor any search that has one of them."""
 
     @classmethod
     def settings_customise_sources(
@@ -80,6 +83,8 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise SettingsError(faults, where="settings", hint="See docs/settings.md for every field") from error
+    except NotJsonError as error:
+        raise SettingsError(str(error), where="settings", hint="Lists are JSON in the environment") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(
             f"not valid TOML: {error}", where="modaloom.toml", hint="Mend it or move it away"

@@ -228,6 +228,8 @@ class Snapshot:
     exclude_seen: bool = True  # never recommend what the shopper already has a target event with
     last_out: bool = False
     """Each shopper is asked for what followed their own last event, whenever that was, not for what follows ``now``."""
+    sold: BoolArray | None = None
+    """Items (n,) that ever had a target event, where the log itself is not at hand."""
 
     @property
     def n_items(self) -> int:
@@ -243,6 +245,12 @@ class Snapshot:
         """The interactions that count as success (purchases, as a rule), with an item."""
         wanted = [int(event) for event in self.target_events]
         return self.interactions.filter(pl.col("event").is_in(wanted) & pl.col("item_num").is_not_null())
+
+    def ever_sold(self) -> BoolArray:
+        """Items (n,) that ever had a target event."""
+        sold = np.zeros(self.n_items, dtype=bool) if self.sold is None else self.sold.copy()
+        sold[self.targets()["item_num"].to_numpy()] = True
+        return sold
 
     def may_be_shown(self, histories: Histories) -> BoolArray:
         """Which items (b, n) may be recommended: on offer, and not had before where the shop says so."""

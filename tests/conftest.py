@@ -77,7 +77,10 @@ def sample_bundle(sample_shop: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture
 def own_bundle(sample_bundle: Path, tmp_path: Path) -> Path:
-    """A copy of that bundle, to be spoilt."""
+    """A copy of that bundle and of its shoppers' pasts, to be spoilt."""
+    from modaloom.recommend.shoppers import shoppers_folder
+
+    shutil.copytree(shoppers_folder(sample_bundle), tmp_path / "bundle.shoppers")
     return Path(shutil.copytree(sample_bundle, tmp_path / "bundle"))
 
 

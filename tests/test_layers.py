@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "modaloom"
 LEVELS = (
     {"errors", "types"},
     {"config", "messages", "numerics", "files", "heap", "threads"},
-    {"metrics"},
+    {"metrics", "privacy"},
     {"data", "samples"},
     {"encoders", "forecasting", "models", "storage"},
     {"ranking"},

@@ -19,11 +19,13 @@ import httpx
 import pytest
 
 from modaloom.config import load_settings
+from modaloom.errors import StoreError
 from modaloom.live.asks import Ask
 from modaloom.live.fleet import BUNDLES, TRAFFIC, bundle_name
 from modaloom.live.open import SEEDED, open_live_shop, prepare_store
 from modaloom.recommend.bundle import load_bundle
 from modaloom.recommend.folder import CHECKSUMS, checksum
+from modaloom.recommend.shoppers import shoppers_folder
 from modaloom.storage.contract import Store
 from modaloom.storage.open import open_store
 from modaloom.types import Event, Interaction
@@ -49,7 +51,7 @@ def whole(store: Store) -> tuple[Counter[str], int]:
     """Events by id, and the number of items."""
     events: Counter[str] = Counter()
     after = 0
-    while page := store.interactions(after, limit=5_000):
+    while page := store.interactions(after, limit=5_000, purpose=None):
         events.update(str(event.event_id).rpartition("/")[2] for _, event in page)
         after = page[-1][0]
     return events, len(store.item_changes(0, limit=10_000))
@@ -287,12 +289,15 @@ def test_killed_while_the_store_is_filled(stop_at: int, own_bundle: Path, tmp_pa
     with open_store(url) as store:
         assert store.state(SEEDED) is None
         assert whole(store) != (Counter(), 0)
-        moved = own_bundle.rename(tmp_path / "other-name")
+        moved, pasts = own_bundle.rename(tmp_path / "other-name"), shoppers_folder(own_bundle)
+        with pytest.raises(StoreError, match=r"half filled with shoppers' pasts.*Move other-name\.shoppers"):
+            prepare_store(store, moved, load_settings())
+        pasts.rename(shoppers_folder(moved))
         prepare_store(store, moved, load_settings())
         events, items = whole(store)
         assert items == snapshot.n_items, "nothing is lost"
         assert events.total() == len(events) == snapshot.interactions.height, "nothing is there twice"
-        times = [event.timestamp for _, event in store.interactions(limit=100_000)]
+        times = [event.timestamp for _, event in store.interactions(limit=100_000, purpose=None)]
         known = snapshot.interactions["timestamp"].to_list()
         assert min(times) - min(known) == max(times) - max(known) > 0, "all of it was moved by as much"
         prepare_store(store, moved, load_settings())
@@ -371,7 +376,7 @@ def test_retrain_with_too_little(sample_bundle: Path, tmp_path: Path, command: C
         user, item = snapshot.users["user_id"][0], snapshot.items["item_id"][0]
         store.add_interactions([Interaction(user, item, Event.PURCHASE, snapshot.now + 60)])
     line = refused(command("retrain", "--store", url, "--out", tmp_path / "new"))
-    assert "known shoppers took something new since the champion learned. At least 50 are needed" in line
+    assert "known shoppers took something new since the champion learned. At least 50 who may be learned from" in line
     assert not (tmp_path / "new").exists()
 
 

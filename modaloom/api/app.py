@@ -17,11 +17,13 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from modaloom import __version__
+from modaloom.api import upkeep
 from modaloom.api.boards import FIRST_LOOK_S, LOOK_EVERY_S
 from modaloom.api.middleware.errors import Refused, allowed_methods, error_response, install, refusal_of
 from modaloom.api.middleware.limits import Limits
 from modaloom.api.middleware.logs import JsonLog, Watch
 from modaloom.api.middleware.metrics import SAMPLE_EVERY_S
+from modaloom.api.middleware.paths import PathIds
 from modaloom.api.routes import admin, events, items, lists, trends, users, wardrobe
 from modaloom.api.schemas.answers import ErrorOut
 from modaloom.api.service import Service
@@ -89,6 +91,7 @@ def _wrap(app: FastAPI, service: Service) -> None:
         refused = error if isinstance(error, Refused) else refusal_of(error)
         return error_response(scope, refused)
 
+    app.add_middleware(PathIds, prefix="/v1/users/")
     app.add_middleware(
         Limits,
         settings=settings,
@@ -117,7 +120,7 @@ def _wrap(app: FastAPI, service: Service) -> None:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     allowed_methods(app, ANY_REQUEST)  # FastAPI builds its routes at the first request, which would wait .3 s for it
-    tasks = [asyncio.create_task(work(service)) for work in (_sample, _keep_board)]
+    tasks = [asyncio.create_task(work(service)) for work in (_sample, _keep_board, _keep_up)]
     try:
         yield
     finally:
@@ -139,6 +142,12 @@ async def _keep_board(service: Service) -> None:
     while True:
         await asyncio.to_thread(service.boards.keep_fresh)
         await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def _keep_up(service: Service) -> None:
+    while True:
+        await asyncio.sleep(upkeep.LOOK_EVERY_S)
+        await asyncio.to_thread(service.upkeep.run_due)
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

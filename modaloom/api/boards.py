@@ -21,6 +21,7 @@ from typing import Any
 from modaloom.api.middleware.errors import Refused
 from modaloom.config import Settings, load_settings
 from modaloom.errors import ModaloomError, StoreError
+from modaloom.privacy import RESEARCH
 from modaloom.storage.contract import Store
 from modaloom.trends.board import Board
 from modaloom.trends.kept import board_stamp, load_board
@@ -147,7 +148,7 @@ class Boards:
         newest = max(job.started_at if job else 0, _read_until(board_stamp(self._store)))
         if not self.every_h or now - newest < self.every_h * 3_600:
             return False
-        first = self._store.interactions(0, limit=1)
+        first = self._store.interactions(0, limit=1, purpose=RESEARCH)
         return bool(first) and now - first[0][1].timestamp >= LEAST_DAYS * DAY_S
 
     def keep_fresh(self) -> None:

@@ -26,6 +26,7 @@ from modaloom.api.middleware.metrics import Metrics
 from modaloom.api.pictures.folders import MediaFolder, ResizedPictures
 from modaloom.api.schemas.parsing import BodyParser
 from modaloom.api.settings import ServeSettings
+from modaloom.api.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from modaloom.live.shop import LiveShop
@@ -81,6 +82,7 @@ class Service:
             flush_s=settings.exposures_flush_s,
         )
         self.boards = Boards(self.store, live.settings, store_url=store_url, every_h=settings.trends_every_h)
+        self.upkeep = Upkeep(self.store, keep_days=settings.keep_days.items(), log=self.log.line)
         self.media = MediaFolder(settings.media_dir)
         self.resized = ResizedPictures(
             settings.picture_cache_dir or live.settings.cache_dir / "resized",
@@ -151,6 +153,7 @@ class Service:
         for pool in (self.picture_pool, self.photo_pool, self.list_pool, self.pool):
             pool.close()
         self.exposures.close()
+        self.upkeep.finish()
 
 
 def dumps(content: Any) -> bytes:

@@ -125,6 +125,11 @@ class ServeSettings(BaseSettings):
     """Shown items that may wait to be written; more are dropped and counted."""
     exposures_flush_s: Annotated[float, Field(gt=0, le=60)] = 0.5
 
+    keep_days: dict[Literal["events", "searches", "showings"], Annotated[int, Field(ge=1, le=36_500)]] = Field(
+        default_factory=dict
+    )
+    """Days after which records go, by kind, looked after once a day; what is not named stays until it is erased."""
+
     trends_every_h: Annotated[float, Field(ge=0, le=8_784)] = 24
     """How often the trend board is made anew, once the log is long enough for one; 0 for only when asked."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,8 +23,10 @@ from modaloom.encoders.encode import encode_items
 from modaloom.encoders.image import ONNX_FILE, EfficientNetLite0, exported_network
 from modaloom.export import export_towers
 from modaloom.files import write_json
+from modaloom.privacy import ErasureList
 from modaloom.recommend.bundle import FORMAT, ranker_arrays
 from modaloom.recommend.folder import reserved, save_arrays, write_bundle
+from modaloom.recommend.shoppers import Pasts, erasure_lists, pasts_written
 from modaloom.training.checkpoint import clear_checkpoints, load_checkpoint, save_checkpoint
 from modaloom.training.curves import write_curves
 from modaloom.types import Snapshot, Tell, Tokens, silent
@@ -43,11 +46,15 @@ def train_bundle(
     resume: bool = False,
     tuning: TuningPlan | None = None,
     tell: Tell = silent,
+    still: Callable[[], Collection[str]] | None = None,
 ) -> dict[str, object]:
     """Learns from the whole shop and writes a bundle; gives what ``metrics.json`` holds.
 
     Every epoch, and every trial of ``tuning``, is kept beside the bundle (``BUNDLE.training``) until the bundle is
     complete, so that a killed run goes on with ``resume``, and without tuning ends as if it had never been killed.
+
+    Who was erased from a bundle beside ``out`` is left out. Where a store knows better, ``still`` tells in the end
+    whose pasts may be kept.
 
     Raises:
         MissingExtraError: tuning is asked for and ``optuna`` is not installed.
@@ -57,6 +64,8 @@ def train_bundle(
     with reserved(out):
         if tuning:
             require_optuna()
+        if still is None:
+            shop = _without_erased(shop, erasure_lists(out.parent))
         tokens = encode_items(shop, settings=settings, modalities=options.modalities, progress=tell)
         snapshot = group_doubles(take_snapshot(shop, tokens))
         checkpoints = out.with_name(out.name + ".training")
@@ -64,21 +73,23 @@ def train_bundle(
             _clear(checkpoints)
         tuned = Tuned(options, {})
         if tuning:
-            key = _key(shop, options, tokens)
-            tuned = tune(
-                snapshot,
-                options,
-                tuning,
-                journal=checkpoints / JOURNAL,
-                key=key,
-                tell=lambda message: tell(message, 0, 0),
-            )
+            journal, key = checkpoints / JOURNAL, _key(shop, options, tokens)
+            tuned = tune(snapshot, options, tuning, journal=journal, key=key, tell=lambda message: tell(message, 0, 0))
         learner = _learn(snapshot, tuned.options, checkpoints, _key(shop, tuned.options, tokens), resume, tell)
         metrics = learner.metrics() | ({"tuning": tuned.report} if tuning else {})
         tell("writing the bundle", 0, 0)
-        write_bundle(out, lambda folder: _write(folder, shop, snapshot, learner, metrics, settings))
+        pasts = Pasts(snapshot.users, snapshot.interactions)
+        pasts = pasts.without(erasure_lists(out.parent)) if still is None else pasts.of(still())  # as it is by now
+        with pasts_written(out, pasts) as key:
+            write_bundle(out, lambda folder: _write(folder, shop, snapshot, learner, metrics, settings, key))
         _clear(checkpoints)
         return metrics
+
+
+def _without_erased(shop: Shop, erased: Sequence[ErasureList]) -> Shop:
+    """The shop without those who were erased: its files may still have them."""
+    left = Pasts(shop.users, shop.interactions).without(erased)
+    return replace(shop, users=left.users, interactions=left.interactions)
 
 
 def _key(shop: Shop, options: LearnOptions, tokens: Mapping[str, Tokens]) -> str:
@@ -120,12 +131,13 @@ def _write(
     learner: Modaloom,
     metrics: dict[str, object],
     settings: Settings,
+    shoppers: str,
 ) -> None:
     """Fills a bundle's folder."""
     assert learner.ranker is not None
     assert learner.fusion is not None
     ranker, fusion = learner.ranker, learner.fusion
-    save_arrays(folder / "tables.npz", ranker_arrays(ranker, snapshot.catalogue))
+    save_arrays(folder / "tables.npz", ranker_arrays(ranker, snapshot))
     for part in ranker.closed_form:
         save_arrays(folder / f"part-{part.name}.npz", part.state())
     save_arrays(folder / "whitening.npz", learner.whitening_arrays())
@@ -137,8 +149,6 @@ def _write(
     _write_encoder(folder, snapshot, settings)
     write_curves(fusion.progress, folder / "curves.png")
     snapshot.items.write_parquet(folder / "items.parquet")
-    snapshot.users.write_parquet(folder / "users.parquet")
-    snapshot.interactions.write_parquet(folder / "interactions.parquet")
     config = {
         "format": FORMAT,
         "modaloom": __version__,
@@ -159,6 +169,7 @@ def _write(
         "now": snapshot.now,
         "target_events": [int(event) for event in snapshot.target_events],
         "exclude_seen": snapshot.exclude_seen,
+        "shoppers": shoppers,
     }
     write_json(folder / "config.json", config)
     write_json(folder / "metrics.json", metrics)
@@ -188,7 +199,7 @@ Made by Modaloom {config["modaloom"]} from {snapshot.n_items:,} items, {snapshot
   Figures on data that nothing was chosen on come from `modaloom evaluate`.{_tuning_line(metrics.get("tuning"))}
 - Mean attention over the modalities of an item: {attention or "no fusion in the blend"}.
 - Encoders: {", ".join(f"{name}: {made}" for name, made in config["encoders"].items())}.
-- It holds the pasts of shoppers (`interactions.parquet`): treat the folder as personal data.
+- It holds nobody's past. Those lie in the folder `.shoppers` beside it: treat that one as personal data.
 
 | part | weight |
 | --- | --- |

@@ -6,7 +6,7 @@ what was known at that moment, so neither has seen the answers. Only then does i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,9 +25,11 @@ from modaloom.encoders.encode import encode_items
 from modaloom.errors import TrainingError
 from modaloom.live.fleet import BUNDLES, TRAFFIC, Fleet, bundle_name, change, keep, recalled, same_contents
 from modaloom.live.guide import Guide
-from modaloom.live.open import SEEDED
+from modaloom.live.open import DECLARED, SEEDED
 from modaloom.metrics import ranking_metrics, top_n
+from modaloom.privacy import RESEARCH
 from modaloom.recommend.folder import reserved
+from modaloom.recommend.shoppers import erase_pasts
 from modaloom.storage.contract import ItemChange, Store
 from modaloom.types import (
     DAY_S,
@@ -123,8 +125,11 @@ def retrain(
         fleet.close()
     if not verdict.better:
         return verdict, None
-    train_bundle(shop, out, options, settings=settings, tell=tell)
-    return verdict, _promote(store, out, verdict.champion, share)
+    train_bundle(shop, out, options, settings=settings, tell=tell, still=lambda: dict(_declared(store)))
+    name = _promote(store, out, verdict.champion, share)
+    if gone := set(shop.users["user_id"]) - dict(_declared(store)).keys():
+        erase_pasts(out, gone)  # who went while the bundle was written, when nobody else knew of it
+    return verdict, name
 
 
 def _check_place(store: Store, out: Path) -> None:
@@ -155,7 +160,8 @@ def _question(shop: Shop, tokens: Mapping[str, Tokens], learned_at: int) -> Spli
     if len(split.user_nums) < LEAST_SHOPPERS:
         raise TrainingError(
             f"only {len(split.user_nums)} known shoppers took something new since the champion learned",
-            hint=f"At least {LEAST_SHOPPERS} are needed to tell which is better; wait, or train from the shop's files",
+            hint=f"At least {LEAST_SHOPPERS} who may be learned from (docs/privacy.md) are needed to tell which is "
+            "better; wait, or train from the shop's files",
         )
     return split.take(MAX_SHOPPERS)
 
@@ -221,9 +227,10 @@ def _values(split: Split, score: Callable[[Histories], FloatArray]) -> FloatArra
 
 
 def shop_of(store: Store, champion: Guide, tell: Tell) -> tuple[Shop, int]:
-    """Everything that a store knows, as a shop to learn from, and up to when the champion knows it.
+    """What may be learned from in a store, as a shop, and up to when the champion knows it.
 
-    Likes and dislikes are events too. Events on items that are not there are left out.
+    Shoppers whose data may not be used for research are left out whole (:mod:`modaloom.privacy`). Likes and dislikes
+    are events too. Events on items that are not there are left out.
 
     Raises:
         TrainingError: the champion's encoders cannot read the store's items.
@@ -236,7 +243,8 @@ def shop_of(store: Store, champion: Guide, tell: Tell) -> tuple[Shop, int]:
         )
     items = _items(store)
     log = _Log({item_id: num for num, item_id in enumerate(items["item_id"].to_list())}, store.state(SEEDED) or "")
-    for done, event in enumerate(_events(store)):
+    declared = dict(_declared(store))
+    for done, event in enumerate(_events(store, declared)):
         if done % PAGE == 0:
             tell("events from the store", done, 0)
         log.add(event)
@@ -247,7 +255,7 @@ def shop_of(store: Store, champion: Guide, tell: Tell) -> tuple[Shop, int]:
         root=Path(facts["root"]),
         language=facts["language"],
         items=items,
-        users=pl.DataFrame({"user_id": list(log.users)}, schema={"user_id": pl.String()}),
+        users=log.shoppers(declared),
         interactions=log.frame(),
         features={},
         target_events=bundle.snapshot.target_events,
@@ -281,25 +289,35 @@ class _Log:
         if event.event_id is not None and self.seeded and event.event_id.startswith(f"{self.seeded}/"):
             self.newest_seeded = max(self.newest_seeded or 0, event.timestamp)
 
+    def shoppers(self, declared: Mapping[str, bool]) -> pl.DataFrame:
+        """The table of shoppers: whom the shop declared stays declared in whatever is filled from the bundle."""
+        columns = {"user_id": list(self.users), DECLARED: [declared.get(user_id, False) for user_id in self.users]}
+        return pl.DataFrame(columns, schema={"user_id": pl.String(), DECLARED: pl.Boolean()})
+
     def frame(self) -> pl.DataFrame:
         """The events in the order of their times."""
         schema = {**INTERACTION_COLUMNS, "query": pl.String()}
         return pl.DataFrame(self._columns, schema=schema).sort("timestamp", maintain_order=True)
 
 
-def _events(store: Store) -> Iterator[Interaction]:
+def _declared(store: Store) -> Iterator[tuple[str, bool]]:
+    """Shoppers who may be learned from, and whether that is by the shop's declaration."""
     after = 0
-    while page := store.interactions(after, limit=PAGE):
+    while page := store.user_rows(after, limit=PAGE, purpose=RESEARCH):
+        yield from ((user.user_id, user.declared) for _, user in page)
+        after = page[-1][0]
+
+
+def _events(store: Store, shoppers: Iterable[str]) -> Iterator[Interaction]:
+    after = 0
+    while page := store.interactions(after, limit=PAGE, purpose=RESEARCH):
         yield from (event for _, event in page)
         after = page[-1][0]
-    user = ""
-    while ids := store.user_ids(after=user):
-        for user_id in ids:
-            for one in store.feedback(user_id):
-                if one.kind in ("like", "dislike"):
-                    event = Event.LIKE if one.kind == "like" else Event.DISLIKE
-                    yield Interaction(user_id, one.item_id, event, one.timestamp)
-        user = ids[-1]
+    for user_id in shoppers:
+        for one in store.feedback(user_id):
+            if one.kind in ("like", "dislike"):
+                event = Event.LIKE if one.kind == "like" else Event.DISLIKE
+                yield Interaction(user_id, one.item_id, event, one.timestamp)
 
 
 def _items(store: Store) -> pl.DataFrame:

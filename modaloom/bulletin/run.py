@@ -84,7 +84,7 @@ def facts_of(store: Store) -> Facts:
     """The shop's name, language and labels from the first of the store's bundles that can be read."""
     for folder in json.loads(store.state(BUNDLES) or "{}").values():
         try:
-            said = load_bundle(Path(folder)).config["shop"]
+            said = load_bundle(Path(folder), pasts=False).config["shop"]
         except (BundleError, KeyError):
             continue
         currency, labels = said.get("currency", ""), said.get("labels", {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import unicodedata
 from collections.abc import Iterable, Sequence
 from io import StringIO
 from pathlib import Path
@@ -11,8 +12,8 @@ from modaloom.bulletin.picture import chart_png, chart_svg
 from modaloom.files import write_bytes, write_text
 from modaloom.trends.board import Board, Outlook, Trend
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A cell that begins so would be run by a spreadsheet."""
+FORMULA = ("=", "+", "-", "@", "|", "%")
+"""A cell that begins so would be run by a spreadsheet, in full width too, and after blanks."""
 MARK = "\ufeff"
 """Spreadsheets take a sheet for UTF-8 only where it begins with this."""
 PICTURES = 12
@@ -160,8 +161,14 @@ def _sheet(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def _cell(value: object) -> object:
-    """Text that a spreadsheet would take for a formula gets an apostrophe in front."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+    """Text in one line; one that a spreadsheet would take for a formula gets an apostrophe in front.
+
+    A lone carriage return is the end of a row to some spreadsheets, and the rest of the cell a cell of its own.
+    """
+    if not isinstance(value, str):
+        return value
+    plain = "".join(" " if unicodedata.category(letter) in ("Cc", "Zl", "Zp") else letter for letter in value)
+    return f"'{plain}" if unicodedata.normalize("NFKC", plain).lstrip().startswith(FORMULA) else plain
 
 
 def write_pictures(board: Board, folder: Path, language: str) -> list[Path]:

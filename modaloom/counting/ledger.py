@@ -26,6 +26,8 @@ LEAST_STEPS = 12
 """With fewer steps nothing can be said."""
 MOST_QUERIES = 200_000
 """Different searches that are told apart; the tail of a longer list is counted only as searches."""
+MOST_A_DAY = 100
+"""Interests of one shopper on one day; of a longer day so many count, so that nobody weighs like a crowd."""
 _TOGETHER = 1_000_000
 """Events that are looked through for repetitions at once."""
 _DENSE_UP_TO = 30_000_000
@@ -167,7 +169,7 @@ class _Reading:
         wanted = pl.col("kind").is_in([int(event) for event in INTEREST])
         kinds = {"bought": pl.col("kind") == Event.PURCHASE, "wanted": wanted, "rated": pl.col("kind") == Event.RATING}
         marked = ready.select("user", "thing", "day", **kinds)
-        self._done.append(marked.group_by("user", "thing", "day").agg(pl.col(name).any() for name in kinds))
+        self._done.append(_capped(marked.group_by("user", "thing", "day").agg(pl.col(name).any() for name in kinds)))
 
     def ledger(self, step_days: int) -> Ledger:
         """Everything, cut into whole steps."""
@@ -200,6 +202,19 @@ class _Reading:
             events={event.name.lower(): int(self.events[event]) for event in Event if self.events[event]},
             newest_s=self.newest_s,
         )
+
+
+def _capped(interests: pl.DataFrame) -> pl.DataFrame:
+    """At most :data:`MOST_A_DAY` interests of each shopper and day, purchases first, the others by lot."""
+    day = ["user", "day"]
+    long = interests.group_by(day).len().filter(pl.col("len") > MOST_A_DAY).select(day)
+    if not long.height:
+        return interests
+    lot = pl.col("thing").hash(seed=0)
+    chosen = interests.join(long, on=day, how="semi").sort(~pl.col("bought"), lot, maintain_order=True)
+    return pl.concat(
+        [interests.join(long, on=day, how="anti"), chosen.group_by(day).head(MOST_A_DAY).select(interests.columns)]
+    )
 
 
 def _whole_steps(first_day: int, newest_s: int, step_days: int) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from modaloom.data.problems import Problems
 from modaloom.data.schema import ShopSpec
 from modaloom.data.shop import Shop, item_frame
 from modaloom.errors import ShopError
+from modaloom.privacy import RESEARCH, is_anonymous
 from modaloom.storage.contract import ItemChange, Store
 from modaloom.types import ATTRIBUTE_PREFIX, INTERACTION_COLUMNS, Event
 
@@ -70,15 +71,23 @@ class Facts:
 
 
 def store_source(store: Store, facts: Facts) -> Source:
-    """A live shop's store. Shoppers who refused the use of their data in reports are left out.
+    """A live shop's store: those shoppers who may be used for reports, and whom the shop itself knows.
+
+    An anonymous shopper counts for nothing, whatever they agreed to: who wants to decide what trends makes many.
 
     Raises:
-        ShopError: the store has no items.
+        ShopError: the store has no items, or no shopper who may be counted.
     """
     items = item_frame(change.item for changes in _item_pages(store) for change in changes if change.item is not None)
     if not items.height:
         raise ShopError("the store has no items", where=store.url, hint="Serve a bundle on it first, or send items")
     users, user_num = _users(store)
+    if not users.height:
+        raise ShopError(
+            "no shopper of this store may be counted",
+            where=store.url,
+            hint="Shoppers say so on their page, or the shop declares them with PUT /v1/users: see docs/privacy.md",
+        )
     spec = ShopSpec(name=facts.name, language=facts.language, currency=facts.currency, labels=facts.labels)  # type: ignore[arg-type]
     shop = Shop(
         name=facts.name, root=facts.root, language=facts.language, items=items, users=users,
@@ -99,13 +108,15 @@ def _item_pages(store: Store) -> Iterator[list[ItemChange]]:
 
 
 def _users(store: Store) -> tuple[pl.DataFrame, dict[int, int]]:
-    """The table of shoppers, and its row for every shopper's number in the store; those who refused have none."""
+    """The table of shoppers, and its row for every shopper's number in the store."""
     ids: list[str] = []
     facts: list[dict[str, str]] = []
     place: dict[int, int] = {}
     after = 0
-    while page := store.user_rows(after, limit=PAGE):
+    while page := store.user_rows(after, limit=PAGE, purpose=RESEARCH):
         for num, user in page:
+            if is_anonymous(user.user_id):
+                continue
             place[num] = len(ids)
             ids.append(user.user_id)
             facts.append(dict(user.attributes))
@@ -113,8 +124,7 @@ def _users(store: Store) -> tuple[pl.DataFrame, dict[int, int]]:
     names = sorted({name for one in facts for name in one})
     columns = {ATTRIBUTE_PREFIX + name: pl.Series([one.get(name) for one in facts], dtype=pl.String) for name in names}
     users = pl.DataFrame({"user_id": pl.Series(ids, dtype=pl.String), **columns})
-    refused = set(store.refusing("research"))
-    return users, {num: row for num, row in place.items() if num not in refused}
+    return users, place
 
 
 def _store_batches(store: Store, user_num: dict[int, int], item_num: dict[int, int]) -> Iterator[pl.DataFrame]:
@@ -133,7 +143,7 @@ def _store_batches(store: Store, user_num: dict[int, int], item_num: dict[int, i
         "query": pl.String,
     }
     after = 0
-    while page := store.event_rows(after, limit=PAGE):
+    while page := store.event_rows(after, limit=PAGE, purpose=RESEARCH):
         after = page[-1][0]
         frame = pl.DataFrame(page, schema=names, orient="row")
         yield (

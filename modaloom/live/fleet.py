@@ -212,7 +212,7 @@ class Fleet:
             return
         if bundle_name(folder) != name:
             raise BundleError(f"is not the bundle {name!r} any more", where=folder, hint="Add it by its new name")
-        bundle = load_bundle(folder)
+        bundle = load_bundle(folder, pasts=False)
         take_warm(bundle, name, self.settings)
         guide = Guide(name, bundle, self.settings)
         try:
@@ -272,8 +272,8 @@ def bundle_name(folder: Path) -> str:
     Raises:
         BundleError: there is no bundle.
     """
-    put_back(folder)
     try:
+        put_back(folder)
         content = (folder / CHECKSUMS).read_bytes()
     except OSError as error:
         hint = "Run 'modaloom train SHOP --out BUNDLE' first"

@@ -60,9 +60,7 @@ class Guide:
         self.catalogue = Catalogue(bundle.snapshot.items["item_id"].to_list())
         self.lock = threading.RLock()
         self.placing = Placing(self.catalogue, self.reader, self.lock, bundle)
-        sold = np.zeros(bundle.snapshot.n_items, dtype=bool)
-        sold[bundle.snapshot.targets()["item_num"].to_numpy()] = True
-        self._sold = sold
+        self._sold = bundle.snapshot.ever_sold()
         self._rng = np.random.default_rng()
         labels = bundle.config["shop"].get("labels", {})
         self.cards = CardMaker(self.catalogue, labels)

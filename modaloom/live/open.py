@@ -19,6 +19,7 @@ from modaloom.live.fleet import BUNDLES, TRAFFIC, bundle_name, change, keep, rec
 from modaloom.live.shop import LiveShop
 from modaloom.live.warm import warm
 from modaloom.recommend.bundle import Bundle, load_bundle
+from modaloom.recommend.shoppers import shoppers_folder
 from modaloom.storage.contract import ShopUser, Store
 from modaloom.storage.open import open_store
 from modaloom.types import ATTRIBUTE_PREFIX, DAY_S, LANGUAGES, Event, Interaction, Item, Tell, silent
@@ -27,6 +28,8 @@ SEEDED = "seeded"
 """Key in the store's state: the bundle that the store began with, once all of it is there."""
 SEEDING = "seeding"
 """Key in the store's state: what a store is being filled with, and how, until all of it is there."""
+DECLARED = "declared"
+"""Column of a table of shoppers: whom the shop declared. Where it is not there, all: they are of the shop's files."""
 PAGE = 5_000
 WEEK_S = 7 * DAY_S
 Thing = TypeVar("Thing")
@@ -117,13 +120,24 @@ def _seed(store: Store, bundle: Bundle, name: str, *, today: bool, tell: Tell) -
     if begun is None:
         weeks = max((int(time.time()) - snapshot.now) // WEEK_S, 0) if today and snapshot.now else 0
         shift = weeks * WEEK_S  # by days, two years of whole weeks would be less on some weekdays, and have no forecast
-        begun = {"bundle": name, "shift_s": shift, "items": store.catalogue_version() == 0}
+        begun = {
+            "bundle": name,
+            "shift_s": shift,
+            "items": store.catalogue_version() == 0,
+            "pasts": snapshot.n_users > 0,
+        }
         store.set_state(SEEDING, json.dumps(begun))
     elif not same_contents(begun["bundle"], name):
         raise StoreError(
             f"is half filled with what the bundle {begun['bundle']!r} knows",
             where=store.url,
             hint="Serve that bundle first, or name another store with --store",
+        )
+    elif begun.get("pasts") and not snapshot.n_users:
+        raise StoreError(
+            "is half filled with shoppers' pasts, which do not lie beside the bundle any more",
+            where=store.url,
+            hint=f"Move {shoppers_folder(bundle.folder).name} to the bundle, and start again",
         )
     done, shift = 0, begun["shift_s"]
     for items in _pages(_shifted(items_of(snapshot.items, bundle.pictures_root), shift)) if begun["items"] else ():
@@ -160,7 +174,8 @@ def _users(users: pl.DataFrame) -> Iterator[ShopUser]:
     for row in users.iter_rows(named=True):
         facts = {short: str(row[name]) for name, short in named if row[name] is not None}
         language = facts.get("language")
-        yield ShopUser(row["user_id"], facts, language if language in LANGUAGES else None)
+        language = language if language in LANGUAGES else None
+        yield ShopUser(row["user_id"], facts, language, declared=row.get(DECLARED, True))
 
 
 def _events(bundle: Bundle, name: str, shift_s: int) -> Iterator[Interaction]:

@@ -18,6 +18,7 @@ from modaloom.live.fleet import Fleet
 from modaloom.live.guide import Guide
 from modaloom.live.taste import Shopper, chips_of
 from modaloom.messages import messages
+from modaloom.privacy import RESEARCH
 from modaloom.storage.contract import ShopUser, Store
 from modaloom.types import DAY_S, Event, FloatArray, Reason
 
@@ -208,7 +209,7 @@ class LiveShop:
         Raises:
             QueryError: nothing was shown by that bundle.
         """
-        return compare(self.store.outcomes(self.clock() - days * DAY_S, place=place), against)
+        return compare(self.store.outcomes(self.clock() - days * DAY_S, place=place, purpose=RESEARCH), against)
 
     def health(self) -> Health:
         """The catalogue as it is served."""
@@ -278,7 +279,10 @@ class LiveShop:
         return Shopper(ask.user_id, known.history, known.feedback, user.taste, ask.clicked), True
 
     def _counts(self, now: int) -> dict[str, float]:
-        """How much went on around each item lately; counted by one thread while others use what was counted last."""
+        """How many shoppers were lately interested in each item, weighted by how much.
+
+        Counted by one thread while others use what was counted last. Only shoppers whose data may be used for this.
+        """
         made, counts = self._trend
         if time.monotonic() - made > TREND_KEPT_S and self._counting.acquire(blocking=not counts):
             try:
@@ -286,7 +290,8 @@ class LiveShop:
                 if time.monotonic() - made > TREND_KEPT_S:
                     counts = dict[str, float]()
                     for event, weight in TREND_WEIGHTS.items():
-                        for item_id, number in self.store.event_counts(now - TREND_DAYS * DAY_S, (event,)).items():
+                        since = now - TREND_DAYS * DAY_S
+                        for item_id, number in self.store.shopper_counts(since, (event,), purpose=RESEARCH).items():
                             counts[item_id] = counts.get(item_id, 0.0) + weight * number
                     self._trend = time.monotonic(), counts
             finally:

@@ -4,11 +4,13 @@
 
     config.json        shop, options, modalities, blend, which encoders
     metrics.json       how it did on validation
-    items.parquet      the catalogue          interactions.parquet, users.parquet   pasts of known shoppers
-    tables.npz         item keys, attention weights, what is on offer
+    items.parquet      the catalogue
+    tables.npz         item keys, attention weights, what is on offer, what was ever sold
     part-<name>.npz    the closed-form parts  whitening.npz, attributes.npz         from new content to tokens
     item_tower.onnx, user_tower.onnx, curves.png, README.md (model card), checksums.json
     efficientnet-lite0.1.onnx    the picture encoder, where that is the built-in one
+
+Nothing in it is about a single shopper; their pasts lie beside it (:mod:`modaloom.recommend.shoppers`).
 """
 
 from __future__ import annotations
@@ -37,12 +39,11 @@ from modaloom.ranking.fusion import FUSION, FusionPart
 from modaloom.ranking.linear import Linear, Repurchase, Variants
 from modaloom.ranking.ranker import Ranker
 from modaloom.recommend.folder import CHECKSUMS, checksum, moved_away, put_back
+from modaloom.recommend.shoppers import Pasts, read_pasts
 from modaloom.types import MODALITIES, BoolArray, Event, FloatArray, IntArray, Snapshot
 
 FORMAT = 4
-READABLE = (3, FORMAT)
-"""Format 3 lacks the picture encoder, which then comes from the cache, or is prepared with torch."""
-ALWAYS = {"config.json", "metrics.json", "items.parquet", "users.parquet", "interactions.parquet", "tables.npz"}
+ALWAYS = {"config.json", "metrics.json", "items.parquet", "tables.npz"}
 """Files without which there is no bundle."""
 PATIENCE = 100
 """How many times a bundle is read again that is being replaced at this moment."""
@@ -112,8 +113,12 @@ class Bundle:
         return Path(self.config["shop"]["root"])
 
 
-def load_bundle(folder: str | Path) -> Bundle:
-    """Loads a bundle after verifying every file's checksum.
+def load_bundle(folder: str | Path, *, pasts: bool = True) -> Bundle:
+    """Loads a bundle after verifying every file's checksum, with its shoppers' pasts if they lie beside it.
+
+    Args:
+        folder: the bundle.
+        pasts: False where nobody's past is wanted: a service has them in its store.
 
     Raises:
         BundleError: there is none, or another version of Modaloom wrote it.
@@ -123,7 +128,7 @@ def load_bundle(folder: str | Path) -> Bundle:
     for _ in range(PATIENCE):
         stamp = _stamp(folder)
         try:
-            bundle = _load(folder)
+            bundle = _load(folder, pasts_too=pasts)
         except (BundleError, OSError):
             if _stamp(folder) == stamp and not put_back(folder):
                 raise
@@ -131,7 +136,7 @@ def load_bundle(folder: str | Path) -> Bundle:
             if _stamp(folder) == stamp:
                 return bundle
         time.sleep(0.02)  # somebody is putting a new bundle in its place: read that one
-    return _load(folder)
+    return _load(folder, pasts_too=pasts)
 
 
 def _stamp(folder: Path) -> tuple[bool, bytes | None]:
@@ -142,25 +147,27 @@ def _stamp(folder: Path) -> tuple[bool, bytes | None]:
         return folder.exists(), None
 
 
-def _load(folder: Path) -> Bundle:
+def _load(folder: Path, *, pasts_too: bool) -> Bundle:
     verify(folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    if config.get("format") not in READABLE:
+    if config.get("format") != FORMAT:
         raise BundleError(
-            f"the bundle has format {config.get('format')}, this Modaloom reads {READABLE[0]} to {FORMAT}",
+            f"the bundle has format {config.get('format')}, this Modaloom reads {FORMAT}",
             where=folder,
             hint="Train it again",
         )
     tables = read_arrays(folder / "tables.npz")
+    pasts = read_pasts(folder, config.get("shoppers", "")) if pasts_too else Pasts.none()
     snapshot = Snapshot(
         items=pl.read_parquet(folder / "items.parquet"),
-        users=pl.read_parquet(folder / "users.parquet"),
-        interactions=pl.read_parquet(folder / "interactions.parquet"),
+        users=pasts.users,
+        interactions=pasts.interactions,
         tokens={},
         catalogue=tables["catalogue"],
         now=config["now"],
         target_events=tuple(Event(code) for code in config["target_events"]),
         exclude_seen=config["exclude_seen"],
+        sold=tables["sold"],
     )
     parts = [_part(name).restore(read_arrays(folder / f"part-{name}.npz")) for name in config["parts"]]
     item_tower = None
@@ -237,9 +244,9 @@ def _whitenings(folder: Path) -> dict[str, Whitening]:
     return {name: Whitening(arrays[f"{name}.mean"], arrays[f"{name}.axes"]) for name in names}
 
 
-def ranker_arrays(ranker: Ranker, catalogue: BoolArray) -> dict[str, npt.NDArray[Any]]:
-    """What ``tables.npz`` holds of a ranker; keys are rounded to 16 bits."""
-    arrays: dict[str, npt.NDArray[Any]] = {"catalogue": catalogue}
+def ranker_arrays(ranker: Ranker, snapshot: Snapshot) -> dict[str, npt.NDArray[Any]]:
+    """What ``tables.npz`` holds; keys are rounded to 16 bits."""
+    arrays: dict[str, npt.NDArray[Any]] = {"catalogue": snapshot.catalogue, "sold": snapshot.ever_sold()}
     if ranker.table is not None and ranker.weights.get(FUSION):
         table = ranker.table
         arrays |= {"keys": table.keys.astype(np.float16), "weights": table.weights}

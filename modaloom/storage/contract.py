@@ -12,12 +12,12 @@ from typing import Any, Protocol, Self, runtime_checkable
 
 from modaloom.types import DAY_S, Event, Interaction, Item
 
+KEPT_KINDS = ("events", "searches", "showings")
+"""What goes by age: everything that shoppers did, their searches alone, lists that were shown to them."""
 EventRow = tuple[int, int, int | None, int, int, str | None]
 """Number of the event, of the shopper and of the item; kind of event; time; query."""
 FEEDBACK = ("like", "dislike", "wrong_size", "too_dear", "hide")
 """What a shopper can say of an item. A newer ``like`` or ``dislike`` replaces the other one."""
-PURPOSES = ("personalise", "photos", "research")
-"""What a shopper can consent to: use of their past, keeping their photos, use in learning and reports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ class ShopUser:
     """Whether the past may be used for what is shown."""
     taste: Mapping[str, float] = field(default_factory=dict)
     """What the shopper has set by hand: weight from -1 (never) to 1 (more of it) by ``attribute=value``."""
+    declared: bool = False
+    """Whether the shop declared a legal basis of its own for learning from them; see :mod:`modaloom.privacy`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ class Consent:
 
     user_id: str
     purpose: str
-    """One of :data:`PURPOSES`."""
+    """One of :data:`~modaloom.privacy.PURPOSES`."""
     granted: bool
     timestamp: int
 
@@ -241,11 +243,17 @@ class Store(Protocol):
         """The newest events of a user that have an item, oldest first; of equal times in the order they came."""
         ...
 
-    def interactions(self, after: int = 0, *, limit: int = 10_000) -> list[tuple[int, Interaction]]:
-        """Everybody's events in the order they came, with their numbers, after a number: pages for learning."""
+    def interactions(
+        self, after: int = 0, *, limit: int = 10_000, purpose: str | None
+    ) -> list[tuple[int, Interaction]]:
+        """Events in the order they came, with their numbers, after a number: pages for learning.
+
+        What tells of many shoppers at once names its ``purpose``, here and in the methods below, and gets those alone
+        who may be used for it (:mod:`modaloom.privacy`). None is for the store's own upkeep.
+        """
         ...
 
-    def event_rows(self, after: int = 0, *, limit: int = 50_000) -> list[EventRow]:
+    def event_rows(self, after: int = 0, *, limit: int = 50_000, purpose: str | None) -> list[EventRow]:
         """The same events as bare rows with the store's own numbers for shoppers and items: fast, for counting."""
         ...
 
@@ -253,16 +261,16 @@ class Store(Protocol):
         """The store's own number of every item that it ever heard of, by id."""
         ...
 
-    def user_rows(self, after: int = 0, *, limit: int = 10_000) -> list[tuple[int, ShopUser]]:
+    def user_rows(self, after: int = 0, *, limit: int = 10_000, purpose: str | None) -> list[tuple[int, ShopUser]]:
         """Shoppers with the store's own numbers, in the order of these, after a number."""
         ...
 
-    def refusing(self, purpose: str) -> list[int]:
-        """Numbers of the shoppers whose newest word on a purpose is no."""
+    def granted(self, user_id: str) -> dict[str, bool]:
+        """What one shopper's data may be used for, by purpose."""
         ...
 
-    def event_counts(self, since: int, events: Sequence[Event]) -> dict[str, int]:
-        """How often each item had one of these events from a time on."""
+    def shopper_counts(self, since: int, events: Sequence[Event], *, purpose: str | None) -> dict[str, int]:
+        """How many shoppers had one of these events with each item from a time on; anonymous ones do not count."""
         ...
 
     def set_feedback(self, feedback: Feedback) -> None:
@@ -309,7 +317,9 @@ class Store(Protocol):
         """What a shopper was shown, newest first."""
         ...
 
-    def outcomes(self, since: int, *, within_s: int = DAY_S, place: str | None = None) -> list[Outcome]:
+    def outcomes(
+        self, since: int, *, within_s: int = DAY_S, place: str | None = None, purpose: str | None
+    ) -> list[Outcome]:
         """What came of everything shown from a time on, by bundle and shopper."""
         ...
 
@@ -317,11 +327,22 @@ class Store(Protocol):
         """Everything that is kept of a shopper, ready for JSON."""
         ...
 
-    def erase_user(self, user_id: str) -> dict[str, int]:
-        """Deletes everything that is kept of a shopper, so that no bytes of it are left in the store's files.
+    def erase_user(self, user_id: str, *, scrub: bool = True) -> dict[str, int]:
+        """Deletes everything that is kept of a shopper; the number of rows by table, 0 where there were none.
 
-        A database server frees them in its own time. Gives the number of rows by table; 0 where there were none.
+        Without ``scrub`` bytes of it may be left in the store's files until :meth:`scrub` is called.
         """
+        ...
+
+    def scrub(self) -> None:
+        """Sees to it that nothing that was deleted is left in the store's files; slow where these are large.
+
+        A database server does so in its own time.
+        """
+        ...
+
+    def drop_before(self, kind: str, before: int) -> int:
+        """Deletes what is older, of one of :data:`KEPT_KINDS`; how many rows. What has no time stays."""
         ...
 
     def set_state(self, key: str, value: str | None) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from modaloom.errors import QueryError
+from modaloom.privacy import PURPOSES
 from modaloom.storage.contract import (
     FEEDBACK,
-    PURPOSES,
     Consent,
     Exposure,
     Feedback,
@@ -145,7 +145,7 @@ def patched_item(item: Item, patch: Mapping[str, Any]) -> Item:
 
 
 def user_row(user: ShopUser) -> Row:
-    """user_id, language, personalise, attributes, taste."""
+    """user_id, language, personalise, attributes, taste, declared."""
     what = f"user {user.user_id!r}"
     if user.language is not None:
         one_of(user.language, LANGUAGES, "language")
@@ -155,18 +155,20 @@ def user_row(user: ShopUser) -> Row:
         int(user.personalise),
         as_json(dict(user.attributes), what),
         as_json(dict(user.taste), what),
+        int(user.declared),
     )
 
 
 def user_of(row: Row) -> ShopUser:
     """The user again."""
-    user_id, language, personalise, attributes, taste = row
+    user_id, language, personalise, attributes, taste, declared = row
     return ShopUser(
         user_id,
         attributes=json.loads(attributes),
         language=language,
         personalise=bool(personalise),
         taste=json.loads(taste),
+        declared=bool(declared),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
-from modaloom.storage.contract import Consent, Exposure, Feedback, Known, Outcome, Showing, WardrobeEntry
+from modaloom.storage.contract import KEPT_KINDS, Consent, Exposure, Feedback, Known, Outcome, Showing, WardrobeEntry
 from modaloom.storage.rows import (
     Row,
     check_consent,
@@ -21,6 +21,7 @@ from modaloom.storage.rows import (
     exposures_of,
     interaction_of,
     json_or_none,
+    one_of,
     user_of,
     wardrobe_of,
     wardrobe_row,
@@ -29,9 +30,11 @@ from modaloom.storage.sessions import Session
 from modaloom.storage.sql import (
     INTERACTION_COLUMNS,
     TABLES,
+    USER_COLUMNS,
     SqlTables,
     item_nums,
     page,
+    permitted,
     rows_in,
     take_numbers,
     user_nums,
@@ -40,6 +43,8 @@ from modaloom.types import DAY_S, Event
 
 _OPPOSITE = {"like": "dislike", "dislike": "like"}
 _OF_A_SHOPPER = ("interaction", "feedback", "wardrobe", "consent", "showing", "shopper")
+_TOGETHER = 10_000
+"""Rows that are deleted in one transaction."""
 _MOST_NUMBERS = 500_000
 """Numbers of items that are remembered between writes: some 100 bytes each."""
 _ACTED_ON = f"({Event.VIEW:d}, {Event.CART:d}, {Event.PURCHASE:d})"
@@ -52,7 +57,7 @@ SELECT shown.bundle, u.user_id, COUNT(*), SUM(shown.acted_on) FROM (
     FROM showing s CROSS JOIN {{listed}} e
     WHERE s.timestamp >= ? {{place}}
     GROUP BY s.bundle, s.user_num, e.value
-) shown JOIN shopper u ON u.user_num = shown.user_num
+) shown JOIN shopper u ON u.user_num = shown.user_num WHERE {{may}}
 GROUP BY shown.bundle, u.user_id ORDER BY shown.bundle, u.user_id
 """
 
@@ -227,11 +232,14 @@ class SqlStore(SqlTables):
 
         return self._read(work)[: page(limit)]
 
-    def outcomes(self, since: int, *, within_s: int = DAY_S, place: str | None = None) -> list[Outcome]:
+    def outcomes(
+        self, since: int, *, within_s: int = DAY_S, place: str | None = None, purpose: str | None
+    ) -> list[Outcome]:
         """What came of everything shown from a time on, by bundle and shopper; an item counts once for each."""
-        sql = _OUTCOMES.format(listed=self.listed, place="" if place is None else "AND s.place = ?")
+        may, asked = permitted(purpose)
+        sql = _OUTCOMES.format(listed=self.listed, place="" if place is None else "AND s.place = ?", may=may)
         times = (checked_time(within_s, "within_s"), checked_time(since))
-        parameters = times if place is None else (*times, place)
+        parameters = (*times, *(() if place is None else (place,)), *asked)
         rows = self._read(lambda session: session.rows(sql, parameters))
         return [Outcome(bundle, user_id, int(shown), int(acted_on)) for bundle, user_id, shown, acted_on in rows]
 
@@ -253,7 +261,7 @@ class SqlStore(SqlTables):
             "exposures": [asdict(one) for one in self.exposures(user_id, limit=2**31)],
         }
 
-    def erase_user(self, user_id: str) -> dict[str, int]:
+    def erase_user(self, user_id: str, *, scrub: bool = True) -> dict[str, int]:
         """Deletes everything that is kept of a shopper, and then their bytes. Gives the number of rows by table."""
 
         def work(session: Session) -> dict[str, int]:
@@ -263,11 +271,25 @@ class SqlStore(SqlTables):
             return {table: session.run(f"DELETE FROM {table} WHERE user_num = ?", found[0]) for table in _OF_A_SHOPPER}
 
         erased = self._write(work)
-        self._scrub()
+        if scrub:
+            self.scrub()
         return erased
 
-    def _scrub(self) -> None:
+    def scrub(self) -> None:
         """Sees to it that no deleted bytes are left in files, as far as the backend can."""
+
+    def drop_before(self, kind: str, before: int) -> int:
+        """Deletes what is older, of one kind; how many rows."""
+        table, num, where = {
+            "events": ("interaction", "num", ""),
+            "searches": ("interaction", "num", f" AND event = {Event.SEARCH:d}"),
+            "showings": ("showing", "showing_num", ""),
+        }[one_of(kind, KEPT_KINDS, "kind")]
+        chosen = f"SELECT {num} FROM {table} WHERE timestamp > 0 AND timestamp < ?{where} LIMIT {_TOGETHER}"
+        sql, gone = f"DELETE FROM {table} WHERE {num} IN ({chosen})", 0
+        while number := self._write(lambda session: session.run(sql, (checked_time(before),))):
+            gone += number  # a part at a time, so that writers need not wait for long
+        return gone
 
     def set_state(self, key: str, value: str | None) -> None:
         """Keeps one small text for all processes, such as which bundle answers; None removes it."""
@@ -306,7 +328,7 @@ def _about(shown: Exposure | Showing) -> tuple[str, str, str, str, int]:
 
 
 def _known_of(session: Session, user_id: str, limit: int) -> Known:
-    sql = "SELECT user_num, user_id, language, personalise, attributes, taste FROM shopper WHERE user_id = ?"
+    sql = f"SELECT u.user_num, {USER_COLUMNS} FROM shopper u WHERE u.user_id = ?"
     rows = session.rows(sql, (user_id,))
     if not rows:
         return Known(None, (), ())

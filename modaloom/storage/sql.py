@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
 from modaloom.errors import StoreError
-from modaloom.storage.contract import PURPOSES, EventRow, Ingested, ItemChange, Patched, ShopUser
+from modaloom.privacy import ANONYMOUS, PURPOSES, granted_sql, is_granted
+from modaloom.storage.contract import EventRow, Ingested, ItemChange, Patched, ShopUser
 from modaloom.storage.migrations import known_migrations, pending_migrations
 from modaloom.storage.rows import (
     Row,
@@ -36,6 +37,7 @@ _PAGE = 500
 """Ids asked for at once: more place-holders are slow to prepare."""
 _MOST_EVENTS = 5_000
 """Events that share a commit: more would keep the first of them waiting."""
+USER_COLUMNS = "u.user_id, u.language, u.personalise, u.attributes, u.taste, u.declared"
 INTERACTION_COLUMNS = "u.user_id, i.item_id, a.event, a.timestamp, a.value, a.query, a.session_id, a.event_id"
 
 
@@ -232,16 +234,16 @@ class SqlTables:
     def upsert_users(self, users: Sequence[ShopUser]) -> None:
         """Adds users or replaces what is known of them; their events stay."""
         rows = {user.user_id: user_row(user) for user in users}
-        names = ("language", "personalise", "attributes", "taste")
+        names = ("language", "personalise", "attributes", "taste", "declared")
         sql = (
-            f"INSERT INTO shopper (user_id, {', '.join(names)}) VALUES (?, ?, ?, ?, ?)"
+            f"INSERT INTO shopper (user_id, {', '.join(names)}) VALUES (?, ?, ?, ?, ?, ?)"
             f" ON CONFLICT (user_id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in names)}"
         )
         self._write(lambda session: session.many(sql, [rows[user_id] for user_id in sorted(rows)]))
 
     def user(self, user_id: str) -> ShopUser | None:
         """A user; None if there is none."""
-        sql = "SELECT user_id, language, personalise, attributes, taste FROM shopper WHERE user_id = ?"
+        sql = f"SELECT {USER_COLUMNS} FROM shopper u WHERE u.user_id = ?"
         rows = self._read(lambda session: session.rows(sql, (user_id,)))
         return user_of(rows[0]) if rows else None
 
@@ -273,57 +275,81 @@ class SqlTables:
         rows = self._read(lambda session: session.rows(sql, (user_id, page(limit))))
         return [interaction_of(row) for row in reversed(rows)]
 
-    def interactions(self, after: int = 0, *, limit: int = 10_000) -> list[tuple[int, Interaction]]:
-        """Everybody's events in the order they came, with their numbers, after a number: pages for learning."""
+    def interactions(
+        self, after: int = 0, *, limit: int = 10_000, purpose: str | None
+    ) -> list[tuple[int, Interaction]]:
+        """Events in the order they came, with their numbers, after a number: pages for learning."""
+        may, asked = permitted(purpose)
         sql = (
             f"SELECT a.num, {INTERACTION_COLUMNS} FROM interaction a JOIN shopper u ON u.user_num = a.user_num"
-            " LEFT JOIN item i ON i.item_num = a.item_num WHERE a.num > ? ORDER BY a.num LIMIT ?"
+            f" LEFT JOIN item i ON i.item_num = a.item_num WHERE a.num > ? AND {may} ORDER BY a.num LIMIT ?"
         )
-        rows = self._read(lambda session: session.rows(sql, (after, page(limit))))
+        rows = self._read(lambda session: session.rows(sql, (after, *asked, page(limit))))
         return [(row[0], interaction_of(row[1:])) for row in rows]
 
-    def event_rows(self, after: int = 0, *, limit: int = 50_000) -> list[EventRow]:
+    def event_rows(self, after: int = 0, *, limit: int = 50_000, purpose: str | None) -> list[EventRow]:
         """The same events as bare rows with the store's own numbers for shoppers and items: fast, for counting."""
-        columns = "num, user_num, item_num, event, timestamp, query"
-        sql = f"SELECT {columns} FROM interaction WHERE num > ? ORDER BY num LIMIT ?"
-        rows: list[EventRow] = self._read(lambda session: session.rows(sql, (after, page(limit))))
+        may, asked = permitted(purpose)
+        columns = "a.num, a.user_num, a.item_num, a.event, a.timestamp, a.query"
+        sql = (
+            f"SELECT {columns} FROM interaction a JOIN shopper u ON u.user_num = a.user_num"
+            f" WHERE a.num > ? AND {may} ORDER BY a.num LIMIT ?"
+        )
+        rows: list[EventRow] = self._read(lambda session: session.rows(sql, (after, *asked, page(limit))))
         return rows
 
     def item_numbers(self) -> dict[str, int]:
         """The store's own number of every item that it ever heard of, by id."""
         return dict(self._read(lambda session: session.rows("SELECT item_id, item_num FROM item")))
 
-    def user_rows(self, after: int = 0, *, limit: int = 10_000) -> list[tuple[int, ShopUser]]:
+    def user_rows(self, after: int = 0, *, limit: int = 10_000, purpose: str | None) -> list[tuple[int, ShopUser]]:
         """Shoppers with the store's own numbers, in the order of these, after a number."""
+        may, asked = permitted(purpose)
         sql = (
-            "SELECT user_num, user_id, language, personalise, attributes, taste FROM shopper"
-            " WHERE user_num > ? ORDER BY user_num LIMIT ?"
+            f"SELECT u.user_num, {USER_COLUMNS} FROM shopper u"
+            f" WHERE u.user_num > ? AND {may} ORDER BY u.user_num LIMIT ?"
         )
-        rows = self._read(lambda session: session.rows(sql, (after, page(limit))))
+        rows = self._read(lambda session: session.rows(sql, (after, *asked, page(limit))))
         return [(row[0], user_of(row[1:])) for row in rows]
 
-    def refusing(self, purpose: str) -> list[int]:
-        """Numbers of the shoppers whose newest word on a purpose is no."""
+    def granted(self, user_id: str) -> dict[str, bool]:
+        """What one shopper's data may be used for, by purpose; of somebody unknown, what holds for everybody."""
+        known, words = self.user(user_id), dict[str, bool]()
         sql = (
-            "SELECT c.user_num FROM consent c WHERE c.purpose = ? AND c.num = (SELECT d.num FROM consent d"
-            " WHERE d.user_num = c.user_num AND d.purpose = c.purpose ORDER BY d.timestamp DESC, d.num DESC LIMIT 1)"
-            " AND c.granted = 0"
+            "SELECT c.purpose, c.granted FROM shopper u JOIN consent c ON c.user_num = u.user_num"
+            " WHERE u.user_id = ? ORDER BY c.timestamp, c.num"
         )
-        return [
-            row[0] for row in self._read(lambda session: session.rows(sql, (one_of(purpose, PURPOSES, "purpose"),)))
-        ]
+        for purpose, granted in self._read(lambda session: session.rows(sql, (user_id,))):
+            words[purpose] = bool(granted)
+        user = known or ShopUser(user_id)
+        return {
+            purpose: is_granted(purpose, words.get(purpose), personalise=user.personalise, declared=user.declared)
+            for purpose in PURPOSES
+        }
 
-    def event_counts(self, since: int, events: Sequence[Event]) -> dict[str, int]:
-        """How often each item had one of these events from a time on."""
+    def shopper_counts(self, since: int, events: Sequence[Event], *, purpose: str | None) -> dict[str, int]:
+        """How many shoppers had one of these events with each item from a time on; anonymous ones do not count."""
         if not events:
             return {}
+        may, asked = permitted(purpose)
         kinds = ", ".join(str(int(event)) for event in sorted(set(events)))
         sql = (
-            "SELECT i.item_id, c.n FROM (SELECT item_num, COUNT(*) AS n FROM interaction"
-            f" WHERE event IN ({kinds}) AND timestamp >= ? AND item_num IS NOT NULL GROUP BY item_num) c"
-            " JOIN item i ON i.item_num = c.item_num"
+            "SELECT i.item_id, n.shoppers FROM (SELECT p.item_num, COUNT(*) AS shoppers FROM"
+            " (SELECT DISTINCT user_num, item_num FROM interaction"
+            f" WHERE event IN ({kinds}) AND timestamp >= ? AND item_num IS NOT NULL) p"
+            f" JOIN shopper u ON u.user_num = p.user_num WHERE substr(u.user_id, 1, {len(ANONYMOUS)}) <> ? AND {may}"
+            " GROUP BY p.item_num) n JOIN item i ON i.item_num = n.item_num"
         )
-        return dict(self._read(lambda session: session.rows(sql, (checked_time(since),))))
+        return dict(self._read(lambda session: session.rows(sql, (checked_time(since), ANONYMOUS, *asked))))
+
+
+def permitted(purpose: str | None) -> tuple[str, tuple[str, ...]]:
+    """The condition on a shopper ``u`` whose data may be used for a purpose, and its parameters.
+
+    Raises:
+        QueryError: there is no such purpose.
+    """
+    return ("1 = 1", ()) if purpose is None else granted_sql(one_of(purpose, PURPOSES, "purpose"))
 
 
 def _added(session: Session, events: Sequence[Interaction]) -> Ingested:

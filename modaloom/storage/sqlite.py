@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 import time
@@ -32,9 +33,14 @@ class _SqliteSession:
     keep = erase = ""  # a transaction that writes is the only one
 
     def __init__(self, file: Path, *, cache_kib: int):
-        # Sessions lends it to one thread at a time, which Python cannot know.
+        # Sessions lends it to one thread at a time, which Python cannot know. A file that is gone is not made again.
         self._connection = sqlite3.connect(
-            file, isolation_level=None, check_same_thread=False, timeout=0, cached_statements=256
+            f"{file.absolute().as_uri()}?mode=rw",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=0,
+            cached_statements=256,
         )
         try:
             self._set_up(cache_kib)
@@ -103,10 +109,15 @@ class SqliteStore(SqlStore):
         self._file, self._busy_timeout_s = file, busy_timeout_s
         if not file.parent.is_dir():
             raise StoreError(f"the folder {str(file.parent)!r} does not exist", where=self.url, hint="Make it first")
+        with suppress(OSError):  # it is there, or SQLite says why it cannot be made
+            os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # its companions get the same mode
+        self._identity = (0, 0)
         self._sessions = Sessions(self._open, url=self.url, limit=64, timeout_s=busy_timeout_s)
         self._writers = Sessions(self._open_writer, url=self.url, limit=1, timeout_s=busy_timeout_s)
         try:
             self._read(self._tables)  # shows now whether it can be read
+            found = file.stat()
+            self._identity = found.st_dev, found.st_ino
         except BaseException:
             self.close()
             raise
@@ -142,6 +153,29 @@ class SqliteStore(SqlStore):
                     raise
             time.sleep(random.uniform(0.0002, 0.002))
 
+    def ping(self) -> None:
+        """Raises StoreError where the store cannot be read, or its file is not the one that was opened."""
+        self._check_file()
+        super().ping()
+
+    def _check_file(self) -> None:
+        """An open file stays usable after it was deleted, and what is written into it goes with the last process.
+
+        Raises:
+            StoreError: another file has its name, or none; what was just written is not acknowledged.
+        """
+        try:
+            found = self._file.stat()
+            if (found.st_dev, found.st_ino) == self._identity:
+                return
+        except FileNotFoundError:
+            pass
+        raise StoreError(
+            "the file was deleted or replaced while it was open",
+            where=self.url,
+            hint="Put it back, or a backup of it, and start whatever uses it again",
+        )
+
     def _tables(self, session: Session) -> set[str]:
         sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
         return {name for (name,) in session.rows(sql)}
@@ -164,6 +198,7 @@ class SqliteStore(SqlStore):
             self._patiently(lambda: session.run("BEGIN IMMEDIATE"))
             result = work(session)
             session.run("COMMIT")
+            self._check_file()
             usable = True
         except sqlite3.Error as error:
             raise self._failure(error) from error
@@ -173,11 +208,12 @@ class SqliteStore(SqlStore):
             self._writers.give(session, broken=not (usable or session.roll_back()))
         return result
 
-    def _scrub(self) -> None:
+    def scrub(self) -> None:
         """Writes the file anew: deleted rows are overwritten, but copies may be left where pages were once split.
 
         Raises:
             StoreBusyError: somebody reads for too long; the rows are gone, the bytes go with the next erasure.
+            StoreFullError: there is no room for it; the same holds.
         """
         session = self._writers.take()
         try:
@@ -185,6 +221,10 @@ class SqliteStore(SqlStore):
             self._patiently(lambda: session.run("VACUUM"))
             self._empty_the_log(session)
         except sqlite3.Error as error:
+            if _code(error) == sqlite3.SQLITE_FULL:
+                what = "the rows are erased, but there is no room to write the file anew, and bytes of them may be left"
+                hint = "Make room for as much as the file has; a service tries again by itself"
+                raise StoreFullError(what, where=self.url, hint=hint) from error
             raise self._failure(error) from error
         finally:
             self._writers.give(session, broken=True)

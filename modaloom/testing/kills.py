@@ -112,7 +112,7 @@ def _last_number(store: Store) -> int:
 
 
 def _pages(store: Store, after: int) -> Iterator[tuple[int, Interaction]]:
-    while page := store.interactions(after):
+    while page := store.interactions(after, purpose=None):
         yield from page
         after = page[-1][0]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from modaloom.errors import QueryError, StoreBusyError, StoreError
-from modaloom.storage.contract import Consent, Patched, ShopUser, Store
+from modaloom.privacy import PURPOSES, is_granted
+from modaloom.storage.contract import Consent, Patched, ShopUser, Showing, Store
 from modaloom.storage.open import open_store
 from modaloom.types import Event, Interaction, Item
 
@@ -80,26 +82,64 @@ class CatalogueCases(StoreCases):
     """Opening, items, and the feed of their changes."""
 
     def test_bare_rows_tell_the_same(self) -> None:
-        """Events, shoppers and items under the store's own numbers, in pages; and who refused what."""
+        """Events, shoppers and items under the store's own numbers, in pages."""
         with self.store() as store:
             store.upsert_users([ShopUser("u", {"age": "30"}), ShopUser("v")])
             search = Interaction("v", None, Event.SEARCH, 12, query="红裙")
             store.add_interactions([view("u", "a"), search, view("w", "b")])
-            first = store.event_rows(limit=2)
-            rows = [*first, *store.event_rows(first[-1][0], limit=2)]
-            users = dict(store.user_rows())
+            first = store.event_rows(limit=2, purpose=None)
+            rows = [*first, *store.event_rows(first[-1][0], limit=2, purpose=None)]
+            users = dict(store.user_rows(purpose=None))
             ids = {number: item_id for item_id, number in store.item_numbers().items()}
             told = [
                 (users[user].user_id, None if item is None else ids[item], Event(kind), when, query)
                 for _, user, item, kind, when, query in rows
             ]
-            events = [event for _, event in store.interactions(limit=10)]
+            events = [event for _, event in store.interactions(limit=10, purpose=None)]
             assert told == [(one.user_id, one.item_id, one.event, one.timestamp, one.query) for one in events]
             assert [user.attributes for user in users.values()] == [{"age": "30"}, {}, {}]
-            for user, granted, when in (("u", True, 1), ("u", False, 2), ("v", False, 1), ("v", True, 2)):
-                store.add_consent(Consent(user, "research", granted, when))
-            assert [users[number].user_id for number in store.refusing("research")] == ["u"]
-            refused(QueryError, lambda: store.refusing("spying"))
+
+    def test_data_leave_only_for_a_purpose_that_is_granted(self) -> None:
+        """Every bulk read gives those shoppers alone whom the rule allows, whatever was said and declared."""
+        with self.store() as store:
+            wanted = dict[str, set[str]]()
+            cases = itertools.product(
+                (True, False), (True, False), ((), (True,), (False,), (True, False), (False, True))
+            )
+            for number, (personalise, declared, words) in enumerate(cases):
+                user, word = f"u{number:02d}", words[-1] if words else None
+                store.upsert_users([ShopUser(user, personalise=personalise, declared=declared)])
+                store.add_interactions([view(user, "a")])
+                store.add_showings([Showing("r", user, "home", "b", 1, ("a",))])
+                for purpose in ("research", "photos"):
+                    for when, granted in enumerate(words):
+                        store.add_consent(Consent(user, purpose, granted, when))
+                for purpose in PURPOSES:
+                    granted = is_granted(purpose, word, personalise=personalise, declared=declared)
+                    assert store.granted(user)[purpose] == granted
+                    if granted:
+                        wanted.setdefault(purpose, set()).add(user)
+            for purpose in PURPOSES:
+                users = {num: user.user_id for num, user in store.user_rows(purpose=purpose)}
+                assert set(users.values()) == wanted[purpose]
+                assert {users[row[1]] for row in store.event_rows(purpose=purpose)} == wanted[purpose]
+                assert {event.user_id for _, event in store.interactions(purpose=purpose)} == wanted[purpose]
+                assert {one.user_id for one in store.outcomes(0, purpose=purpose)} == wanted[purpose]
+                assert store.shopper_counts(0, [Event.VIEW], purpose=purpose) == {"a": len(wanted[purpose])}
+            assert store.granted("nobody") == {"personalise": True, "photos": False, "research": False}
+            for read in (store.user_rows, store.event_rows, store.interactions):
+                refused(QueryError, lambda read=read: read(purpose="spying"))  # type: ignore[misc]
+
+    def test_what_is_old_goes_by_kind(self) -> None:
+        """Of each kind what is older, whatever its number; what has no time stays, and so does everything else."""
+        with self.store() as store:
+            store.add_interactions([view("u", "a", when) for when in (0, 5, 15)] + [view("u", None, 5)])
+            store.add_showings([Showing(str(when), "u", "home", "b", when, ["a"]) for when in (5, 15)])
+            assert [store.drop_before(kind, 10) for kind in ("showings", "searches", "events")] == [1, 1, 1]
+            assert [store.drop_before(kind, 10) for kind in ("showings", "searches", "events")] == [0, 0, 0]
+            assert [event.timestamp for event in store.history("u")] == [0, 15]
+            assert [one.timestamp for one in store.exposures("u")] == [15]
+            refused(QueryError, lambda: store.drop_before("users", 10))
 
     def test_it_keeps_the_contract(self) -> None:
         """All methods are there, the URL too; closing twice is fine, and after that nothing is answered."""

@@ -42,7 +42,7 @@ BAD_IDS = ("", "a\0b", "\ud800", "x" * 501)
 def pages(store: Store, size: int) -> Iterator[tuple[int, Interaction]]:
     """All events, read in pages."""
     after = 0
-    while page := store.interactions(after, limit=size):
+    while page := store.interactions(after, limit=size, purpose=None):
         yield from page
         after = page[-1][0]
 
@@ -117,7 +117,7 @@ class StoreSuite(CatalogueCases):
         ]
         with self.store() as store:
             assert store.add_interactions(events) == Ingested(3, 0)
-            assert [event for _, event in store.interactions()] == events
+            assert [event for _, event in store.interactions(purpose=None)] == events
             assert store.history("u") == events[:1]
             assert store.history("nobody") == []
             assert store.add_interactions([]) == Ingested(0, 0)
@@ -186,7 +186,7 @@ class StoreSuite(CatalogueCases):
 
             def read() -> None:
                 while running.is_set():
-                    seen.extend(store.interactions(seen[-1][0] if seen else 0, limit=30))
+                    seen.extend(store.interactions(seen[-1][0] if seen else 0, limit=30, purpose=None))
 
             reader = threading.Thread(target=read)
             reader.start()
@@ -195,22 +195,22 @@ class StoreSuite(CatalogueCases):
             finally:
                 running.clear()
                 reader.join()
-            while page := store.interactions(seen[-1][0] if seen else 0):
+            while page := store.interactions(seen[-1][0] if seen else 0, purpose=None):
                 seen += page
             assert sum(added) == len(ids)
             assert sorted(event.event_id or "" for _, event in seen) == sorted(ids), "a reader missed or repeated one"
             numbers = [number for number, _ in pages(store, 7)]
             assert numbers == sorted(set(numbers)) == [number for number, _ in seen]
 
-    def test_counts_of_events(self) -> None:
-        """By item, of the kinds asked for, from a time on."""
+    def test_counts_of_shoppers(self) -> None:
+        """By item, of the kinds asked for, from a time on; each shopper once, and anonymous ones not at all."""
         with self.store() as store:
             store.add_interactions([view("u", "a", 1), view("u", "a", 2), view("v", "b", 3), view("v", None, 3)])
-            store.add_interactions([Interaction("u", "a", Event.CART, 3)])
-            assert store.event_counts(0, [Event.VIEW]) == {"a": 2, "b": 1}
-            assert store.event_counts(2, [Event.VIEW, Event.CART, Event.SEARCH]) == {"a": 2, "b": 1}
-            assert store.event_counts(4, list(Event)) == {}
-            assert store.event_counts(0, []) == {}
+            store.add_interactions([Interaction("u", "a", Event.CART, 3), view("anon-1", "a", 3), view("v", "a", 1)])
+            assert store.shopper_counts(0, [Event.VIEW], purpose=None) == {"a": 2, "b": 1}
+            assert store.shopper_counts(2, [Event.VIEW, Event.CART, Event.SEARCH], purpose=None) == {"a": 1, "b": 1}
+            assert store.shopper_counts(4, list(Event), purpose=None) == {}
+            assert store.shopper_counts(0, [], purpose=None) == {}
 
     # ---- what shoppers say and have
 
@@ -307,10 +307,14 @@ class StoreSuite(CatalogueCases):
             store.add_interactions([view("u", "a", 20), view("u", "a", 21), view("u", "b", 9), view("u", "c", 16)])
             store.add_interactions([Interaction("u", "d", Event.LIKE, 22), Interaction("w", "a", Event.CART, 22)])
             everything = [Outcome("new", "u", 1, 1), Outcome("old", "u", 4, 2), Outcome("old", "v", 1, 0)]
-            assert by_key(store.outcomes(0)) == everything
-            assert by_key(store.outcomes(0, within_s=5)) == [everything[0], Outcome("old", "u", 4, 1), everything[2]]
-            assert by_key(store.outcomes(15, place="search")) == [Outcome("old", "u", 2, 1)]
-            assert store.outcomes(21) == []
+            assert by_key(store.outcomes(0, purpose=None)) == everything
+            assert by_key(store.outcomes(0, within_s=5, purpose=None)) == [
+                everything[0],
+                Outcome("old", "u", 4, 1),
+                everything[2],
+            ]
+            assert by_key(store.outcomes(15, place="search", purpose=None)) == [Outcome("old", "u", 2, 1)]
+            assert store.outcomes(21, purpose=None) == []
 
     # ---- access and erasure
 

@@ -27,7 +27,7 @@ from modaloom.trends.movers import Judged, judge_all
 from modaloom.trends.outlook import arrivals, broken, changes, make_series, outlooks
 from modaloom.trends.people import Grouping, People, Reach, read_groupings
 from modaloom.trends.setters import Setters, as_series, crowd_of, few_setters, find_setters, setter_shares
-from modaloom.trends.terms import mine_terms
+from modaloom.trends.terms import mine_terms, without_blocked
 from modaloom.types import BoolArray, IntArray, Tell, silent
 
 Values = npt.NDArray[np.float64]
@@ -128,6 +128,7 @@ def read_trends(
 def _prepare(source: Source, options: TrendOptions, settings: Settings, tell: Tell) -> _State:
     shop = source.shop
     ledger = read_ledger(source.batches(), shop.n_items, daily=options.daily, total=source.total, tell=tell)
+    ledger = without_blocked(ledger, settings.blocked_terms)
     counts = ledger.counts()
     weights = np.asarray(counts.sum(axis=1)).ravel()
     catalogue = read_catalogue(shop, ledger.queries, weights, settings=settings, tell=tell)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -91,6 +91,31 @@ def mine_terms(
         ))  # fmt: skip
     order = {"new": 0, "rising": 1, "falling": 2, "steady": 3}
     return sorted(found, key=lambda term: (term.answered, order[term.state], -term.searches)), hidden
+
+
+def without_blocked(ledger: Ledger, blocked: Sequence[str]) -> Ledger:
+    """The log without searches that have one of these words; they count for nothing."""
+    gone = np.zeros(ledger.n_things, dtype=bool)
+    gone[ledger.n_items :] = [is_blocked(query, blocked) for query in ledger.queries]
+    if not gone.any():
+        return ledger
+    kept = ~gone[ledger.thing]
+    return replace(
+        ledger,
+        user=ledger.user[kept],
+        thing=ledger.thing[kept],
+        step=ledger.step[kept],
+        bought=ledger.bought[kept],
+    )
+
+
+def is_blocked(query: str, blocked: Sequence[str]) -> bool:
+    """Whether a search has one of these in it: whole words, or, of Chinese, which has no blanks, any part."""
+    if not blocked:
+        return False
+    plain = f" {plain_term(query)} "
+    words = [word for one in blocked if (word := plain_term(one))]
+    return any(f" {word} " in plain or (not word.isascii() and word in plain) for word in words)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from modaloom.api.boards import DEAD_S, JOB_STATE, LEAST_DAYS, Boards
 from modaloom.api.middleware.errors import Refused
 from modaloom.config import Settings, load_settings
 from modaloom.errors import QueryError
-from modaloom.storage.contract import Store
+from modaloom.storage.contract import ShopUser, Store
 from modaloom.storage.open import open_store
 from modaloom.trends.kept import BOARD_STATE, STAMP_STATE, load_board, save_board
 from modaloom.types import DAY_S, Event, Interaction
@@ -136,6 +136,8 @@ def test_when_the_service_makes_one_by_itself(begin: Callable[..., Boards], stor
         store.add_interactions([event])
 
     seen(LEAST_DAYS + 1)
+    assert not boards.due(), "nobody may be counted"
+    store.upsert_users([ShopUser("u1", declared=True)])
     assert boards.due()
     assert not begin(every_h=0).due()
     boards.keep_fresh()

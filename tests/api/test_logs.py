@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import sqlite3
 
 import pytest
 
-from modaloom.api.middleware.logs import JsonHandler, JsonLog
+from modaloom.api.middleware.logs import JsonHandler, JsonLog, causes_of
 from modaloom.errors import MissingExtraError, ModaloomError, StoreBusyError, StoreError
 from modaloom.live.asks import Ask
 from tests.api.conftest import PAGE, Api, error_of
@@ -42,7 +44,7 @@ def test_nothing_personal_in_any_line(api: Api) -> None:
     api.ask("MY-OWN-ID", "/v1/shop")
     api.delete("/v1/users/me")
     text = "".join(api.lines)
-    assert len(api.lines) == 11
+    assert len(api.lines) == 12  # with one that somebody was erased
     assert not [secret for secret in secrets if secret.lower() in text.lower()]
 
 
@@ -108,3 +110,22 @@ def test_a_reader_that_went_away_stops_nothing() -> None:
         raise BrokenPipeError
 
     JsonLog(gone).line("request")
+
+
+def test_a_failure_says_what_it_came_of_and_no_word_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    lines: list[str] = []
+    try:
+        try:
+            raise OSError(errno.ENOSPC, "of Ann's wishes")
+        except OSError as error:
+            raise StoreError("the store failed") from error
+    except StoreError as failure:
+        JsonLog(lines.append).failure(failure)
+    (line,) = map(json.loads, lines)
+    assert (line["error"], line["causes"]) == ("StoreError", ["OSError ENOSPC"])
+    assert "Ann" not in lines[0]
+    with sqlite3.connect(":memory:") as connection, pytest.raises(sqlite3.Error) as caught:
+        connection.execute("SELECT * FROM nowhere")
+    fault = StoreError("failed")
+    fault.__cause__ = caught.value
+    assert causes_of(fault) == ["OperationalError SQLITE_ERROR"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 from modaloom.api.service import COOKIE
 from tests.api.conftest import PAGE, SHOP, Api, error_of
@@ -102,9 +103,24 @@ def test_switching_personalisation_off(api: Api) -> None:
     assert answer["personalise"] is False
     assert not api.get("/v1/recommendations").json()["personal"]
     said = api.get("/v1/users/me/consents").json()
-    assert said["consents"][0] == {**said["history"][0], "purpose": "personalise", "granted": False}
+    assert said["consents"][0] == {**said["history"][0], "purpose": "personalise", "granted": False, "basis": "word"}
     api.put("/v1/users/me/consents", json={"purpose": "personalise", "granted": True})
     assert api.get("/v1/recommendations").json()["personal"]
+
+
+def test_whom_the_shop_declares_may_be_learned_from_until_they_say_no(api: Api) -> None:
+    def research() -> tuple[bool, str]:
+        said = api.get("/v1/users/u7/consents", key=SHOP).json()["consents"]
+        return next((one["granted"], one["basis"]) for one in said if one["purpose"] == "research")
+
+    assert research() == (False, "default")
+    error_of(api.put("/v1/users", json={"users": [{"user_id": "u7", "declared": True}]}), 403, "forbidden")
+    api.put("/v1/users", key=SHOP, json={"users": [{"user_id": "u7", "declared": True}]})
+    assert research() == (True, "shop")
+    api.put("/v1/users", key=SHOP, json={"users": [{"user_id": "u7", "language": "zh"}]})
+    assert research() == (True, "shop")
+    api.put("/v1/users/u7/consents", key=SHOP, json={"purpose": "research", "granted": False})
+    assert research() == (False, "word")
 
 
 def test_consents_are_remembered(api: Api) -> None:
@@ -115,6 +131,7 @@ def test_consents_are_remembered(api: Api) -> None:
         "photos": False,
         "research": False,
     }
+    assert {one["basis"] for one in start["consents"]} == {"default"}
     for granted in (True, False):
         api.put("/v1/users/me/consents", json={"purpose": "research", "granted": granted})
     assert [one["granted"] for one in api.get("/v1/users/me/consents").json()["history"]] == [True, False]
@@ -156,6 +173,7 @@ def test_erasing_leaves_nothing(api: Api, tmp_path: Path) -> None:
     assert 'modaloom_shopper=""' in answer.headers["set-cookie"]
     assert COOKIE not in api.client.cookies
     api.service.exposures.flush()
+    api.service.upkeep.run_due()
     assert not list((api.service.media.folder / "wardrobe").iterdir())
     for file in tmp_path.glob("shop.db*"):
         assert me.encode() not in file.read_bytes(), file.name
@@ -198,3 +216,20 @@ def test_two_shoppers_see_different_lists(api: Api) -> None:
     api.client.cookies.clear()
     assert api.newcomer() != first
     assert ids(api.get("/v1/recommendations?n=1")) != liked == ["skirt-red"]
+
+
+def test_an_id_with_a_slash_is_one_segment(api: Api) -> None:
+    """What is about a part of a shopper is never taken for another shopper, and says so."""
+    for user in ("u7", "u7/wardrobe", "a/b%c", "/", "a/profile"):
+        address = f"/v1/users/{quote(user, safe='')}"
+        api.put("/v1/users", key=SHOP, json={"users": [{"user_id": user, "attributes": {"size": "M"}}]})
+        assert api.get(f"{address}/profile", key=SHOP).json()["user_id"] == user
+        assert api.get(f"{address}/export", key=SHOP).json()["user"]["attributes"] == {"size": "M"}
+    assert api.put("/v1/users/a%2Fb%25c/feedback/dress-red/like", key=SHOP).is_success
+    refused = api.delete("/v1/users/u7/wardrobe", key=SHOP)
+    error_of(refused, 405, "method_not_allowed")
+    assert api.store.user("u7/wardrobe") is not None
+    assert api.delete("/v1/users/u7%2fwardrobe", key=SHOP).json()["erased"]["shopper"] == 1
+    assert api.store.user("u7/wardrobe") is None
+    assert api.store.user("u7") is not None
+    error_of(api.get("/v1/users/a/b/profile", key=SHOP), 404, "not_found")

@@ -145,7 +145,7 @@ def test_a_bundle_says_what_it_is(sample_bundle: Path, sample_shop: Path) -> Non
     for line in (
         "# Modaloom sample",
         "56 items, 80 shoppers",
-        "treat the folder as personal data",
+        "treat that one as personal data",
         "| part | weight |",
     ):
         assert line in card

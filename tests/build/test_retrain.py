@@ -18,7 +18,7 @@ from modaloom.live.fleet import Fleet
 from modaloom.live.open import open_live_shop, prepare_store
 from modaloom.metrics import top_n
 from modaloom.recommend.bundle import load_bundle
-from modaloom.storage.contract import Feedback, Store
+from modaloom.storage.contract import Consent, Feedback, ShopUser, Store
 from modaloom.storage.open import open_store
 from modaloom.types import Event, Interaction, Item
 
@@ -59,8 +59,19 @@ def test_too_little_new_is_said_so(store: Store, tmp_path: Path) -> None:
 
 
 def test_a_better_challenger_answers(store: Store, sample_bundle: Path, tmp_path: Path) -> None:
+    """It keeps the pasts of those alone who may be learned from, as it is when it is written."""
     buy_on(store, sample_bundle)
-    verdict, name = retrain(store, tmp_path / "new", OPTIONS, settings=load_settings(), share=0.25)
+    refuses, goes, *stay = store.user_ids(limit=1_000)
+    store.add_consent(Consent(refuses, "research", False, 1))
+
+    def tell(what: str, done: int, total: int) -> None:
+        if what == "writing the bundle":
+            store.erase_user(goes)
+
+    verdict, name = retrain(store, tmp_path / "new", OPTIONS, settings=load_settings(), share=0.25, tell=tell)
+    kept = load_bundle(tmp_path / "new").snapshot.users
+    assert sorted(kept["user_id"]) == stay
+    assert kept["declared"].all()
     assert verdict.better
     assert verdict.challenger_value > verdict.champion_value
     assert verdict.shoppers >= 50
@@ -121,6 +132,7 @@ def test_the_stores_shop_is_the_bundles_shop_with_what_came_since(store: Store, 
     snapshot = load_bundle(sample_bundle).snapshot
     gone, kept = snapshot.items["item_id"][0], snapshot.items["item_id"][1]
     store.delete_items([gone])
+    store.upsert_users([ShopUser("fan", declared=True)])
     store.set_feedback(Feedback("fan", kept, "like", snapshot.now + 5))
     fleet = Fleet(store, load_settings(), lambda: 0)
     fleet.open()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modaloom.counting.ledger import plain_query, read_ledger
+from modaloom.counting.ledger import MOST_A_DAY, plain_query, read_ledger
 from modaloom.errors import ShopError
 from modaloom.types import Event
 
@@ -40,6 +40,16 @@ def test_a_look_a_cart_and_a_purchase_of_one_day_are_one_interest() -> None:
     assert mine.sum() == 2
     assert ledger.bought[mine].sum() == 1
     assert ledger.events == {"view": 142, "cart": 1, "purchase": 1}
+
+
+def test_one_shopper_weighs_no_more_than_a_long_day() -> None:
+    things = 3 * MOST_A_DAY
+    busy: list[Row] = [(1, 1 + num, Event.VIEW, MONDAY_S + num, None) for num in range(things)]
+    bought: list[Row] = [(1, things, Event.PURCHASE, MONDAY_S + 80_000, None)]
+    ledger = read_ledger([log_of(sorted([*filler(), *busy, *bought], key=lambda row: row[3]))], 1 + things)
+    assert (ledger.user == 1).sum() == MOST_A_DAY
+    assert ledger.thing[ledger.bought].tolist() == [things], "what was bought counts before what was looked at"
+    assert (ledger.user == 0).sum() == 140
 
 
 def test_opinions_and_returns_are_no_interest() -> None:

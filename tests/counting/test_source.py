@@ -20,7 +20,9 @@ def fill(store: Store, folder: Path) -> None:
     store.upsert_items(list(items_of(shop.items, folder)))
     users, items = shop.users["user_id"].to_list(), shop.items["item_id"].to_list()
     genders = shop.users["attributes.gender"].to_list()
-    store.upsert_users([ShopUser(user, {"gender": gender or ""}) for user, gender in zip(users, genders, strict=True)])
+    store.upsert_users(
+        [ShopUser(user, {"gender": gender or ""}, declared=True) for user, gender in zip(users, genders, strict=True)]
+    )
     columns = ("user_num", "item_num", "event", "timestamp", "query")
     store.add_interactions([
         Interaction(users[user], None if item is None else items[item], Event(kind), when, None, query)
@@ -54,6 +56,27 @@ def test_who_refused_is_left_out(sample_shop: Path, tmp_path: Path) -> None:
         store.add_consent(Consent(user_id, "research", False, 1))
         left = pl.concat(store_source(store, Facts()).batches())
         assert left.height == everybody.height - (everybody["user_num"] == busiest).sum()
+
+
+def test_anonymous_shoppers_count_for_nothing_whatever_they_agree_to(sample_shop: Path, tmp_path: Path) -> None:
+    with open_store(f"sqlite:///{tmp_path}/shop.db") as store:
+        fill(store, sample_shop)
+        before = pl.concat(store_source(store, Facts()).batches())
+        for num in range(21):
+            user = f"anon-{num}"
+            store.add_interactions([Interaction(user, None, Event.SEARCH, 1_700_000_000, query="a slur")])
+            store.add_consent(Consent(user, "research", True, 1))
+        source = store_source(store, Facts())
+        assert pl.concat(source.batches()).equals(before)
+        assert not source.shop.users["user_id"].str.starts_with("anon-").any()
+
+
+def test_a_store_of_nobody_who_agreed_is_refused(sample_shop: Path, tmp_path: Path) -> None:
+    with open_store(f"sqlite:///{tmp_path}/shop.db") as store:
+        store.upsert_items(list(items_of(load_shop(sample_shop).items, sample_shop)))
+        store.add_interactions([Interaction("u", None, Event.SEARCH, 1_700_000_000, query="red")])
+        with pytest.raises(ShopError, match="no shopper of this store may be counted"):
+            store_source(store, Facts())
 
 
 def test_an_empty_store_and_a_log_without_times_are_refused(sample_shop: Path, tmp_path: Path) -> None:

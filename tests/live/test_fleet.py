@@ -18,7 +18,7 @@ from modaloom.live.fleet import BUNDLES, bundle_name, change, recalled
 from modaloom.live.open import open_live_shop
 from modaloom.live.shop import LiveShop
 from modaloom.ranking import kernels
-from modaloom.storage.contract import Exposure
+from modaloom.storage.contract import Exposure, ShopUser
 from modaloom.types import Event, Interaction
 
 Open = Callable[[], LiveShop]
@@ -43,6 +43,9 @@ def test_traffic_is_split_and_compared(live: LiveShop, open_shop: Open, sample_b
     for user, arm in arms.items():
         if arm == new:
             live.store.add_interactions([Interaction(user, item, Event.VIEW, live.clock())])
+    with pytest.raises(QueryError, match="nothing was shown"):
+        live.compare(old)  # none of them may be looked at for this
+    live.store.upsert_users([ShopUser(user, declared=True) for user in users])
     (found,) = live.compare(old)
     assert found.bundle == new
     assert found.rate == (1.0, 0.0)
@@ -53,6 +56,11 @@ def test_traffic_is_split_and_compared(live: LiveShop, open_shop: Open, sample_b
     assert live.bundles() == [old]
     with pytest.raises(NotFoundError):
         live.remove_bundle(new)
+
+
+def test_a_name_that_no_disk_can_have_is_no_bundle(live: LiveShop, tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="no such bundle"):
+        live.add_bundle(tmp_path / ("x" * 300))
 
 
 def test_another_process_swaps_to_a_new_bundle_by_itself(live: LiveShop, open_shop: Open, own_bundle: Path) -> None:

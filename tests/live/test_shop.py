@@ -275,6 +275,10 @@ def test_trending_follows_what_is_going_on(live: LiveShop) -> None:
     quiet = ids(live.home(Ask(n=56)))[-1]
     for num in range(300):
         act(live, f"visitor{num}", quiet, Event.PURCHASE)
+    before = ids(live.trending(Ask(n=3)))
+    live._trend = (-1e9, {})
+    assert ids(live.trending(Ask(n=3))) == before, "counted though nobody agreed"
+    live.store.upsert_users([ShopUser(f"visitor{num}", declared=True) for num in range(300)])
     live._trend = (-1e9, {})  # what is kept for a minute
     assert ids(live.trending(Ask(n=3)))[0] == quiet
     assert live.trending(Ask(n=3)).cards[0].why[0].kind == "popular"

@@ -183,6 +183,7 @@ def test_new_is_what_was_released_lately(bundle: Bundle) -> None:
         snapshot,
         items=snapshot.items.with_columns(released_at=snapshot.now - 86_400),
         interactions=snapshot.interactions.clear(),
+        sold=None,
     )
     assert new_items(just_now).all()
 

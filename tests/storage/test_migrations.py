@@ -16,10 +16,12 @@ WRITTEN = {
     "sqlite": {
         "0001_start": "42e8fdd496cb9479399778c1c7c6a66e776f61b29d2a034c627e40cca72adf82",
         "0002_lists": "26732501d1d971d5be760edb453b1e642c146b50cf9b2bb4f2b5495f02413ba1",
+        "0003_declared": "ff9dbfcd95df2f4fcd2ef7b1be64d7df762227c427275b5938105798eff9a864",
     },
     "postgres": {
         "0001_start": "5745225e607638c0084a1e8710c8da72500e18531ad13eb0d3518cf8eaf7ea2b",
         "0002_lists": "215208ae866d19b5c234e2933e9511a2f5cb42f71104392ab17fd0ac78b48482",
+        "0003_declared": "3c00f224fbf0f8488d62edf7e7c09a137ed574e764fed5ebc9f87852aae27da2",
     },
 }
 """What was released must not change: somebody's store has it. A change of the schema is a new file and a new line."""
@@ -56,12 +58,29 @@ def check_lists_are_taken_over(url: str, monkeypatch: pytest.MonkeyPatch) -> Non
             ("r1", "a", 1, True),
             ("r1", "c", 2, False),
         ]
-        assert [(one.shown, one.acted_on) for one in store.outcomes(0)] == [(3, 0)]
+        assert [(one.shown, one.acted_on) for one in store.outcomes(0, purpose=None)] == [(3, 0)]
         assert store.counts()["showing"] == 3
 
 
 def test_lists_of_the_first_schema_are_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check_lists_are_taken_over(f"sqlite:///{tmp_path}/shop.db", monkeypatch)
+
+
+def test_shoppers_of_the_shops_files_are_declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"sqlite:///{tmp_path}/shop.db"
+    with monkeypatch.context() as past:
+        past.setattr(sql, "known_migrations", lambda dialect: known_migrations(dialect)[:2])
+        with open_store(url) as store:
+            for statement in (
+                "INSERT INTO shopper (user_num, user_id) VALUES (1, 'u'), (2, 'v'), (3, 'anon-w'), (4, 'x')",
+                "INSERT INTO interaction (num, user_num, event, timestamp, event_id)"
+                " VALUES (1, 1, 0, 1, 'shop-ab/0'), (2, 2, 0, 1, 'page-1'), (3, 3, 0, 1, 'shop-ab/1'),"
+                " (4, 4, 0, 1, NULL)",
+                "INSERT INTO state (name, value) VALUES ('seeded', 'shop-ab')",
+            ):
+                store._write(lambda session, statement=statement: session.run(statement))  # type: ignore[attr-defined]
+    with open_store(url) as store:
+        assert [user.user_id for _, user in store.user_rows(purpose="research")] == ["u"]
 
 
 @pytest.mark.parametrize("dialect", sorted(WRITTEN))

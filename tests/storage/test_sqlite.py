@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from modaloom.errors import StoreBusyError, StoreError
+from modaloom.errors import StoreBusyError, StoreError, StoreFullError
 from modaloom.storage.open import open_store
 from modaloom.storage.sqlite import SqliteStore
 from modaloom.testing.kills import kill_round
@@ -106,6 +108,36 @@ def test_erasing_waits_for_a_reader(store: SqliteStore, file: Path) -> None:
     assert b"shopper-to-go" not in bytes_in(file.parent)
 
 
+def test_a_file_that_was_deleted_or_replaced_is_noticed(store: SqliteStore, file: Path, tmp_path: Path) -> None:
+    """What is written into it goes with the last process, so it is not acknowledged; no empty one takes its place."""
+    store.add_interactions([view("u", "a")])
+    file.rename(tmp_path / "moved.db")
+    for call in (lambda: store.add_interactions([view("u", "b")]), store.ping):
+        with pytest.raises(StoreError, match="deleted or replaced while it was open"):
+            call()
+    assert not file.exists()
+    with sqlite3.connect(file) as other:
+        other.execute("CREATE TABLE a (b)")
+    other.close()
+    with pytest.raises(StoreError, match="deleted or replaced"):
+        store.set_state("a", "b")
+    (tmp_path / "moved.db").replace(file)
+    assert store.add_interactions([view("u", "c")]).added == 1, "put back, it goes on"
+
+
+def test_no_room_to_overwrite_is_told_as_what_it_is(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(session: object) -> None:
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise error
+
+    fill(store, "shopper-to-go")
+    monkeypatch.setattr(store, "_empty_the_log", full)
+    with pytest.raises(StoreFullError, match="the rows are erased, but there is no room"):
+        store.erase_user("shopper-to-go")
+    assert store.user("shopper-to-go") is None
+
+
 def test_kills_lose_nothing(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/shop.db"
     kills = [kill_round(url, f"r{number}", seed=number, longest_s=0.05) for number in range(15)]
@@ -172,6 +204,15 @@ def test_a_commit_waits_for_the_disk(store: SqliteStore) -> None:
     assert settings == {"journal_mode": "wal", "synchronous": 2, "secure_delete": 1}
 
 
+@pytest.mark.skipif(os.name != "posix", reason="other systems have other permissions")
+def test_only_its_owner_reads_a_new_store(tmp_path: Path) -> None:
+    with open_store(f"sqlite:///{tmp_path}/own.db") as store:
+        store.set_state("a", "b")
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.glob("own.db*")}
+        assert set(modes.values()) == {0o600}
+        assert {"own.db", "own.db-wal"} <= modes.keys()
+
+
 def test_what_is_asked_often_reads_an_index(store: SqliteStore) -> None:
     asked: list[str] = []
     session = store._sessions.take()
@@ -179,13 +220,14 @@ def test_what_is_asked_often_reads_an_index(store: SqliteStore) -> None:
     store._sessions.give(session)
     store.history("u")
     store.item_changes(5)
-    store.interactions(5)
-    store.event_counts(5, [Event.VIEW])
+    store.interactions(5, purpose=None)
+    store.shopper_counts(5, [Event.VIEW], purpose=None)
     assert len(asked) == 4
     session._connection.set_trace_callback(None)
     for sql in asked:
         plan = " / ".join(row[3] for row in session.rows(f"EXPLAIN QUERY PLAN {sql}"))
-        assert "SCAN" not in plan.replace("SCAN c", ""), plan  # c is the result of the counting
+        # p are pairs of shopper and item, n their counts: results of what was read by the index
+        assert "SCAN" not in plan.replace("SCAN p", "").replace("SCAN n", ""), plan
         assert "USE TEMP B-TREE FOR ORDER" not in plan, plan
 
 

@@ -12,6 +12,7 @@ from modaloom.counting.source import shop_source
 from modaloom.data.shop import Shop
 from modaloom.trends.board import Board, Term
 from modaloom.trends.read import TrendOptions, read_trends
+from modaloom.trends.terms import is_blocked
 from modaloom.types import Event
 
 World = Callable[..., Shop]
@@ -28,7 +29,8 @@ SLIPS = {"羽绒服": ("羽絨服", "羽戎服"), "kimono": ("kimomo",)}
 
 
 @pytest.fixture(scope="module")
-def board(world: World) -> Board:
+def searched(world: World) -> Shop:
+    """The small world, and what was searched for in it."""
     shop = world()
     rng = np.random.default_rng(0)
     rows = []
@@ -43,8 +45,12 @@ def board(world: World) -> Board:
     schema = {**shop.interactions.schema, "query": pl.String}
     searches = pl.DataFrame(rows, schema=schema, orient="row")
     log = pl.concat([shop.interactions.with_columns(query=pl.lit(None, pl.String)), searches]).sort("timestamp")
-    options = TrendOptions(forecasts=False)
-    return read_trends(shop_source(replace(shop, interactions=log)), options, settings=load_settings())
+    return replace(shop, interactions=log)
+
+
+@pytest.fixture(scope="module")
+def board(searched: Shop) -> Board:
+    return read_trends(shop_source(searched), TrendOptions(forecasts=False), settings=load_settings())
 
 
 def term(board: Board, name: str) -> Term:
@@ -70,6 +76,29 @@ def test_spellings_are_one_term(board: Board) -> None:
     assert not names & {"羽絨服", "羽戎服", "kimomo"}
     assert dict(term(board, "羽绒服").spellings)["羽绒服"] > 400
     assert term(board, "羽绒服").language == "zh"
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("Corset", True),
+        ("red  ＣＯＲＳＥＴ dress", True),
+        ("corsets", False),
+        ("轻薄羽絨服", True),
+        ("羽毛球", False),
+        ("", False),
+    ],
+)
+def test_blocked_words_are_found_however_they_are_typed(query: str, found: bool) -> None:
+    assert is_blocked(query, ("corset", "羽绒")) is found
+    assert not is_blocked(query, ())
+
+
+def test_what_is_blocked_is_on_no_board(searched: Shop) -> None:
+    settings = load_settings(blocked_terms=("Balaclava", "羽"))
+    board = read_trends(shop_source(searched), TrendOptions(forecasts=False), settings=settings)
+    assert "kimono" in {one.term for one in board.terms}
+    assert not [word for word in ("balaclava", "羽") if word in board.to_json()]
 
 
 def test_what_one_person_types_is_told_to_nobody(board: Board) -> None:

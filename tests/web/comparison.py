@@ -37,6 +37,8 @@ def compare_two(service: Running, bundle: Path) -> tuple[str, str]:
         added = ask("admin", "POST", "/v1/admin/bundles", json={"folder": str(copy)})["bundles"]
         (new,) = set(added) - {old}
         ask("admin", "PUT", "/v1/admin/traffic", json={"shares": {old: 0.6, new: 0.4}})
+        visitors = [{"user_id": f"visitor-{number}", "declared": True} for number in range(SHOPPERS)]
+        ask("shop", "PUT", "/v1/users", json={"users": visitors})
         for number in range(SHOPPERS):
             user = {"user_id": f"visitor-{number}"}
             listed = ask("shop", "GET", "/v1/recommendations", params={**user, "n": SHOWN})

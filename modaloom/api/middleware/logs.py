@@ -5,6 +5,7 @@ A line never holds a path's parameters, a query string, a key, a cookie or an ad
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import random
@@ -33,6 +34,7 @@ SECURITY_HEADERS = (
     (b"permissions-policy", b"camera=(self), microphone=(self), geolocation=()"),
 )
 _NUMBERS = random.Random(secrets.randbits(256))  # ids must differ, not be secret: asking the system takes longer
+MOST_CAUSES = 5
 RECORD = "modaloom.record"
 """Where the record of a request stands in its ASGI scope."""
 
@@ -89,12 +91,29 @@ class JsonLog:
             return
 
     def failure(self, error: BaseException, *, request_id: str | None = None) -> None:
-        """Writes what went wrong and where in the code; not the message, which may quote a person's data."""
+        """Writes what went wrong, why, and where in the code; no message, which may quote a person's data."""
         frames = [
             f"{frame.filename.rsplit('site-packages/', 1)[-1]}:{frame.lineno} {frame.name}"
             for frame in traceback.extract_tb(error.__traceback__)[-12:]
         ]
-        self.line("failure", level="error", request_id=request_id, error=type(error).__qualname__, frames=frames)
+        kind = type(error).__qualname__
+        self.line("failure", level="error", request_id=request_id, error=kind, causes=causes_of(error), frames=frames)
+
+
+def causes_of(error: BaseException) -> list[str]:
+    """What an error came of, the nearest first: kinds, and the codes of SQLite, PostgreSQL or the system."""
+    found: list[str] = []
+    cause = error.__cause__ or error.__context__
+    while cause is not None and len(found) < MOST_CAUSES:
+        number = getattr(cause, "errno", None) or 0
+        codes = (
+            getattr(cause, "sqlite_errorname", None),
+            getattr(cause, "sqlstate", None),
+            errno.errorcode.get(number),
+        )
+        found.append(" ".join([type(cause).__qualname__, *(code for code in codes if code)]))
+        cause = cause.__cause__ or cause.__context__
+    return found
 
 
 class JsonHandler(logging.Handler):

@@ -18,7 +18,8 @@ from modaloom.storage.contract import Feedback
 from modaloom.types import DAY_S, Event, Interaction
 
 router = APIRouter(tags=["events"], route_class=StrictRoute)
-PAGE_EVENTS = {"view", "search", "cart", "purchase"}
+PAGE_EVENTS = {"view", "search", "cart"}
+"""What a page may say. Who bought what, only the shop knows: it comes with the shop's key."""
 PAGE_PAST_S = 7 * DAY_S
 """How far back a page may date an event; a shop's backend may send its whole past."""
 AHEAD_S = DAY_S
@@ -30,9 +31,11 @@ async def interactions(service: TheService, caller: PageCaller, body: EventsIn) 
     """Keeps up to 1,000 events; what was answered for is kept for good, and an `event_id` counts once."""
 
     def work() -> Json:
-        done = service.store.add_interactions(events_of(service, caller, body.events, int(time.time())))
+        events = events_of(service, caller, body.events, int(time.time()))
+        known = _of_known_items(service, events) if caller.scope == "page" else events
+        done = service.store.add_interactions(known)
         service.metrics.count_events(done.added, done.repeated)
-        return {"added": done.added, "repeated": done.repeated}
+        return {"added": done.added, "repeated": done.repeated, "unknown": len(events) - len(known)}
 
     pool = service.page_ingest_pool if caller.scope == "page" else service.ingest_pool
     return await service.json_in(pool, work)
@@ -49,6 +52,12 @@ def events_of(service: Service, caller: Caller, events: list[EventIn], now: int)
         raise Refused(422, "invalid", "; ".join(faults[:20]), hint="None of the events was kept")
     users = {user_id: service.acting(caller, user_id) for user_id in {event.user_id for event in events}}
     return [_interaction(caller, event, users[event.user_id], now) for event in events]
+
+
+def _of_known_items(service: Service, events: list[Interaction]) -> list[Interaction]:
+    """Those on items of the shop, and searches: what a page makes up must not become a row that stays."""
+    there = service.store.items(sorted({event.item_id for event in events if event.item_id is not None}))
+    return [event for event in events if event.item_id is None or event.item_id in there]
 
 
 def _fault(caller: Caller, event: EventIn, now: int, number: int) -> str | None:
@@ -84,7 +93,7 @@ def _interaction(caller: Caller, event: EventIn, user_id: str, now: int) -> Inte
     )
 
 
-@router.get("/v1/users/{user_id:path}/feedback", responses={200: {"model": FeedbackListOut}})
+@router.get("/v1/users/{user_id}/feedback", responses={200: {"model": FeedbackListOut}})
 async def feedback(service: TheService, caller: PageCaller, user_id: Id) -> Response:
     """Everything that a shopper said of items, oldest first."""
 
@@ -95,7 +104,7 @@ async def feedback(service: TheService, caller: PageCaller, user_id: Id) -> Resp
     return await service.json(work)
 
 
-@router.put("/v1/users/{user_id:path}/feedback/{item_id:path}/{kind}", responses={200: {"model": FeedbackOut}})
+@router.put("/v1/users/{user_id}/feedback/{item_id}/{kind}", responses={200: {"model": FeedbackOut}})
 async def put_feedback(service: TheService, caller: PageCaller, user_id: Id, item_id: Id, kind: Kind) -> Response:
     """Likes, dislikes, hides ... an item; the next list is another one."""
 
@@ -110,7 +119,7 @@ async def put_feedback(service: TheService, caller: PageCaller, user_id: Id, ite
     return await service.json(work)
 
 
-@router.delete("/v1/users/{user_id:path}/feedback/{item_id:path}/{kind}", responses={200: {"model": RemovedOut}})
+@router.delete("/v1/users/{user_id}/feedback/{item_id}/{kind}", responses={200: {"model": RemovedOut}})
 async def remove_feedback(service: TheService, caller: PageCaller, user_id: Id, item_id: Id, kind: Kind) -> Response:
     """Takes it back, and with it all its effect."""
     return await service.json(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
@@ -17,13 +18,14 @@ from modaloom.api.schemas.answers import ConsentsOut, CountOut, DemoShoppersOut,
 from modaloom.api.schemas.asks import ConsentIn, Id, Language, ProfilePatch, ShopperIn, UserIn, UsersIn
 from modaloom.api.schemas.shapes import Json, profile_shape
 from modaloom.api.service import COOKIE, ME, PageCaller, Service, ShopCaller, StrictRoute, TheService, dumps
-from modaloom.storage.contract import PURPOSES, Consent, ShopUser
+from modaloom.errors import BundleError, StoreError
+from modaloom.live.fleet import BUNDLES, recalled
+from modaloom.privacy import ANONYMOUS, PURPOSES, RESEARCH
+from modaloom.recommend.shoppers import erase_pasts
+from modaloom.storage.contract import Consent, ShopUser
 from modaloom.types import DAY_S
 
 router = APIRouter(tags=["shoppers"], route_class=StrictRoute)
-ANONYMOUS = "anon-"
-DEFAULTS = {"personalise": True, "photos": False, "research": False}
-"""What holds while a shopper has said nothing."""
 MAX_TASTES = 500
 TOKEN: dict[int | str, dict[str, Any]] = {200: {"model": TokenOut}}
 
@@ -66,7 +68,7 @@ async def demo_shoppers(service: TheService, caller: PageCaller) -> Response:
     return await service.json(lambda: {"shoppers": [{"user_id": user_id, "label": label} for user_id, label in listed]})
 
 
-@router.post("/v1/users/{user_id:path}/token", responses=TOKEN)
+@router.post("/v1/users/{user_id}/token", responses=TOKEN)
 async def token(service: TheService, caller: ShopCaller, user_id: Id) -> Response:
     """A token for a customer who is signed in at the shop; the page sends it as `X-Shopper-Token`."""
     if user_id == ME:
@@ -91,6 +93,8 @@ async def put_users(service: TheService, caller: ShopCaller, body: UsersIn) -> R
             known = merged.get(user.user_id) or service.store.user(user.user_id) or ShopUser(user.user_id)
             merged[user.user_id] = _merged(known, user)
         service.store.upsert_users(list(merged.values()))
+        if number := sum(user.declared is not None for user in body.users):
+            service.log.line("audit", action="declare", rows=number)
         return {"users": len(merged)}
 
     return await service.json_in(service.ingest_pool, work)
@@ -101,7 +105,7 @@ def _merged(known: ShopUser, given: UserIn) -> ShopUser:
     return replace(known, **{name: value for name, value in values.items() if value is not None or name == "language"})
 
 
-@router.get("/v1/users/{user_id:path}/profile", responses={200: {"model": ProfileOut}})
+@router.get("/v1/users/{user_id}/profile", responses={200: {"model": ProfileOut}})
 async def profile(service: TheService, caller: PageCaller, user_id: Id, language: Language | None = None) -> Response:
     """What is known about a shopper, in their own words."""
     return await service.json(lambda: _profile(service, service.acting(caller, user_id), language))
@@ -111,7 +115,7 @@ def _profile(service: Service, user_id: str, language: str | None) -> Json:
     return profile_shape(service.live.profile(user_id, language or service.settings.language))
 
 
-@router.patch("/v1/users/{user_id:path}/profile", responses={200: {"model": ProfileOut}})
+@router.patch("/v1/users/{user_id}/profile", responses={200: {"model": ProfileOut}})
 async def patch_profile(
     service: TheService, caller: PageCaller, user_id: Id, body: ProfilePatch, language: Language | None = None
 ) -> Response:
@@ -139,13 +143,13 @@ def _patched(known: Any, given: Any) -> dict[str, Any]:
     return {name: value for name, value in {**known, **(given or {})}.items() if value is not None}
 
 
-@router.get("/v1/users/{user_id:path}/consents", responses={200: {"model": ConsentsOut}})
+@router.get("/v1/users/{user_id}/consents", responses={200: {"model": ConsentsOut}})
 async def consents(service: TheService, caller: PageCaller, user_id: Id) -> Response:
     """What a shopper agreed to, and everything said before."""
     return await service.json(lambda: _consents(service, service.acting(caller, user_id)))
 
 
-@router.put("/v1/users/{user_id:path}/consents", responses={200: {"model": ConsentsOut}})
+@router.put("/v1/users/{user_id}/consents", responses={200: {"model": ConsentsOut}})
 async def put_consent(service: TheService, caller: PageCaller, user_id: Id, body: ConsentIn) -> Response:
     """Keeps a shopper's word. Without `photos`, all photos are deleted; without `personalise`, lists are impersonal."""
 
@@ -159,6 +163,7 @@ async def put_consent(service: TheService, caller: PageCaller, user_id: Id, body
 
 def _keep_word(service: Service, user_id: str, word: ConsentIn) -> None:
     service.store.add_consent(Consent(user_id, word.purpose, word.granted, int(time.time())))
+    service.log.line("audit", action="consent", purpose=word.purpose, granted=word.granted)
     with service.user_lock(user_id):
         if word.purpose == "personalise":
             known = service.store.user(user_id) or ShopUser(user_id)
@@ -168,20 +173,22 @@ def _keep_word(service: Service, user_id: str, word: ConsentIn) -> None:
             for entry in with_photo:
                 service.store.add_to_wardrobe(replace(entry, photo=None))
             drop_photos(service, with_photo)
+        elif word.purpose == RESEARCH and not word.granted:
+            _erase_from_bundles(service, user_id)
 
 
 def _consents(service: Service, user_id: str) -> Json:
     said = service.store.consents(user_id)
     newest = {consent.purpose: consent for consent in said}
-    known = service.store.user(user_id)
-    now = {**DEFAULTS, "personalise": known.personalise if known else True}
-    now |= {purpose: consent.granted for purpose, consent in newest.items() if purpose != "personalise"}
+    known, now = service.store.user(user_id), service.store.granted(user_id)
+    by_shop = known is not None and known.declared
     return {
         "consents": [
             {
                 "purpose": purpose,
                 "granted": now[purpose],
                 "timestamp": newest[purpose].timestamp if purpose in newest else None,
+                "basis": "word" if purpose in newest else "shop" if purpose == RESEARCH and by_shop else "default",
             }
             for purpose in PURPOSES
         ],
@@ -189,7 +196,7 @@ def _consents(service: Service, user_id: str) -> Json:
     }
 
 
-@router.get("/v1/users/{user_id:path}/export")
+@router.get("/v1/users/{user_id}/export")
 async def export(service: TheService, caller: PageCaller, user_id: Id) -> Response:
     """Everything that is kept of a shopper."""
 
@@ -197,6 +204,7 @@ async def export(service: TheService, caller: PageCaller, user_id: Id) -> Respon
         user = service.acting(caller, user_id)
         service.exposures.flush()
         kept = dict(service.store.export_user(user))
+        service.log.line("audit", action="export")
         kept["photos"] = [entry.photo for entry in service.store.wardrobe(user) if entry.photo]
         return dumps(kept)
 
@@ -204,9 +212,14 @@ async def export(service: TheService, caller: PageCaller, user_id: Id) -> Respon
     return Response(await service.pool.run(work), 200, headers, "application/json")
 
 
-@router.delete("/v1/users/{user_id:path}", responses={200: {"model": ErasedOut}})
+@router.delete("/v1/users/{user_id}", responses={200: {"model": ErasedOut}})
 async def erase(service: TheService, caller: PageCaller, user_id: Id) -> Response:
-    """Deletes everything that is kept of a shopper, everywhere; their tokens are void from now on."""
+    """Deletes everything that is kept of a shopper; their tokens are void from now on.
+
+    From the store, the photos, and the pasts beside the bundles; a store in a file overwrites the bytes within ten
+    minutes. What was learned from many shoppers together stays in
+    the weights until the shop learns anew.
+    """
     response = await service.json(lambda: {"erased": erased(service, service.acting(caller, user_id))})
     if caller.shopper is not None:
         response.delete_cookie(COOKIE, httponly=True, samesite="lax")
@@ -214,11 +227,28 @@ async def erase(service: TheService, caller: PageCaller, user_id: Id) -> Respons
 
 
 def erased(service: Service, user_id: str) -> dict[str, int]:
-    """Number of rows by table, and of photos, that were deleted."""
+    """Number of rows by table, of photos, and of pasts beside bundles, that were deleted."""
     with service.user_lock(user_id):
         service.erasures.mark(user_id)  # first: what is under way from now on is refused
         service.exposures.discard(user_id)
         photos = drop_photos(service, service.store.wardrobe(user_id))
-        rows = service.store.erase_user(user_id)
+        rows = service.store.erase_user(user_id, scrub=False)
+        service.upkeep.want_scrub()
+        pasts = _erase_from_bundles(service, user_id)
     service.shoppers.forget(user_id)
-    return {**rows, "photos": photos}
+    gone = {**rows, "photos": photos, "pasts": pasts}
+    service.log.line("audit", action="erase", rows=sum(gone.values()))
+    return gone
+
+
+def _erase_from_bundles(service: Service, user_id: str) -> int:
+    """From what is kept of shoppers beside the bundles; in how many places the shopper was.
+
+    Raises:
+        StoreError: a file cannot be written. Everything else is erased, and the call may be sent again.
+    """
+    try:
+        return sum(erase_pasts(Path(folder), [user_id]) for folder in recalled(service.store, BUNDLES).values())
+    except (BundleError, OSError) as error:
+        what = f"all but a file beside a bundle is erased: {error}"
+        raise StoreError(what, hint="Put that right, and send it again") from error

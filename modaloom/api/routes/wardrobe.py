@@ -25,7 +25,7 @@ MAX_ENTRIES = 500
 JPEG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}}, "description": "The photo"}}
 
 
-@router.get("/v1/users/{user_id:path}/wardrobe/{entry_id}/photo", response_class=Response, responses=JPEG)
+@router.get("/v1/users/{user_id}/wardrobe/{entry_id}/photo", response_class=Response, responses=JPEG)
 async def photo(service: TheService, caller: PageCaller, user_id: Id, entry_id: Id) -> Response:
     """The photo of one garment, for its owner."""
 
@@ -39,7 +39,7 @@ async def photo(service: TheService, caller: PageCaller, user_id: Id, entry_id: 
 
 
 @router.post(
-    "/v1/users/{user_id:path}/wardrobe/photo",
+    "/v1/users/{user_id}/wardrobe/photo",
     responses={200: {"model": WardrobeEntryOut}},
     openapi_extra=picture_form(WardrobeFields),
 )
@@ -47,7 +47,7 @@ async def add_photo(request: Request, service: TheService, caller: PageCaller, u
     """Adds a garment with its photo; needs the shopper's consent to `photos`. Place and camera are not kept."""
 
     def allowed() -> None:  # before the picture is read
-        if not consented(service, service.acting(caller, user_id), "photos"):
+        if not service.store.granted(service.acting(caller, user_id))["photos"]:
             raise Refused(403, "no_consent", "photos are kept only with consent", hint="PUT the consent 'photos'")
 
     await service.pool.run(allowed)
@@ -70,7 +70,7 @@ async def add_photo(request: Request, service: TheService, caller: PageCaller, u
     return await service.json_in(service.photo_pool if caller.scope == "page" else service.picture_pool, work)
 
 
-@router.get("/v1/users/{user_id:path}/wardrobe", responses={200: {"model": WardrobeOut}})
+@router.get("/v1/users/{user_id}/wardrobe", responses={200: {"model": WardrobeOut}})
 async def wardrobe(service: TheService, caller: PageCaller, user_id: Id, language: Language | None = None) -> Response:
     """A shopper's garments, oldest first."""
 
@@ -83,7 +83,7 @@ async def wardrobe(service: TheService, caller: PageCaller, user_id: Id, languag
     return await service.json(work)
 
 
-@router.post("/v1/users/{user_id:path}/wardrobe", responses={200: {"model": WardrobeEntryOut}})
+@router.post("/v1/users/{user_id}/wardrobe", responses={200: {"model": WardrobeEntryOut}})
 async def add(
     service: TheService, caller: PageCaller, user_id: Id, body: WardrobeIn, language: Language | None = None
 ) -> Response:
@@ -108,7 +108,7 @@ async def add(
     return await service.json(work)
 
 
-@router.delete("/v1/users/{user_id:path}/wardrobe/{entry_id}", responses={200: {"model": RemovedOut}})
+@router.delete("/v1/users/{user_id}/wardrobe/{entry_id}", responses={200: {"model": RemovedOut}})
 async def remove(service: TheService, caller: PageCaller, user_id: Id, entry_id: Id) -> Response:
     """Removes a garment, and its photo."""
 
@@ -127,12 +127,6 @@ async def remove(service: TheService, caller: PageCaller, user_id: Id, entry_id:
 def drop_photos(service: Service, entries: Iterable[WardrobeEntry]) -> int:
     """Deletes the photos of garments; how many there were."""
     return sum(service.media.drop(entry.photo) for entry in entries if entry.photo)
-
-
-def consented(service: Service, user_id: str, purpose: str) -> bool:
-    """Whether a shopper's newest word on a purpose is yes; without a word, no."""
-    said = [consent.granted for consent in service.store.consents(user_id) if consent.purpose == purpose]
-    return bool(said) and said[-1]
 
 
 def _check_room(entries: list[WardrobeEntry]) -> None:

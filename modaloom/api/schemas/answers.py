@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -146,6 +146,7 @@ class IngestedOut(BaseModel):
 
     added: int
     repeated: int
+    unknown: int = Field(description="Events of a page on items that there are not; they are not kept")
 
 
 class FeedbackOut(BaseModel):
@@ -219,10 +220,18 @@ class ConsentOut(BaseModel):
     timestamp: int | None
 
 
+class PermissionOut(ConsentOut):
+    """What holds now for one purpose, and why."""
+
+    basis: Literal["word", "shop", "default"] = Field(
+        description="The shopper's own word, a legal basis that the shop declared, or what holds without either"
+    )
+
+
 class ConsentsOut(BaseModel):
     """What holds now for each purpose, and everything that was said before."""
 
-    consents: list[ConsentOut]
+    consents: list[PermissionOut]
     history: list[ConsentOut]
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from modaloom.api.middleware.paths import with_slashes
 from modaloom.live.asks import MAX_N
-from modaloom.storage.contract import FEEDBACK, PURPOSES
+from modaloom.privacy import PURPOSES
+from modaloom.storage.contract import FEEDBACK
 
 PLAIN = r"^[^\x00-\x1f\x7f]*$"
 """No control characters: a NUL cannot be kept by every store."""
@@ -16,7 +18,12 @@ MAX_FIELDS, MAX_ENTRIES = 50, 200
 MAX_SECONDS = 4_102_444_800
 """The year 2100."""
 
-Id = Annotated[str, Field(min_length=1, max_length=200, pattern=PLAIN)]
+
+def _decoded(value: object) -> object:
+    return with_slashes(value) if isinstance(value, str) else value
+
+
+Id = Annotated[str, BeforeValidator(_decoded), Field(min_length=1, max_length=200, pattern=PLAIN)]
 Label = Annotated[str, Field(max_length=200, pattern=PLAIN)]
 NO_NUL = r"^[^\x00]*$"
 Text = Annotated[str, Field(max_length=20_000, pattern=NO_NUL)]
@@ -213,6 +220,9 @@ class UserIn(Body):
     language: Language | None = None
     personalise: bool | None = None
     taste: Annotated[dict[Label, Weight], Field(max_length=200)] | None = None
+    declared: bool | None = Field(
+        None, description="Whether the shop has a legal basis of its own for learning from this shopper"
+    )
 
 
 class UsersIn(Body):

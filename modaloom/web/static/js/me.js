@@ -13,7 +13,7 @@ const place = at("me");
 
 /** @typedef {{personalise: boolean, chips: import("./tastes.js").Chip[], modalities: Record<string, number>,
  *   attributes: Record<string, string>, shown: Record<string, string>, counts: Record<string, number>}} Profile */
-/** @typedef {Record<string, boolean>} Consents */
+/** @typedef {Record<string, {granted: boolean, basis: string}>} Consents */
 
 /** @param {string} title @param {string} sub @param {...(Node|null)} children */
 function panel(title, sub, ...children) {
@@ -77,7 +77,8 @@ function kept({ counts }) {
  */
 function consent(purpose, granted) {
   const box = h("input", { type: "checkbox", role: "switch", "data-consent": purpose });
-  box.checked = granted[purpose];
+  const why = granted[purpose].basis === "shop" ? "research_sub_shop" : `${purpose}_sub`;
+  box.checked = granted[purpose].granted;
   box.addEventListener("change", async () => {
     const on = box.checked;
     if (purpose === "photos" && !on && !confirm(say("me.photos_confirm"))) {
@@ -92,7 +93,7 @@ function consent(purpose, granted) {
       toast(say("said.failed"));
     }
   });
-  return h("label", { class: "switch" }, h("span", {}, named("me", purpose)), box, h("span", { class: "hint" }, named("me", `${purpose}_sub`)));
+  return h("label", { class: "switch" }, h("span", {}, named("me", purpose)), box, h("span", { class: "hint" }, named("me", why)));
 }
 
 /** @param {Consents} granted */
@@ -146,9 +147,7 @@ function patch(json) {
 /** @returns {Promise<Consents>} */
 async function consents() {
   const told = await get("/v1/users/me/consents");
-  return Object.fromEntries(
-    told.consents.map((/** @type {{purpose: string, granted: boolean}} */ one) => [one.purpose, one.granted]),
-  );
+  return Object.fromEntries(told.consents.map((/** @type {{purpose: string}} */ one) => [one.purpose, one]));
 }
 
 /** @param {Profile} profile @param {Consents} granted */
