@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from modaloom.config import Settings, load_settings
+from modaloom.config import Folder, Settings, load_settings
 from modaloom.errors import SettingsError
 from modaloom.evaluation.protocol import PROTOCOLS, RANKING
 
@@ -45,7 +45,7 @@ def test_a_setting_is_documented_rightly(field: str, monkeypatch: pytest.MonkeyP
         value = str(declared.default)
         assert default == f"`{value.lower() if isinstance(declared.default, bool) else value}`"
     monkeypatch.setenv(variable.strip("`"), "nonsense")
-    if declared.annotation in (str, Path):
+    if declared.annotation in (str, Path, Folder | None):
         assert str(getattr(load_settings(), field)) == "nonsense"
     else:
         with pytest.raises(SettingsError, match=field):
