@@ -6,6 +6,7 @@ Times are looked at once a second for all connections together, so that a reques
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -23,6 +24,19 @@ CLOSING_S = 10.0
 """How long a client may take to fetch what is left of its answer once the connection is to be closed."""
 
 
+def is_one_of(host: str, proxies: tuple[str, ...]) -> bool:
+    """Whether a host is among addresses, networks such as ``10.0.0.0/8``, or ``*`` for all."""
+    for proxy in proxies:
+        if proxy in ("*", host):
+            return True
+        try:
+            if ipaddress.ip_address(host) in ipaddress.ip_network(proxy):
+                return True
+        except ValueError:  # a name
+            continue
+    return False
+
+
 @dataclass
 class Connections:
     """What all connections of one worker share."""
@@ -37,7 +51,7 @@ class Connections:
     def admits(self, host: str) -> bool:
         """Whether one more connection of a host may be kept; makes room by closing the one that was idle longest."""
         settings = self.settings
-        if host not in settings.trusted_proxies and self.by_host[host] >= settings.address_connections:
+        if self.by_host[host] >= settings.address_connections and not is_one_of(host, settings.trusted_proxies):
             return False
         if len(self.open) < settings.max_connections:
             return True
