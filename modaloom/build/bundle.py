@@ -24,12 +24,12 @@ from modaloom.recommend.bundle import FORMAT, ranker_arrays
 from modaloom.recommend.folder import reserved, save_arrays, write_bundle
 from modaloom.training.checkpoint import clear_checkpoints, load_checkpoint, save_checkpoint
 from modaloom.training.curves import write_curves
+from modaloom.training.loop import Progress as TrainingProgress
 from modaloom.types import Snapshot, Tell, Tokens, silent
 
 if TYPE_CHECKING:
     from modaloom.models.recommender import FusionRecommender
     from modaloom.training.loop import Optimizer
-    from modaloom.training.loop import Progress as TrainingProgress
 
 
 def train_bundle(
@@ -114,7 +114,6 @@ def _learn(
 def _write(folder: Path, shop: Shop, snapshot: Snapshot, learner: Modaloom, metrics: dict[str, object]) -> None:
     """Fills a bundle's folder."""
     assert learner.ranker is not None
-    assert learner.fusion is not None
     ranker, fusion = learner.ranker, learner.fusion
     save_arrays(folder / "tables.npz", ranker_arrays(ranker, snapshot.catalogue))
     for part in ranker.parts:
@@ -123,9 +122,9 @@ def _write(folder: Path, shop: Shop, snapshot: Snapshot, learner: Modaloom, metr
     attributes = AttributeEncoder().fit(shop.items).state()
     save_arrays(folder / "attributes.npz", {"axes": attributes.pop("axes")})
     write_json(folder / "attributes.json", attributes)
-    if ranker.table is not None:
+    if fusion is not None and ranker.table is not None:
         export_towers(fusion.model, folder)
-    write_curves(fusion.progress, folder / "curves.png")
+    write_curves(fusion.progress if fusion else TrainingProgress(), folder / "curves.png")
     snapshot.items.write_parquet(folder / "items.parquet")
     snapshot.users.write_parquet(folder / "users.parquet")
     snapshot.interactions.write_parquet(folder / "interactions.parquet")
@@ -140,8 +139,8 @@ def _write(folder: Path, shop: Shop, snapshot: Snapshot, learner: Modaloom, metr
             "labels": shop.spec.labels,
         },
         "options": learner.options.to_dict(),
-        "modalities": list(fusion.model.config.modalities),
-        "dim": fusion.model.config.dim,
+        "modalities": list(fusion.model.config.modalities if fusion else snapshot.tokens),
+        "dim": learner.options.fusion_config().dim,
         "encoders": {name: made.encoder_id for name, made in snapshot.tokens.items()},
         "blend": dict(ranker.weights),
         "strangers": dict(ranker.strangers),

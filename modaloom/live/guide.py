@@ -24,7 +24,7 @@ from modaloom.ranking.personal import Personal
 from modaloom.ranking.ranker import FUSION, sum_up
 from modaloom.recommend.bundle import Bundle
 from modaloom.recommend.content import ContentReader
-from modaloom.recommend.explain import reasons_of
+from modaloom.recommend.explain import Known, reasons_of, sold_items, tells_sales
 from modaloom.recommend.pipeline import PHOTO_WEIGHTS, TEXT_WEIGHTS
 from modaloom.recommend.words import longest, word_scores
 from modaloom.types import BoolArray, Event, FloatArray, Histories, IntArray, Reason
@@ -60,9 +60,7 @@ class Guide:
         self.catalogue = Catalogue(bundle.snapshot.items["item_id"].to_list())
         self.lock = threading.RLock()
         self.placing = Placing(self.catalogue, self.reader, self.lock, bundle)
-        sold = np.zeros(bundle.snapshot.n_items, dtype=bool)
-        sold[bundle.snapshot.targets()["item_num"].to_numpy()] = True
-        self._sold = sold
+        self._sold = sold_items(bundle.snapshot)
         self._rng = np.random.default_rng()
         labels = bundle.config["shop"].get("labels", {})
         self.cards = CardMaker(self.catalogue, labels)
@@ -71,6 +69,11 @@ class Guide:
     def targets(self) -> tuple[Event, ...]:
         """Events that count as having had an item."""
         return self.bundle.snapshot.target_events
+
+    @property
+    def sells(self) -> bool:
+        """Whether those events say that something was bought, and not only looked at or liked."""
+        return tells_sales(self.targets)
 
     def for_shopper(self, ask: Ask, shopper: Shopper, now: int, *, only_new: bool = False) -> list[Card]:
         """For you: the whole blend over the shopper's past; among new items only, if so wanted."""
@@ -101,8 +104,10 @@ class Guide:
             return self._finish(self._best(scores, mask, ask, "similar"), ask, shopper, self._personal(shopper, now))
 
     def goes_with(self, num: int, ask: Ask, shopper: Shopper, now: int) -> list[Card]:
-        """What others had together with an item, of other categories."""
+        """What others had together with an item, of other categories; nothing where no log was learned from."""
         with self.lock:
+            if not (self._has("linear") or self._has(FUSION)):
+                return []
             scores = self._around(num, GOES_WITH_WEIGHTS, now)
             mask = self.catalogue.allowed(ask.rules) & (self.catalogue.group != self.catalogue.group[num])
             category = self.catalogue.attributes.get(CATEGORY)
@@ -113,13 +118,14 @@ class Guide:
                 ask = replace(ask, rules=replace(ask.rules, category_cap=max(ask.n // 4, 1)))
             return self._finish(self._best(scores, mask, ask, "goes_with"), ask, shopper, self._personal(shopper, now))
 
-    def listed(self, values: FloatArray, reason: Reason | None, ask: Ask, shopper: Shopper, now: int) -> list[Card]:
+    def listed(
+        self, values: FloatArray, reason_of: Callable[[int], Reason], ask: Ask, shopper: Shopper, now: int
+    ) -> list[Card]:
         """A list by scores (n,) that are given, such as what sells now; minus infinity where an item is out."""
         with self.lock:
             mask = self.catalogue.allowed(ask.rules) & np.isfinite(values)
             scores = self._best(values, mask, ask, None)
-            if reason is not None:
-                scores = replace(scores, reasons={int(num): (reason,) for num in scores.nums})
+            scores = replace(scores, reasons={int(num): (reason_of(int(num)),) for num in scores.nums})
             return self._finish(scores, ask, shopper, self._personal(shopper, now))
 
     def search(self, ask: Ask, shopper: Shopper, now: int, *, text: str | None, photo: Path | None) -> list[Card]:
@@ -282,8 +288,8 @@ class Guide:
         if scores.reasons is not None:
             return [scores.reasons[int(num)] for num in nums]
         made = personal.contributions(nums)
-        had = shopper.bought(catalogue, self.targets)
-        found = reasons_of(made, nums, had, self.cards.new(nums, personal.histories.now), catalogue.ids)
+        had, new = shopper.bought(catalogue, self.targets), self.cards.new(nums, personal.histories.now)
+        found = reasons_of(made, nums, Known(had, new, ~self._fresh(nums), self.sells), catalogue.ids)
         for key, weight in shopper.taste.items():
             if weight > LEAST_TASTE:
                 speaks = catalogue.matching(key)[nums]
