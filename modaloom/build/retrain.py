@@ -30,7 +30,7 @@ from modaloom.encoders.catalogue import encode_items
 from modaloom.errors import TrainingError
 from modaloom.live.fleet import BUNDLES, TRAFFIC, Fleet, bundle_name, change, keep, recalled, same_contents
 from modaloom.live.guide import Guide
-from modaloom.metrics import ranking_metrics, top_n
+from modaloom.metrics import randomisation_p, ranking_metrics, top_n
 from modaloom.recommend.folder import reserved
 from modaloom.storage.contract import ItemChange, Store
 from modaloom.types import (
@@ -58,8 +58,6 @@ MAX_SHOPPERS = 2_000
 LENGTH = 20
 CHANCE = 0.0668
 """A lead that chance alone reaches more often, once in fifteen times, is none: that of 1.5 standard errors."""
-EXACT_SHOPPERS, FLIPS = 12, 10_000
-"""Up to so many shoppers all signs are tried; of more, so many draws of them."""
 SETTLE_S = 3_600.0
 """How long to wait for new items to be read by the champion's encoders."""
 PAGE = 20_000
@@ -275,26 +273,6 @@ def _compete(
         standard_error=float(difference.std(ddof=1) / np.sqrt(len(difference))),
         p_value=randomisation_p(difference),
     )
-
-
-def randomisation_p(difference: FloatArray, *, seed: int = 0) -> float:
-    """One-sided p-value of the mean of paired differences (b,): how often flipped signs give as much.
-
-    Needs no distribution, so that it holds for a handful of shoppers.
-
-    Source: Smucker, Allan & Carterette, "A comparison of statistical significance tests for information retrieval
-    evaluation", 2007 (Fisher's randomisation test).
-    """
-    values = difference[difference != 0].astype(np.float64)
-    if not len(values):
-        return 1.0
-    if len(values) <= EXACT_SHOPPERS:
-        bits = np.arange(2 ** len(values))[:, None] >> np.arange(len(values)) & 1
-        sums = (1 - 2 * bits) @ values
-        return float((sums >= values.sum() - 1e-12).mean())
-    rng = np.random.default_rng(seed)
-    sums = np.concatenate([rng.choice([-1.0, 1.0], (FLIPS // 10, len(values))) @ values for _ in range(10)])
-    return float(((sums >= values.sum() - 1e-12).sum() + 1) / (len(sums) + 1))
 
 
 def _values(split: Split, score: Callable[[Histories], FloatArray]) -> FloatArray:

@@ -165,10 +165,8 @@ class GrowingWorld:
         """Recall at 20 (b,) on shoppers whose pasts and next purchases are the same for whoever is asked."""
         histories = Histories.from_lists([past for past, _ in self._cases], now=NOW)
         allowed = self.snapshot(0).may_be_shown(histories)
-        found: FloatArray = ranking_metrics(top_n(score(histories), 20, allowed), [truth for _, truth in self._cases])[
-            "recall"
-        ]
-        return found
+        found = ranking_metrics(top_n(score(histories), 20, allowed), [truth for _, truth in self._cases])
+        return found["recall"].astype(np.float32)
 
 
 def _around(centres: FloatArray, noise: float, rng: np.random.Generator) -> FloatArray:

@@ -12,7 +12,7 @@ import pytest
 from modaloom.build import LearnOptions
 from modaloom.build.bundle import train_bundle
 from modaloom.build.live import open_live_shop, prepare_store
-from modaloom.build.retrain import CHANCE, Verdict, columns_of, randomisation_p, retrain, shop_of
+from modaloom.build.retrain import Verdict, columns_of, retrain, shop_of
 from modaloom.config import load_settings
 from modaloom.data.shop import load_shop
 from modaloom.errors import TrainingError
@@ -224,16 +224,3 @@ def test_a_shop_without_purchases_learns_from_what_there_is(new_store: Store, tm
     verdict, _ = retrain(new_store, tmp_path / "next", ATTRIBUTES, settings=load_settings())
     assert verdict.events == 6
     assert load_bundle(tmp_path / "next").snapshot.target_events == (Event.VIEW,)
-
-
-def test_chance_is_told_from_a_lead_with_few_shoppers_and_with_many() -> None:
-    assert randomisation_p(np.zeros(9, np.float32)) == 1.0
-    assert randomisation_p(np.full(3, 0.5, np.float32)) == pytest.approx(1 / 8)
-    assert randomisation_p(np.full(4, 0.5, np.float32)) == pytest.approx(1 / 16)
-    assert randomisation_p(np.full(3, 0.5, np.float32)) > CHANCE > randomisation_p(np.full(4, 0.5, np.float32))
-    rng = np.random.default_rng(0)
-    noise = rng.normal(0, 1, 400)
-    noise -= noise.mean()
-    lead = noise.std() / 20  # one standard error of the mean
-    assert randomisation_p((noise + lead).astype(np.float32)) == pytest.approx(0.159, abs=0.02)
-    assert randomisation_p((noise + 2 * lead).astype(np.float32)) == pytest.approx(0.023, abs=0.01)
