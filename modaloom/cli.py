@@ -148,6 +148,7 @@ def evaluate(
     learning = (load_options(options) if options else LearnOptions()).with_values(given)
     factories = model_factories(_names(models), learning)
     settings, opened = open_shop(shop, root)
+    how.require_log(opened)
     with bars() as tell:
         tokens = encode_items(opened, settings=settings, progress=tell)
         result = run(opened, tokens, how, factories, tolerant=_names(models) == ("all",), tell=tell)

@@ -118,7 +118,10 @@ def print_trained(metrics: Mapping[str, object], bundle: Path, screen: Console) 
     """Prints what training found: the blend, and how it did on validation."""
     weights = metrics["blend"]
     assert isinstance(weights, dict)
-    say(f"{bundle}: blend chosen on validation", screen)
+    figures = metrics["validation"]
+    assert isinstance(figures, dict)
+    how = "blend chosen on validation" if figures else "the log says too little to choose a blend: content leads"
+    say(f"{bundle}: {how}", screen)
     table = Table(header_style="bold")
     table.add_column("part")
     table.add_column("weight", justify="right")
@@ -126,11 +129,13 @@ def print_trained(metrics: Mapping[str, object], bundle: Path, screen: Console) 
     for name, weight in sorted(weights.items(), key=lambda pair: -pair[1]):
         table.add_row(name, f"{weight:.2f}", "█" * round(weight * 20))
     screen.print(table)
-    figures = metrics["validation"]
-    assert isinstance(figures, dict)
-    reached = ", ".join(f"{name} {value:.4g}" for name, value in figures.items()) or "the log is too short for any"
-    say(f"validation: {reached}; best epoch {metrics['best_epoch']} of {metrics['epochs']}", screen)
-    say(f"Next: modaloom recommend {bundle} --user ID", screen)
+    if figures:
+        reached = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+        say(f"validation: {reached}; best epoch {metrics['best_epoch']} of {metrics['epochs']}", screen)
+        say(f"Next: modaloom recommend {bundle} --user ID", screen)
+    else:
+        say("validation: too few shoppers for any. 'modaloom retrain' learns from what happens while it serves", screen)
+        say(f"Next: modaloom serve {bundle}, or modaloom recommend {bundle} --text WORDS", screen)
 
 
 def print_recommendations(

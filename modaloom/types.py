@@ -288,7 +288,8 @@ class Reason(NamedTuple):
     """Why an item was recommended: what changed its score when it was left out."""
 
     kind: str
-    """``modality``, ``item`` (a past item), ``words``, ``photo``, ``popular``, ``new`` or ``repurchase``."""
+    """``modality``, ``item`` (a past item), ``words``, ``photo``, ``popular``, ``viewed``, ``new``, ``repurchase`` or
+    ``range`` (nothing but that the shop has it)."""
     subject: str
     """The modality's name, the past item's id, the matching words ..."""
     contribution: float

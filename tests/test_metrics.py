@@ -15,6 +15,7 @@ from modaloom.metrics import (
     hits,
     intra_list_diversity,
     novelty,
+    randomisation_p,
     ranking_metrics,
     top_n,
 )
@@ -191,3 +192,16 @@ def test_bootstrap_interval_covers_as_often_as_it_says() -> None:
         low, high = bootstrap_interval(rng.random(60), rounds=200, seed=trial, level=0.9)
         covered += low <= 0.5 <= high
     assert 0.82 <= covered / 200 <= 0.96
+
+
+def test_chance_is_told_from_a_lead_with_few_shoppers_and_with_many() -> None:
+    assert randomisation_p(np.zeros(9, np.float32)) == 1.0
+    assert randomisation_p(np.full(3, 0.5, np.float32)) == pytest.approx(1 / 8)
+    assert randomisation_p(np.full(4, 0.5, np.float32)) == pytest.approx(1 / 16)
+    assert randomisation_p(np.full(3, 0.5, np.float32)) > 0.0668 > randomisation_p(np.full(4, 0.5, np.float32))
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 1, 400)
+    noise -= noise.mean()
+    lead = noise.std() / 20  # one standard error of the mean
+    assert randomisation_p((noise + lead).astype(np.float32)) == pytest.approx(0.159, abs=0.02)
+    assert randomisation_p((noise + 2 * lead).astype(np.float32)) == pytest.approx(0.023, abs=0.01)

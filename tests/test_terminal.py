@@ -107,7 +107,9 @@ def test_what_training_found() -> None:
     assert out.index("demand") < out.index("image")
     assert "Next: modaloom recommend b[old] --user ID" in out
     print_trained({**metrics, "validation": {}}, Path("b"), screen)
-    assert "validation: the log is too short for any; best epoch" in screen.file.getvalue()
+    new = screen.file.getvalue()[len(out) :]
+    assert "b: the log says too little to choose a blend: content leads" in new
+    assert "recommend b --text WORDS" in new
 
 
 def test_json_is_written_for_people(tmp_path: Path) -> None:

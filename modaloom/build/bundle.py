@@ -29,12 +29,12 @@ from modaloom.recommend.folder import reserved, save_arrays, write_bundle
 from modaloom.recommend.shoppers import Pasts, erasure_lists, pasts_written
 from modaloom.training.checkpoint import clear_checkpoints, load_checkpoint, save_checkpoint
 from modaloom.training.curves import write_curves
+from modaloom.training.loop import Progress as TrainingProgress
 from modaloom.types import Snapshot, Tell, Tokens, silent
 
 if TYPE_CHECKING:
     from modaloom.models.recommender import FusionRecommender
     from modaloom.training.loop import Optimizer
-    from modaloom.training.loop import Progress as TrainingProgress
 
 
 def train_bundle(
@@ -135,7 +135,6 @@ def _write(
 ) -> None:
     """Fills a bundle's folder."""
     assert learner.ranker is not None
-    assert learner.fusion is not None
     ranker, fusion = learner.ranker, learner.fusion
     save_arrays(folder / "tables.npz", ranker_arrays(ranker, snapshot))
     for part in ranker.closed_form:
@@ -144,10 +143,10 @@ def _write(
     attributes = AttributeEncoder().fit(shop.items).state()
     save_arrays(folder / "attributes.npz", {"axes": attributes.pop("axes")})
     write_json(folder / "attributes.json", attributes)
-    if ranker.table is not None:
+    if fusion is not None and ranker.table is not None:
         export_towers(fusion.model, folder)
     _write_encoder(folder, snapshot, settings)
-    write_curves(fusion.progress, folder / "curves.png")
+    write_curves(fusion.progress if fusion else TrainingProgress(), folder / "curves.png")
     snapshot.items.write_parquet(folder / "items.parquet")
     config = {
         "format": FORMAT,
@@ -160,8 +159,8 @@ def _write(
             "labels": shop.spec.labels,
         },
         "options": learner.options.to_dict(),
-        "modalities": list(fusion.model.config.modalities),
-        "dim": fusion.model.config.dim,
+        "modalities": list(fusion.model.config.modalities if fusion else snapshot.tokens),
+        "dim": learner.options.fusion_config().dim,
         "encoders": {name: made.encoder_id for name, made in snapshot.tokens.items()},
         "blend": dict(ranker.weights),
         "cold_start_weights": dict(ranker.cold_start_weights),

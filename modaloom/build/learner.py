@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from modaloom.build.options import LearnOptions
 from modaloom.data.doubles import borrow_words
 from modaloom.data.splits import Split, earlier_splits, held_out_split, leave_last_out
-from modaloom.errors import EvaluationError
+from modaloom.errors import EvaluationError, TrainingError
 from modaloom.evaluation.protocol import Factory
 from modaloom.heap import give_back
 from modaloom.models.baselines import BASELINES
@@ -33,11 +33,15 @@ from modaloom.ranking.fusion import FUSION, FusionPart
 from modaloom.ranking.linear import ContentNeighbours, Linear, Repurchase, Variants
 from modaloom.ranking.ranker import Lists, Ranker, block_size
 from modaloom.training.fitting import FittedFusion, fit_fusion, whiten
-from modaloom.training.loop import AfterEpoch, Resume
+from modaloom.training.loop import AfterEpoch, Progress, Resume, count_examples
 from modaloom.types import DAY_S, BoolArray, Fingerprint, FloatArray, Histories, Snapshot, Tokens
 
 VALIDATION_WINDOWS = 4
 MAX_WINDOW_DAYS = 28
+MANY_SHOPPERS = 200
+"""With fewer on validation the blend begins nearer to content, and must clearly beat it."""
+LEAST_EXAMPLES = 256
+"""With fewer, and nobody to validate on, the fusion is not learned."""
 VALIDATION_USERS = 1_000
 """Shoppers per validation window that the blend is chosen on."""
 ANSWERING = ("image", "text")
@@ -54,6 +58,8 @@ PRIOR_WITHOUT_TIMES = {
 """The same where nothing is to be foreseen, so that what sells says little: a log without times, or ``last_out``."""
 PRIOR_WITHOUT_CONTENT = {"linear": 1.0, FUSION: 0.4, "demand": 0.2, "variants": 0.1, "repurchase": 0.05}
 """The same for a log of bare ids."""
+LEARNED_FROM_LOG = ("demand", "linear")
+"""Parts, beside the fusion, that speak of what other shoppers had."""
 TO_ALL = ("demand", "newness")
 """Parts that say the same to everybody, and so have something to say to somebody of whom nothing is known."""
 SHARED = ("demand", "linear")
@@ -130,20 +136,28 @@ class Modaloom:
     def fit(self, snapshot: Snapshot) -> Self:
         """Learns the fusion before the validation windows, chooses the blend on them, then reads the newest past.
 
+        With too few shoppers to validate on there is no fusion, and the blend is content with as much of the log as
+        its evidence carries, see :func:`prior_weights`; without a log it is content alone.
+
         Raises:
-            TrainingError: there is nothing to learn from.
+            TrainingError: there is neither content nor a log.
         """
         snapshot, exams, weights = self._learn(snapshot)
-        assert self.fusion is not None
         cold_start = weights_for_cold_start(exams, snapshot, weights)
         del exams  # up to hundreds of megabytes, and fitting the parts wants room
         give_back()
         wanted = {*weights, *ANSWERING}
         parts = [self.memory.fitted(part, snapshot) for part in self._parts(snapshot) if part.name in wanted]
-        if FUSION in weights:
+        if self.fusion is not None and FUSION in weights:
             parts.append(FusionPart(self.fusion.table(snapshot), self.fusion.tower))
         known = {part.name for part in parts}
-        self.ranker = Ranker({name: weights[name] for name in weights if name in known}, tuple(parts), cold_start)
+        blend = {name: weights[name] for name in weights if name in known}
+        if not blend:
+            raise TrainingError(
+                "there is nothing to recommend by: no log, and no item has a picture, words or attributes",
+                hint="Map [items.images], title or [items.attributes] in shop.toml, or add [interactions]",
+            )
+        self.ranker = Ranker(blend, tuple(parts), cold_start)
         return self
 
     def examine(self, snapshot: Snapshot) -> npt.NDArray[np.float64]:
@@ -177,8 +191,7 @@ class Modaloom:
     def metrics(self) -> dict[str, object]:
         """What was found while learning: the blend, validation, losses, and where attention went."""
         assert self.ranker is not None
-        assert self.fusion is not None
-        progress, table = self.fusion.progress, self.ranker.table
+        progress, table = self.fusion.progress if self.fusion else Progress(), self.ranker.table
         weights = table.weights.mean(axis=0).tolist() if table is not None else []
         names = table.modalities if table is not None else ()
         return {
@@ -210,6 +223,17 @@ class Modaloom:
         }
         snapshot = replace(snapshot, tokens=whitened)
         validation = validation_splits(snapshot, seed=self.options.seed)
+        self.fusion, self.validation = None, {}
+        while validation and not count_examples(validation[0].snapshot, config.loop):
+            validation = validation[1:]
+        shoppers, cautious = sum(len(split.user_nums) for split in validation), cautious_weights(snapshot)
+        if shoppers < MIN_USERS:
+            validation = []
+            if count_examples(snapshot, config.loop) < LEAST_EXAMPLES:
+                self._tell(
+                    f"{snapshot.interactions.height:,} events are too few to learn from: content leads the blend"
+                )
+                return snapshot, [], _largest_one(cautious)
         self._tell(f"learning {config.fusion} fusion over {', '.join(config.modalities)}")
         self.fusion = fit_fusion(
             validation[0].snapshot if validation else snapshot,
@@ -218,11 +242,16 @@ class Modaloom:
             after_epoch=self._after_epoch,
             resume=self._resume,
         )
+        if not validation:
+            return snapshot, [], _largest_one(cautious | {FUSION: prior_weights(snapshot)[FUSION]})
         self._tell("choosing the blend on validation")
-        exams = [exam for split in validation for exam in self._exam(split.take(VALIDATION_USERS), self.fusion)]
+        start = starting_weights(snapshot, shoppers)
+        exams = [exam for split in validation for exam in self._exam(split.take(VALIDATION_USERS), self.fusion, start)]
         give_back()
-        weights = choose_weights(exams, prior_weights(snapshot)) if exams else dict(prior_weights(snapshot))
-        self.validation = validation_figures(exams, weights, 20) if exams else {}
+        weights = choose_weights(exams, start)
+        if shoppers < MANY_SHOPPERS and cautious and not clearly_better(exams, weights, cautious):
+            weights = _largest_one(cautious)
+        self.validation = validation_figures(exams, weights, 20)
         return snapshot, exams, weights
 
     def _parts(self, snapshot: Snapshot) -> list[Part]:
@@ -237,18 +266,18 @@ class Modaloom:
             parts.append(Linear(cache=self.memory.alike))
         return parts + [ContentKernel(modality) for modality in snapshot.tokens]
 
-    def _exam(self, split: Split, fusion: FittedFusion) -> Iterator[ValidationBatch]:
+    def _exam(self, split: Split, fusion: FittedFusion, start: Mapping[str, float]) -> Iterator[ValidationBatch]:
         """One question in blocks of shoppers: scores of all of them at once would be the largest thing in memory."""
         snapshot = split.snapshot
         parts = [self.memory.fitted(part, snapshot) for part in self._parts(snapshot)]
         parts.append(FusionPart(fusion.table(snapshot), fusion.tower))
-        everything, prior = Ranker({part.name: 1.0 for part in parts}, tuple(parts)), prior_weights(snapshot)
+        everything = Ranker({part.name: 1.0 for part in parts}, tuple(parts))
         size = block_size(snapshot.n_items)
-        for start in range(0, len(split.user_nums), size):
-            span = slice(start, start + size)
+        for first in range(0, len(split.user_nums), size):
+            span = slice(first, first + size)
             histories = snapshot.histories(split.user_nums[span])
             scores = everything.part_scores(histories)
-            yield validation_batch(scores, snapshot.may_be_shown(histories), split.truth[span], prior)
+            yield validation_batch(scores, snapshot.may_be_shown(histories), split.truth[span], start)
 
 
 def weights_for_cold_start(
@@ -267,9 +296,72 @@ def prior_weights(snapshot: Snapshot) -> dict[str, float]:
     return PRIOR_WEIGHTS if foresees(snapshot) else PRIOR_WITHOUT_TIMES
 
 
+def cautious_weights(snapshot: Snapshot) -> dict[str, float]:
+    """The blend where too few shoppers tell which one is better: content, and of the log what its evidence carries.
+
+    Without content the log is all there is, and its parts keep their weights.
+    """
+    prior = dict(prior_weights(snapshot))
+    del prior[FUSION]  # nobody could tell whether what it learned is any good
+    if not snapshot.tokens:
+        return prior if snapshot.interactions.height else {}
+    trust = sales_credibility(snapshot)
+    weights = {name: weight * trust if name in LEARNED_FROM_LOG else weight for name, weight in prior.items()}
+    return {name: weight for name, weight in weights.items() if weight}
+
+
+def _largest_one(weights: Mapping[str, float]) -> dict[str, float]:
+    """The same blend, as :func:`~modaloom.ranking.blend.choose_weights` scales it."""
+    return {name: weight / max(weights.values()) for name, weight in weights.items()}
+
+
+def starting_weights(snapshot: Snapshot, shoppers: int) -> dict[str, float]:
+    """Where the blend begins with so many shoppers to validate on: from :func:`cautious_weights` to the prior."""
+    cautious, prior, share = cautious_weights(snapshot), prior_weights(snapshot), min(shoppers / MANY_SHOPPERS, 1.0)
+    return {name: share * weight + (1 - share) * cautious.get(name, 0.0) for name, weight in prior.items()}
+
+
+def sales_credibility(snapshot: Snapshot) -> float:
+    """Which share of the variance of the items' sales is surely not chance: 0 where nothing tells that any item sells
+    better than another, towards 1 with evidence.
+
+    What sells is what different shoppers have in common, so that pairs of them are looked at: how often both have an
+    item, beyond what two random lists of their lengths would share. One standard error of that is taken away.
+
+    Source: Buhlmann & Gisler, "A Course in Credibility Theory", 2005, section 4 (between-item variance over total);
+    Hoeffding, "A class of statistics with asymptotically normal distribution", 1948 (the error of means over pairs).
+    """
+    pairs = snapshot.targets().select("user_num", "item_num").unique()
+    users, owner = np.unique(pairs["user_num"].to_numpy(), return_inverse=True)
+    items, total = pairs["item_num"].to_numpy(), pairs.height
+    if len(users) < 2:
+        return 0.0
+    own = np.bincount(owner)
+    shared = np.bincount(owner, np.bincount(items)[items] - 1.0)
+    excess = shared - own * (total - own) / snapshot.n_items  # (u,) of each shopper with all others
+    surely = float(excess.sum()) - 2 * float(np.sqrt(((excess - excess.mean()) ** 2).sum()))
+    return max(surely, 0.0) / (max(surely, 0.0) + total)
+
+
+def clearly_better(
+    exams: Sequence[ValidationBatch], weights: Mapping[str, float], simpler: Mapping[str, float]
+) -> bool:
+    """Whether a blend beats a simpler one on validation by more than one standard error.
+
+    Source: Breiman et al., "Classification and Regression Trees", 1984, section 3.4.3 (the one-standard-error rule).
+    """
+    values, others = (np.add(*blend_metrics(exams, blend, 20)) for blend in (weights, simpler))
+    lead = values - others
+    return bool(lead.mean() > lead.std(ddof=1) / np.sqrt(len(lead)))
+
+
 def foresees(snapshot: Snapshot) -> bool:
-    """Whether what is asked for comes after the log, so that it matters what will sell and what is new."""
-    return bool(snapshot.interactions["timestamp"].max()) and not snapshot.last_out
+    """Whether what is asked for comes after the log, so that it matters what will sell and what is new.
+
+    It does where there is no log yet.
+    """
+    log = snapshot.interactions
+    return not snapshot.last_out and (not log.height or bool(log["timestamp"].max()))
 
 
 def model_factories(names: Sequence[str], options: LearnOptions) -> dict[str, Factory]:

@@ -2,12 +2,16 @@
 
 Both are asked the same question: what did shoppers take after the champion had learned? The challenger learns from
 what was known at that moment, so neither has seen the answers. Only then does it learn from everything.
+
+How many shoppers that takes is for a paired randomisation test to say, so a small shop can retrain too. A champion that
+learned from a catalogue alone knows nothing of what shoppers take: it gives way to a challenger that is as good, and
+where nobody came back yet, to one whose parts weigh what the evidence of the log carries.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +23,14 @@ from modaloom.build.options import LearnOptions
 from modaloom.config import Settings
 from modaloom.data.problems import Problems
 from modaloom.data.schema import ShopSpec
-from modaloom.data.shop import Shop, item_frame
+from modaloom.data.shop import Shop, item_frame, target_events_of
 from modaloom.data.splits import Split, window_split
 from modaloom.encoders.encode import encode_items
 from modaloom.errors import TrainingError
 from modaloom.live.fleet import BUNDLES, TRAFFIC, Fleet, bundle_name, change, keep, recalled, same_contents
 from modaloom.live.guide import Guide
 from modaloom.live.open import DECLARED, SEEDED
-from modaloom.metrics import ranking_metrics, top_n
+from modaloom.metrics import randomisation_p, ranking_metrics, top_n
 from modaloom.privacy import RESEARCH
 from modaloom.recommend.folder import reserved
 from modaloom.recommend.shoppers import erase_pasts
@@ -39,18 +43,23 @@ from modaloom.types import (
     Histories,
     IntArray,
     Interaction,
+    Snapshot,
     Tell,
-    Tokens,
     silent,
 )
 
-LEAST_SHOPPERS = 50
-"""With fewer shoppers to ask, a difference says nothing."""
+ENOUGH_SHOPPERS = 50
+"""With so many shoppers to ask, the whole time since the champion learned is asked about; with fewer, the cut is put
+where most of them can be asked."""
+LEAST_SHOPPERS = 4
+"""With fewer, no difference could be told from chance: three shoppers agree by chance once in eight times."""
+CUTS = 4
+"""So many cuts through the time since the champion learned are looked at."""
 MAX_WINDOW_DAYS = 28
 MAX_SHOPPERS = 2_000
 LENGTH = 20
-SURE = 1.5
-"""The challenger's lead must be so many times its standard error: chance alone reaches that once in fifteen times."""
+CHANCE = 0.0668
+"""A lead that chance alone reaches more often, once in fifteen times, is none: that of 1.5 standard errors."""
 SETTLE_S = 3_600.0
 """How long to wait for new items to be read by the champion's encoders."""
 PAGE = 20_000
@@ -59,7 +68,7 @@ BLOCK = 256
 
 @dataclass(frozen=True)
 class Verdict:
-    """How champion and challenger did on the same shoppers: mean of recall and NDCG at 20."""
+    """How champion and challenger did on the same shoppers (mean of recall and NDCG at 20), and what is decided."""
 
     champion: str
     shoppers: int
@@ -68,17 +77,38 @@ class Verdict:
     lead: float
     standard_error: float
     days: float
+    p_value: float = 0.0
+    """How often chance alone leads by as much."""
+    events: int = 0
+    """What there is to learn from."""
+    content_only: bool = False
+    """Whether the champion learned from a catalogue without a log."""
+
+    @property
+    def compared(self) -> bool:
+        """Whether there were enough shoppers to ask."""
+        return self.shoppers >= LEAST_SHOPPERS
 
     @property
     def better(self) -> bool:
         """Whether the challenger is to answer."""
-        return self.lead > 0 and self.lead >= SURE * self.standard_error
+        if self.content_only:
+            return not self.compared or self.lead >= 0
+        return self.compared and self.lead > 0 and self.p_value <= CHANCE
 
     def __str__(self) -> str:
+        if not self.compared:
+            return (
+                f"{self.shoppers} known shoppers came back, too few to compare on. {self.champion} learned from no "
+                f"log, so this rests on {self.events:,} events alone: each part of the new blend weighs as much of "
+                "them as is surely not chance, and content leads"
+            )
+        rule = ". The champion learned from no log, so that to be as good is enough" if self.content_only else ""
         return (
             f"{self.shoppers:,} shoppers in {self.days:.0f} days, mean of recall@20 and ndcg@20: "
             f"{self.champion} {self.champion_value:.4f}, challenger {self.challenger_value:.4f} "
-            f"({self.lead:+.4f}, standard error {self.standard_error:.4f})"
+            f"({self.lead:+.4f}, standard error {self.standard_error:.4f}, by chance in {self.p_value:.0%} of cases)"
+            f"{rule}"
         )
 
 
@@ -105,7 +135,8 @@ def retrain(
         tell: progress.
 
     Raises:
-        TrainingError: there is no champion, or too little has happened since it learned.
+        TrainingError: there is no champion, or too little has happened since it learned; said before anything is
+            encoded or learned.
         BundleError: the champion cannot be trusted, or the new bundle cannot be written.
     """
     if not 0 < share <= 1:
@@ -116,11 +147,16 @@ def retrain(
     try:
         champion = fleet.main
         shop, learned_at = shop_of(store, champion, tell)
-        tokens = encode_items(shop, settings=settings, modalities=options.modalities, progress=tell)
-        split = _question(shop, tokens, learned_at)
-        tell("waiting for new items to be read", 0, 0)
-        columns = columns_of(fleet, champion, shop.items["item_id"].to_list())
-        verdict = _compete(champion, columns, split, options, (shop.end - split.snapshot.now) / DAY_S, tell)
+        split = _question(shop, learned_at)
+        verdict = _first_verdict(champion, shop, split)
+        how = "to compare on" if verdict.compared else "to compare on, too few: the log's own evidence decides"
+        tell(f"{verdict.events:,} events to learn from, {verdict.shoppers:,} known shoppers {how}", 0, 0)
+        if verdict.compared:
+            tokens = encode_items(shop, settings=settings, modalities=options.modalities, progress=tell)
+            tell("waiting for new items to be read", 0, 0)
+            columns = columns_of(fleet, champion, shop.items["item_id"].to_list())
+            split = replace(split, snapshot=replace(split.snapshot, tokens=tokens))
+            verdict = _compete(champion, columns, split, options, verdict, tell)
     finally:
         fleet.close()
     if not verdict.better:
@@ -154,16 +190,48 @@ def _promote(store: Store, out: Path, champion: str, share: float) -> str:
     return name
 
 
-def _question(shop: Shop, tokens: Mapping[str, Tokens], learned_at: int) -> Split:
-    """What shoppers took after the champion had learned, in the last weeks at most."""
-    split = window_split(shop, tokens, max(learned_at, shop.end - MAX_WINDOW_DAYS * DAY_S), shop.end)
-    if len(split.user_nums) < LEAST_SHOPPERS:
+def _question(shop: Shop, learned_at: int) -> Split:
+    """What shoppers took after the champion had learned, in the last weeks at most; without tokens.
+
+    The champion has seen nothing of that time, so any cut through it is fair to both. A shop that has just begun has
+    no shoppers from before: then the cut is where most of them have a past and come back.
+    """
+    later = shop.interactions.filter(pl.col("timestamp") >= learned_at)["timestamp"]
+    first = int(later.to_numpy().min()) if len(later) else shop.end
+    start = max(learned_at, shop.end - MAX_WINDOW_DAYS * DAY_S)
+    split = window_split(shop, {}, start, shop.end)
+    begin = max(start, first)
+    for cut in (begin + (shop.end - begin) * number // CUTS for number in range(1, CUTS)):
+        if len(split.user_nums) >= ENOUGH_SHOPPERS:
+            break
+        split = max(split, window_split(shop, {}, cut, shop.end), key=lambda one: len(one.user_nums))
+    return split.take(MAX_SHOPPERS)
+
+
+def _first_verdict(champion: Guide, shop: Shop, split: Split) -> Verdict:
+    """What is known before anything is learned.
+
+    Raises:
+        TrainingError: there is nothing to decide by.
+    """
+    shoppers, content_only = len(split.user_nums), not champion.bundle.snapshot.interactions.height
+    wanted = [int(event) for event in shop.target_events]
+    targets = shop.interactions.filter(pl.col("event").is_in(wanted) & pl.col("item_num").is_not_null()).height
+    if content_only and not targets:
+        names = ", ".join(event.name.lower() for event in shop.target_events)
         raise TrainingError(
-            f"only {len(split.user_nums)} known shoppers took something new since the champion learned",
+            f"there is nothing to learn from yet: the store has no {names} event on any item",
+            hint="The bundle goes on answering from content; retrain once something was bought by somebody who may be "
+            "learned from (docs/privacy.md)",
+        )
+    if shoppers < LEAST_SHOPPERS and not content_only:
+        raise TrainingError(
+            f"only {shoppers} known shoppers took something new since the champion learned",
             hint=f"At least {LEAST_SHOPPERS} who may be learned from (docs/privacy.md) are needed to tell which is "
             "better; wait, or train from the shop's files",
         )
-    return split.take(MAX_SHOPPERS)
+    days = (shop.end - split.snapshot.now) / DAY_S
+    return Verdict(champion.name, shoppers, 0.0, 0.0, 0.0, 0.0, days, 1.0, shop.interactions.height, content_only)
 
 
 def columns_of(fleet: Fleet, champion: Guide, ids: Sequence[str]) -> IntArray:
@@ -185,7 +253,7 @@ def columns_of(fleet: Fleet, champion: Guide, ids: Sequence[str]) -> IntArray:
 
 
 def _compete(
-    champion: Guide, columns: IntArray, split: Split, options: LearnOptions, days: float, tell: Tell
+    champion: Guide, columns: IntArray, split: Split, options: LearnOptions, verdict: Verdict, tell: Tell
 ) -> Verdict:
     """Asks both; ``columns`` (n,) are the champion's numbers of the items."""
     challenger = Modaloom(options, tell=lambda message: tell(message, 0, 0)).fit(split.snapshot)
@@ -204,14 +272,13 @@ def _compete(
 
     values = [_values(split, score) for score in (of_champion, challenger.score)]
     difference = values[1] - values[0]
-    return Verdict(
-        champion=champion.name,
-        shoppers=len(difference),
+    return replace(
+        verdict,
         champion_value=float(values[0].mean()),
         challenger_value=float(values[1].mean()),
         lead=float(difference.mean()),
         standard_error=float(difference.std(ddof=1) / np.sqrt(len(difference))),
-        days=days,
+        p_value=randomisation_p(difference),
     )
 
 
@@ -248,7 +315,7 @@ def shop_of(store: Store, champion: Guide, tell: Tell) -> tuple[Shop, int]:
         if done % PAGE == 0:
             tell("events from the store", done, 0)
         log.add(event)
-    facts = bundle.config["shop"]
+    interactions, facts = log.frame(), bundle.config["shop"]
     spec = {name: facts[name] for name in ("name", "language", "currency", "labels") if name in facts}
     shop = Shop(
         name=facts["name"],
@@ -256,9 +323,9 @@ def shop_of(store: Store, champion: Guide, tell: Tell) -> tuple[Shop, int]:
         language=facts["language"],
         items=items,
         users=log.shoppers(declared),
-        interactions=log.frame(),
+        interactions=interactions,
         features={},
-        target_events=bundle.snapshot.target_events,
+        target_events=_targets(bundle.snapshot, interactions),
         exclude_seen=bundle.snapshot.exclude_seen,
         problems=Problems(),
         spec=ShopSpec(**spec),
@@ -266,6 +333,12 @@ def shop_of(store: Store, champion: Guide, tell: Tell) -> tuple[Shop, int]:
     # A store's calendar may have been moved when it began: then the bundle's own events say when it learned.
     moved = same_contents(champion.name, log.seeded) and log.newest_seeded is not None
     return shop, log.newest_seeded + 1 if moved and log.newest_seeded is not None else bundle.snapshot.now
+
+
+def _targets(known: Snapshot, log: pl.DataFrame) -> tuple[Event, ...]:
+    """The events that count as success: the champion's, unless it had no log to choose them by and none happened."""
+    there = log["event"].is_in([int(event) for event in known.target_events]).any()
+    return known.target_events if known.interactions.height or there else target_events_of(log)
 
 
 class _Log:

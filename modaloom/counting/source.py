@@ -43,8 +43,11 @@ def shop_source(shop: Shop) -> Source:
     """A shop that was read from files.
 
     Raises:
-        ShopError: its log has no times.
+        ShopError: there is no log, or it has no times.
     """
+    if not shop.interactions.height:
+        what = "the shop has no behaviour log, and trends are counted from one"
+        raise ShopError(what, where=shop.name, hint="Add [interactions] to shop.toml, or give the store that serves it")
     if not shop.has_times:
         raise ShopError("the log has no times", where=shop.name, hint="Trends need a timestamp: see docs/trends.md")
     log = shop.interactions

@@ -218,7 +218,8 @@ def read_interaction_table(
             for batch in reading.batches()
         ]
         _refuse_if_foreign(reading)
-        _refuse_if_too_bad(reading, settings, sum(frame.height for frame in frames))
+        if reading.rows or items is None or not grow:  # beside a catalogue, a header alone is a log that begins today
+            _refuse_if_too_bad(reading, settings, sum(frame.height for frame in frames))
     empty = pl.DataFrame(schema=INTERACTION_COLUMNS)
     interactions = pl.concat(frames, rechunk=True).sort("timestamp", maintain_order=True) if frames else empty
     if items is None:

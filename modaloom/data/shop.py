@@ -253,10 +253,28 @@ def _locate(shop: Path, root: Path | None) -> tuple[Path, Path]:
 def _target_events(spec: ShopSpec, interactions: pl.DataFrame) -> tuple[Event, ...]:
     if spec.evaluation.target_events:
         return tuple(Event[name.upper()] for name in spec.evaluation.target_events)
+    return target_events_of(interactions)
+
+
+def target_events_of(interactions: pl.DataFrame) -> tuple[Event, ...]:
+    """What counts as success where the shop does not say: purchases, else every event that speaks for an item.
+
+    Purchases, too, where nothing happened yet.
+    """
     there = {Event(code) for code in interactions["event"].unique().to_list()}
-    if Event.PURCHASE in there:
+    if Event.PURCHASE in there or not there:
         return (Event.PURCHASE,)
     return tuple(sorted(there - {Event.SEARCH, Event.DISLIKE, Event.RETURN}))
 
 
-__all__ = ["QueryError", "Shop", "image_paths", "item_frame", "item_of", "items_of", "load_shop", "read_interactions"]
+__all__ = [
+    "QueryError",
+    "Shop",
+    "image_paths",
+    "item_frame",
+    "item_of",
+    "items_of",
+    "load_shop",
+    "read_interactions",
+    "target_events_of",
+]

@@ -73,6 +73,19 @@ class Protocol:
         if min(self.known_events, default=0) < 0:
             raise EvaluationError("known_events must not be negative", hint="0 asks about somebody unknown")
 
+    def require_log(self, shop: Shop) -> None:
+        """Says before anything is encoded that there is nothing to ask.
+
+        Raises:
+            EvaluationError: nothing happened in this shop yet.
+        """
+        if not shop.interactions.height:
+            raise EvaluationError(
+                "the shop has no behaviour log, so nobody's next purchase can be asked for",
+                where=shop.name,
+                hint="Train and serve it from content; evaluate once there is a log, or with --protocol labels",
+            )
+
     def splits(self, shop: Shop, tokens: Mapping[str, Tokens]) -> Iterator[tuple[Split, tuple[int, ...]]]:
         """The questions, each with the seeds that it is asked with."""
         if self.name == "random":

@@ -56,7 +56,8 @@ class Why(NamedTuple):
 
     text: str
     kind: str
-    """``modality``, ``item``, ``words``, ``photo``, ``popular``, ``new``, ``repurchase``, ``taste`` or ``explore``."""
+    """``modality``, ``item`` (a past item), ``words``, ``photo``, ``popular``, ``viewed``, ``range``, ``new``,
+    ``repurchase``, ``taste`` or ``explore``."""
     subject: str
     """The modality, the past item's id, the words ..."""
     item_id: str | None

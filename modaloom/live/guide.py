@@ -24,7 +24,7 @@ from modaloom.ranking.fusion import FUSION
 from modaloom.ranking.ranker import blend_raw
 from modaloom.recommend.bundle import Bundle
 from modaloom.recommend.content import ContentReader
-from modaloom.recommend.explain import reasons_of
+from modaloom.recommend.explain import Known, reasons_of, tells_sales
 from modaloom.recommend.pipeline import PHOTO_WEIGHTS, TEXT_WEIGHTS
 from modaloom.recommend.words import longest, word_scores
 from modaloom.types import BoolArray, Event, FloatArray, Histories, IntArray, Reason
@@ -70,6 +70,11 @@ class Guide:
         """Events that count as having had an item."""
         return self.bundle.snapshot.target_events
 
+    @property
+    def sells(self) -> bool:
+        """Whether those events say that something was bought, and not only looked at or liked."""
+        return tells_sales(self.targets)
+
     def for_shopper(self, ask: Ask, shopper: Shopper, now: int, *, only_new: bool = False) -> list[Card]:
         """For you: the whole blend over the shopper's past; among new items only, if so wanted."""
         with self.lock:
@@ -99,8 +104,10 @@ class Guide:
             return self._finish(self._best(scores, mask, ask, "similar"), ask, shopper, self._batch(shopper, now))
 
     def goes_with(self, num: int, ask: Ask, shopper: Shopper, now: int) -> list[Card]:
-        """What others had together with an item, of other categories."""
+        """What others had together with an item, of other categories; nothing where no log was learned from."""
         with self.lock:
+            if not (self._has("linear") or self._has(FUSION)):
+                return []
             scores = self._around(num, GOES_WITH_WEIGHTS, now)
             mask = self.catalogue.allowed(ask.rules) & (self.catalogue.group != self.catalogue.group[num])
             category = self.catalogue.attributes.get(CATEGORY)
@@ -111,13 +118,14 @@ class Guide:
                 ask = replace(ask, rules=replace(ask.rules, category_cap=max(ask.n // 4, 1)))
             return self._finish(self._best(scores, mask, ask, "goes_with"), ask, shopper, self._batch(shopper, now))
 
-    def listed(self, values: FloatArray, reason: Reason | None, ask: Ask, shopper: Shopper, now: int) -> list[Card]:
+    def listed(
+        self, values: FloatArray, reason_of: Callable[[int], Reason], ask: Ask, shopper: Shopper, now: int
+    ) -> list[Card]:
         """A list by scores (n,) that are given, such as what sells now; minus infinity where an item is out."""
         with self.lock:
             mask = self.catalogue.allowed(ask.rules) & np.isfinite(values)
             scores = self._best(values, mask, ask, None)
-            if reason is not None:
-                scores = replace(scores, reasons={int(num): (reason,) for num in scores.nums})
+            scores = replace(scores, reasons={int(num): (reason_of(int(num)),) for num in scores.nums})
             return self._finish(scores, ask, shopper, self._batch(shopper, now))
 
     def search(self, ask: Ask, shopper: Shopper, now: int, *, text: str | None, photo: Path | None) -> list[Card]:
@@ -278,8 +286,8 @@ class Guide:
         if scores.reasons is not None:
             return [scores.reasons[int(num)] for num in nums]
         made = self.ranker.contributions(batch, nums)
-        had = shopper.bought(catalogue, self.targets)
-        found = reasons_of(made, nums, had, self.cards.new(nums, batch.histories.now), catalogue.ids)
+        had, new = shopper.bought(catalogue, self.targets), self.cards.new(nums, batch.histories.now)
+        found = reasons_of(made, nums, Known(had, new, ~self._fresh(nums), self.sells), catalogue.ids)
         for key, weight in shopper.taste.items():
             if weight > LEAST_TASTE:
                 speaks = catalogue.matching(key)[nums]

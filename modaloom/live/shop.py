@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from modaloom.live.taste import Shopper, chips_of
 from modaloom.messages import messages
 from modaloom.privacy import RESEARCH
 from modaloom.storage.contract import ShopUser, Store
-from modaloom.types import DAY_S, Event, FloatArray, Reason
+from modaloom.types import DAY_S, BoolArray, Event, FloatArray, Reason
 
 TREND_DAYS = 14
 TREND_KEPT_S = 60.0
@@ -28,6 +29,13 @@ TREND_WEIGHTS = {Event.VIEW: 1.0, Event.CART: 3.0, Event.PURCHASE: 5.0}
 KEPT_HISTORY = 200
 MOST_FACET_VALUES = 80
 HIDING = ("hide", "wrong_size", "too_dear")
+
+
+class Activity(NamedTuple):
+    """What went on around items in the last :data:`TREND_DAYS`, by their ids."""
+
+    counts: Mapping[str, float]
+    bought: frozenset[str]
 
 
 class LiveShop:
@@ -38,7 +46,7 @@ class LiveShop:
         self.settings = settings
         self.clock = clock
         self.fleet = Fleet(store, settings, clock)
-        self._trend: tuple[float, dict[str, float]] = (float("-inf"), {})
+        self._trend = float("-inf"), Activity({}, frozenset())
         self._counting = threading.Lock()
 
     def open(self) -> None:
@@ -71,12 +79,21 @@ class LiveShop:
         return self._answer(ask, lambda guide, shopper, now: guide.for_shopper(ask, shopper, now, only_new=True))
 
     def trending(self, ask: Ask) -> Answer:
-        """What others look at and buy at this time; where that is little, what is expected to sell."""
+        """What others look at and buy at this time; where that is little, what sold before and is expected to sell.
+
+        Empty in a shop where nobody has looked at or bought anything yet.
+        """
 
         def listed(guide: Guide, shopper: Shopper, now: int) -> list[Card]:
-            counts = self._counts(now)
+            activity = self._activity(now)
             with guide.lock:  # an item that is placed between scoring and listing would make the arrays unequal
-                return guide.listed(_trending(guide, counts), Reason("popular", "", 1.0), ask, shopper, now)
+                unsold = guide.never_sold()
+
+                def reason_of(num: int) -> Reason:
+                    bought = guide.catalogue.ids[num] in activity.bought
+                    return Reason("popular" if bought or (guide.sells and not unsold[num]) else "viewed", "", 1.0)
+
+                return guide.listed(_trending(guide, activity.counts, unsold), reason_of, ask, shopper, now)
 
         return self._answer(ask, listed)
 
@@ -278,25 +295,28 @@ class LiveShop:
             return Shopper(ask.user_id, feedback=hides), False
         return Shopper(ask.user_id, known.history, known.feedback, user.taste, ask.clicked), True
 
-    def _counts(self, now: int) -> dict[str, float]:
+    def _activity(self, now: int) -> Activity:
         """How many shoppers were lately interested in each item, weighted by how much.
 
         Counted by one thread while others use what was counted last. Only shoppers whose data may be used for this.
         """
-        made, counts = self._trend
-        if time.monotonic() - made > TREND_KEPT_S and self._counting.acquire(blocking=not counts):
+        made, activity = self._trend
+        if time.monotonic() - made > TREND_KEPT_S and self._counting.acquire(blocking=not activity.counts):
             try:
-                made, counts = self._trend
+                made, activity = self._trend
                 if time.monotonic() - made > TREND_KEPT_S:
-                    counts = dict[str, float]()
-                    for event, weight in TREND_WEIGHTS.items():
-                        since = now - TREND_DAYS * DAY_S
-                        for item_id, number in self.store.shopper_counts(since, (event,), purpose=RESEARCH).items():
-                            counts[item_id] = counts.get(item_id, 0.0) + weight * number
-                    self._trend = time.monotonic(), counts
+                    counts, since = dict[str, float](), now - TREND_DAYS * DAY_S
+                    by_event = {
+                        event: self.store.shopper_counts(since, (event,), purpose=RESEARCH) for event in TREND_WEIGHTS
+                    }
+                    for event, numbers in by_event.items():
+                        for item_id, number in numbers.items():
+                            counts[item_id] = counts.get(item_id, 0.0) + TREND_WEIGHTS[event] * number
+                    activity = Activity(counts, frozenset(by_event[Event.PURCHASE]))
+                    self._trend = time.monotonic(), activity
             finally:
                 self._counting.release()
-        return counts
+        return activity
 
     def _chip_label(self, guide: Guide, language: str) -> Callable[[str, str], str]:
         def label(name: str, value: str) -> str:
@@ -307,13 +327,17 @@ class LiveShop:
         return label
 
 
-def _trending(guide: Guide, counts: Mapping[str, float]) -> FloatArray:
-    """How much is going on around each item (n,), and what is expected where that is equal."""
-    values = guide.expected().copy()
+def _trending(guide: Guide, counts: Mapping[str, float], unsold: BoolArray) -> FloatArray:
+    """How much is going on around each item (n,), and what is expected where that is equal.
+
+    Minus infinity where nothing is going on and nothing was sold before.
+    """
+    expected = guide.expected()
+    values = np.where(unsold, -np.inf, expected).astype(np.float32)
     for item_id, count in counts.items():
         num = guide.catalogue.nums.get(item_id)
         if num is not None:
-            values[num] += np.float32(np.log1p(count))
+            values[num] = expected[num] + np.float32(np.log1p(count))
     return values
 
 

@@ -28,12 +28,15 @@ def day(moment: int) -> str:
 def behaviour_findings(shop: Shop) -> list[Finding]:
     """Every check of the log itself; leaks are looked for in :mod:`modaloom.quality.leaks`."""
     if not shop.interactions.height:
+        log = shop.spec.interactions
+        what = f"{log.file} has no rows" if log else "There is no behaviour log"
         return [
             Finding(
                 "behaviour",
-                Severity.WARNING if shop.spec.interactions else Severity.NOTE,
-                "There is no behaviour log: recommendations can use content only",
-                "Add [interactions] to shop.toml; purchases teach most, views are good too",
+                Severity.WARNING if log else Severity.NOTE,
+                f"{what}: search, similar and new items work, and recommendations use content only",
+                "Train and serve: 'modaloom retrain' learns from what happens there. "
+                "If there is a log already, add [interactions] to shop.toml; purchases teach most, views are good too",
             )
         ]
     return [_doubles(shop), *_times(shop), _cold_items(shop), _one_timers(shop), *_heavy_users(shop), _twins(shop)]

@@ -94,7 +94,8 @@ class Newness(GlobalPart):
     def fit(self, snapshot: Snapshot) -> Self:
         """Reads the release dates; an item without one, or not out yet, is as new as the mean of the others."""
         released = snapshot.items["released_at"].cast(pl.Float64).to_numpy()
-        age_days = np.maximum((snapshot.now - released) / DAY_S, 0.0)
+        now = snapshot.now or np.nanmax(released)  # without a log the newest item is the only clock
+        age_days = np.maximum((now - released) / DAY_S, 0.0)
         known = np.isfinite(age_days) & snapshot.catalogue
         made = -np.log(age_days + RELEASE_OFFSET_DAYS)
         middle = float(made[known].mean()) if known.any() else 0.0

@@ -18,11 +18,13 @@ from modaloom.messages import inside, messages
 from modaloom.ranking.contract import HistoryBatch
 from modaloom.ranking.ranker import Contributions, Ranker
 from modaloom.recommend.words import as_read
-from modaloom.types import DAY_S, BoolArray, Histories, IntArray, Reason, Snapshot
+from modaloom.types import DAY_S, BoolArray, Event, Histories, IntArray, Reason, Snapshot
 
 LEAST_CONTRIBUTION = 0.05
 """Smaller drops, in units of the blended score, are no reason."""
 NEW_DAYS = 60
+RANGE = "range"
+"""The kind of reason that claims nothing: the item is there. It is told where nothing else would be true."""
 
 
 class Said(NamedTuple):
@@ -38,44 +40,53 @@ def explain(ranker: Ranker, snapshot: Snapshot, histories: Histories, picks: Int
     ids = snapshot.items["item_id"]
     targets = np.isin(histories.events, [int(event) for event in snapshot.target_events])
     had = frozenset(histories.item_nums[targets].tolist())  # to have looked at something is not to have had it
-    made = ranker.contributions(HistoryBatch(histories), picks)
-    return reasons_of(made, picks, had, new_items(snapshot)[picks], ids)
+    known = Known(had, new_items(snapshot)[picks], snapshot.ever_sold()[picks], tells_sales(snapshot.target_events))
+    return reasons_of(ranker.contributions(HistoryBatch(histories), picks), picks, known, ids)
+
+
+class Known(NamedTuple):
+    """What decides which reasons would be true of c picked items."""
+
+    had: frozenset[int]  # numbers of the items that the shopper had before
+    new: BoolArray  # (c,)
+    sold: BoolArray  # (c,) whether it has a target event: else it is not popular, and nobody chose it with others
+    sells: bool = True  # whether target events are sales, see :func:`tells_sales`
 
 
 def reasons_of(
-    made: Contributions, picks: IntArray, had: frozenset[int], fresh: BoolArray, ids: Sequence[str] | pl.Series
+    made: Contributions, picks: IntArray, known: Known, ids: Sequence[str] | pl.Series
 ) -> list[tuple[Reason, ...]]:
-    """The contributions that are large enough to be told, for each picked item (c,).
+    """The contributions that are large enough to be told and true, for each picked item (c,).
 
     Args:
         made: what gave them their scores.
         picks: item numbers (c,).
-        had: numbers of the items that the shopper had before.
-        fresh: which of the picked items (c,) are new.
+        known: what is known of them.
         ids: item ids by number.
     """
     names = list(made.by_modality)
     drops = np.array(list(made.by_modality.values()), dtype=np.float32).reshape(len(names), len(picks)).T.tolist()
     past, nearest, most = _nearest(made, picks)
-    scores, new = made.scores.tolist(), fresh.tolist()
-    to_all = np.where(fresh, made.demand + made.newness, made.demand).tolist()  # to be new is not to sell well
-    named = [str(ids[num]) for num in past]
+    had, scores, new, sold = known.had, made.scores.tolist(), known.new.tolist(), known.sold.tolist()
+    to_all = np.where(known.new, made.demand + made.newness, made.demand).tolist()  # to be new is not to sell well
+    named, popular = [str(ids[num]) for num in past], "popular" if known.sells else "viewed"
     reasons = []
     for place, item in enumerate(picks.tolist()):
         found = [
             Reason("modality", modality, drop)
             for modality, drop in zip(names, drops[place], strict=True)
-            if drop > LEAST_CONTRIBUTION
+            if drop > LEAST_CONTRIBUTION and (modality != "behaviour" or sold[place])
         ]
         if most[place] > LEAST_CONTRIBUTION:
             found.append(Reason("item", named[nearest[place]], most[place]))
         if item in had:
             weightiest = max((reason.contribution for reason in found), default=1.0)
             found.append(Reason("repurchase", str(ids[item]), weightiest))
-        if to_all[place] > LEAST_CONTRIBUTION:
-            found.append(Reason("new" if new[place] else "popular", "", to_all[place]))
+        kind = "new" if new[place] else popular if sold[place] else RANGE
+        if to_all[place] > LEAST_CONTRIBUTION and kind != RANGE:
+            found.append(Reason(kind, "", to_all[place]))
         if not found and not past:  # nothing is known of the shopper: all of the score is for everybody
-            found = [Reason("new" if new[place] else "popular", "", max(scores[place], 0.0))]
+            found = [Reason(kind, "", max(scores[place], 0.0))]
         found.sort(key=_contribution, reverse=True)
         reasons.append(tuple(found))
     return reasons
@@ -116,9 +127,16 @@ def is_new(released_at: int | IntArray, came_later: bool | BoolArray, now: int) 
 
 
 def new_items(snapshot: Snapshot) -> BoolArray:
-    """Items (n,) of what was learned from that are new at its end."""
-    released_at = snapshot.items["released_at"].fill_null(0).to_numpy()
-    return is_new(released_at, np.zeros(snapshot.n_items, dtype=bool), snapshot.now)
+    """Items (n,) of what was learned from that are new at its end: of the log or, without times, of the releases."""
+    released = snapshot.items["released_at"]
+    newest = released.max()
+    now = snapshot.now or (newest if isinstance(newest, int) else 0)
+    return is_new(released.fill_null(0).to_numpy(), np.zeros(snapshot.n_items, dtype=bool), now)
+
+
+def tells_sales(targets: Sequence[Event]) -> bool:
+    """Whether any of a shop's target events means that somebody has the item."""
+    return Event.PURCHASE in targets or Event.RATING in targets
 
 
 def in_words(reasons: Sequence[Reason], name_of: Callable[[str], str], language: str, *, most: int = 2) -> list[Said]:
@@ -158,7 +176,7 @@ def in_words(reasons: Sequence[Reason], name_of: Callable[[str], str], language:
             sentences[text] = Said(text, reason, item_id)
             if len(sentences) == most:
                 break
-    return list(sentences.values()) or [Said(say["reason"]["popular"], Reason("popular", "", 0.0))]
+    return list(sentences.values()) or [Said(say["reason"][RANGE], Reason(RANGE, "", 0.0))]
 
 
 def item_name(items: pl.DataFrame, num: int, language: str) -> str:

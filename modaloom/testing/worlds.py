@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from modaloom.metrics import ranking_metrics, top_n
 from modaloom.numerics import unit_rows
-from modaloom.types import DAY_S, INTERACTION_COLUMNS, ITEM_COLUMNS, Event, FloatArray, IntArray, Snapshot, Tokens
+from modaloom.types import (
+    DAY_S,
+    INTERACTION_COLUMNS,
+    ITEM_COLUMNS,
+    Event,
+    FloatArray,
+    Histories,
+    IntArray,
+    Snapshot,
+    Tokens,
+)
 
 Truth = list[IntArray]
 """Per user the items that a perfect model lists first."""
@@ -80,6 +92,88 @@ def checkerboard_world(
     bought = [rng.permutation(items)[: max(1, round(seen_share * len(items)))] for items in liked]
     truth = [np.setdiff1d(items, own) for items, own in zip(liked, bought, strict=True)]
     return _snapshot(bought, n_items, {}, np.zeros(n_items, dtype=bool), rng), truth
+
+
+class GrowingWorld:
+    """A shop of any number of events, from none, in which a perfect model is known.
+
+    A shopper buys an item with odds of ``exp(taste . looks + popularity)``. Pictures tell the looks, words less so.
+    Shoppers come in one after the other, about one for five events, and the log of more events contains that of fewer.
+
+    Args:
+        popularity: spread of how well items sell whatever they are like; 0 where all sell alike.
+        n_items: items.
+        n_users: shoppers at most.
+        seed: of everything that is random.
+    """
+
+    def __init__(self, *, popularity: float, n_items: int = 240, n_users: int = 240, seed: int = 0):
+        self._rng = rng = np.random.default_rng(seed)
+        self._n_items, self._n_users = n_items, n_users
+        centres = unit_rows(rng.standard_normal((10, 16)).astype(np.float32))
+        looks = _around(centres[rng.integers(0, 10, n_items)], 0.5, rng)
+        taste = _around(centres[rng.integers(0, 10, n_users)], 0.4, rng)
+        odds = np.exp(6.0 * taste @ looks.T + rng.normal(0.0, 1.0, n_items) * popularity)
+        self._odds = odds / odds.sum(axis=1, keepdims=True)
+        full = np.ones(n_items, dtype=bool)
+        self._tokens = {
+            "image": Tokens("image", "world/16", looks, full),
+            "text": Tokens("text", "world/16", _around(looks, 0.7, rng), full),
+        }
+        self._cases = [self._case(user) for user in rng.integers(0, n_users, 500)]
+        self._newcomers = np.random.default_rng([seed, 1])
+        self._log: list[tuple[int, int]] = []
+
+    def _case(self, user: int) -> tuple[list[int], IntArray]:
+        """A few past items of somebody, and what they take next."""
+        past = int(self._rng.integers(1, 6))
+        drawn = self._rng.choice(self._n_items, past + 5, replace=False, p=self._odds[user])
+        return drawn[:past].tolist(), drawn[past:]
+
+    def snapshot(self, events: int) -> Snapshot:
+        """The shop after so many events, one every hour or more."""
+        while len(self._log) < events:
+            user = int(self._newcomers.integers(0, min(len(self._log) // 5 + 1, self._n_users)))
+            self._log.append((user, int(self._newcomers.choice(self._n_items, p=self._odds[user]))))
+        owner, items = (np.array([row[side] for row in self._log[:events]], dtype=np.int64) for side in (0, 1))
+        days = min(120, 5 + events // 10)
+        columns: dict[str, Any] = {
+            "user_num": owner,
+            "item_num": items,
+            "event": np.full(events, int(Event.PURCHASE)),
+            "value": np.full(events, np.nan),
+            "timestamp": NOW - days * DAY_S + np.arange(events) * (days * DAY_S) // max(events, 1),
+        }
+        ids: dict[str, Any] = {"item_id": [f"item-{num}" for num in range(self._n_items)]}
+        return Snapshot(
+            items=pl.DataFrame(
+                [
+                    pl.Series(name, ids.get(name, [None] * self._n_items), dtype=kind)
+                    for name, kind in ITEM_COLUMNS.items()
+                ]
+            ),
+            users=pl.DataFrame({"user_id": [f"user-{num}" for num in range(self._n_users)]}),
+            interactions=pl.DataFrame(columns).select(
+                pl.col(name).cast(kind) for name, kind in INTERACTION_COLUMNS.items()
+            ),
+            tokens=self._tokens,
+            catalogue=np.ones(self._n_items, dtype=bool),
+            now=NOW if events else 0,
+        )
+
+    def recall(self, score: Callable[[Histories], FloatArray]) -> FloatArray:
+        """Recall at 20 (b,) on shoppers whose pasts and next purchases are the same for whoever is asked."""
+        histories = Histories.from_lists([past for past, _ in self._cases], now=NOW)
+        allowed = self.snapshot(0).may_be_shown(histories)
+        found = ranking_metrics(top_n(score(histories), 20, allowed), [truth for _, truth in self._cases])
+        return found["recall"].astype(np.float32)
+
+
+def _around(centres: FloatArray, noise: float, rng: np.random.Generator) -> FloatArray:
+    """Unit vectors near others (n, d)."""
+    random = unit_rows(rng.standard_normal(centres.shape).astype(np.float32))
+    made: FloatArray = unit_rows(centres + np.float32(noise) * random)
+    return made
 
 
 def _tokens(

@@ -160,13 +160,22 @@ def _refuse_no_number(progress: Progress) -> None:
         raise TrainingError(f"the loss is {loss} after epoch {progress.epoch}", hint="Lower learning_rate")
 
 
-def _examples(snapshot: Snapshot, config: LoopConfig) -> Examples:
-    examples = Examples(
+def count_examples(snapshot: Snapshot, config: LoopConfig) -> int:
+    """How many target events with a past there are to learn from."""
+    return len(_all_examples(snapshot, config))
+
+
+def _all_examples(snapshot: Snapshot, config: LoopConfig) -> Examples:
+    return Examples(
         snapshot,
         history_length=config.history_length,
         half_life_days=config.half_life_days,
         max_gap_days=config.max_gap_days,
     )
+
+
+def _examples(snapshot: Snapshot, config: LoopConfig) -> Examples:
+    examples = _all_examples(snapshot, config)
     if not len(examples):
         raise TrainingError(
             "no shopper has two events to learn from", hint="Check target_events in shop.toml, or give a longer log"

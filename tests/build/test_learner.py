@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from modaloom.build import PRIOR_WEIGHTS, LearnOptions, Memory, Modaloom, model_factories, validation_splits
-from modaloom.build.learner import VALIDATION_WINDOWS, prior_weights
+from modaloom.build.learner import VALIDATION_WINDOWS, prior_weights, sales_credibility, starting_weights
 from modaloom.errors import EvaluationError, TrainingError
 from modaloom.metrics import ranking_metrics, top_n
 from modaloom.models.sparse_linear import SparseLinear
 from modaloom.ranking.contract import HistoryBatch
 from modaloom.ranking.ranker import Ranker
 from modaloom.testing import ScorerSuite, checkerboard_world, taste_world
-from modaloom.testing.worlds import Truth
+from modaloom.testing.worlds import GrowingWorld, Truth
 from modaloom.types import DAY_S, Event, FloatArray, Snapshot
 
 torch.set_num_threads(1)
@@ -125,8 +125,7 @@ def test_content_alone_is_enough() -> None:
     snapshot, truth = taste_world("image")
     few = replace(snapshot, interactions=snapshot.interactions.head(24))
     learner = Modaloom(OPTIONS).fit(few)
-    assert learner.fusion is not None
-    assert "behaviour" not in learner.fusion.model.config.modalities
+    assert learner.fusion is None, "nobody could tell whether it is any good"
     reached = quality(few, truth, learner.score(snapshot.histories(np.arange(snapshot.n_users))))
     assert reached > 2 * chance(few, truth)
 
@@ -138,11 +137,66 @@ def test_behaviour_alone_reads_the_board() -> None:
     assert quality(snapshot, truth, learner.score(histories)) > 0.95
 
 
-@pytest.mark.parametrize("keep", [0, 1])
-def test_an_empty_log_is_said(keep: int) -> None:
+@pytest.mark.parametrize("keep", [0, 1, 3])
+def test_a_handful_of_events_is_a_shop(keep: int) -> None:
+    snapshot, truth = taste_world("text")
+    learner = Modaloom(OPTIONS).fit(replace(snapshot, interactions=snapshot.interactions.head(keep)))
+    assert learner.ranker is not None
+    assert set(learner.ranker.weights) >= {"image", "text", "attributes"}
+    assert not {"demand", "linear", "fusion"} & set(learner.ranker.weights)
+    assert learner.metrics()["epochs"] == 0
+    reached = quality(snapshot, truth, learner.score(snapshot.histories(np.arange(snapshot.n_users))))
+    assert reached > 2 * chance(snapshot, truth)
+
+
+def test_without_log_and_content_there_is_nothing_to_recommend_by() -> None:
     snapshot, _ = taste_world("text")
-    with pytest.raises(TrainingError, match="no shopper has two events"):
-        Modaloom(OPTIONS).fit(replace(snapshot, interactions=snapshot.interactions.head(keep)))
+    bare = replace(snapshot, interactions=snapshot.interactions.clear(), tokens={})
+    undated = replace(bare, items=bare.items.with_columns(released_at=pl.lit(None, dtype=pl.Int64)))
+    with pytest.raises(TrainingError, match="no log, and no item has a picture, words or attributes"):
+        Modaloom(OPTIONS).fit(undated)
+
+
+SHORT = replace(OPTIONS, epochs=1)
+SIZES = (0, 1, 10, 100, 300, 1_000, 10_000)
+
+
+@pytest.mark.parametrize("popularity", [0.0, 1.0])
+def test_from_no_log_to_a_long_one_nothing_gets_worse_than_content_alone(popularity: float) -> None:
+    """Two shops that fill up: in one all items sell alike, in the other some sell better. Taste lives in content."""
+    world = GrowingWorld(popularity=popularity)
+    alone = Modaloom(OPTIONS).fit(world.snapshot(0))
+    assert alone.ranker is not None
+    content = replace(alone.ranker, weights={name: alone.ranker.weights[name] for name in ("image", "text")})
+    base = world.recall(content.score)
+    leads = {}
+    for size in SIZES:
+        lead = world.recall(Modaloom(SHORT).fit(world.snapshot(size)).score) - base
+        error = lead.std() / np.sqrt(len(lead))
+        leads[size] = float(lead.mean())
+        assert lead.mean() > -2 * error - 1e-9, f"{size} events made it worse than content alone: {leads}"
+    if popularity:
+        assert leads[1_000] > 0.05, "what sells was not learned"
+        assert leads[10_000] > 0.05
+
+
+def test_sales_are_believed_as_far_as_different_shoppers_agree() -> None:
+    flat, popular = (GrowingWorld(popularity=popularity) for popularity in (0.0, 1.5))
+    few, many = (sales_credibility(popular.snapshot(size)) for size in (10, 3_000))
+    assert few < 0.2 < 0.5 < many < 1.0
+    assert sales_credibility(flat.snapshot(100)) < 0.2
+    assert sales_credibility(flat.snapshot(0)) == sales_credibility(flat.snapshot(1)) == 0.0
+    log = popular.snapshot(3_000).interactions
+    one = replace(popular.snapshot(0), interactions=log.with_columns(user_num=pl.lit(0, dtype=log["user_num"].dtype)))
+    assert sales_credibility(one) == 0.0, "one shopper's taste is not what sells"
+
+
+def test_few_shoppers_begin_near_content_and_many_at_the_prior() -> None:
+    snapshot = GrowingWorld(popularity=0.0).snapshot(30)
+    starts = [starting_weights(snapshot, shoppers)["demand"] for shoppers in (20, 100, 200, 5_000)]
+    assert starts == sorted(starts)
+    assert starts[0] < 0.3
+    assert starting_weights(snapshot, 200) == pytest.approx(prior_weights(snapshot))
 
 
 def test_unknown_sizes_and_models_are_said() -> None:

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from modaloom.build import LearnOptions
+from modaloom.build.bundle import train_bundle
 from modaloom.build.retrain import Verdict, columns_of, retrain, shop_of
 from modaloom.config import load_settings
+from modaloom.data.shop import load_shop
 from modaloom.errors import TrainingError
 from modaloom.live.asks import Ask
 from modaloom.live.fleet import Fleet
@@ -151,3 +153,86 @@ def test_the_stores_shop_is_the_bundles_shop_with_what_came_since(store: Store, 
     known = [path for path in shop.image_paths() if path is not None]
     assert known
     assert all(path.is_file() for path in known)
+
+
+COLOURS, KINDS = ("red", "blue", "black"), ("dress", "shirt", "belt", "shoes")
+
+
+@pytest.fixture(scope="module")
+def catalogue_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a catalogue without a log gives."""
+    folder = tmp_path_factory.mktemp("catalogue")
+    rows = [f"i{num},{COLOURS[num % 3]} {KINDS[num % 4]},{KINDS[num % 4]},{COLOURS[num % 3]}" for num in range(48)]
+    (folder / "items.csv").write_text("\n".join(["id,name,category,colour", *rows]), encoding="utf-8")
+    (folder / "shop.toml").write_text(
+        'name = "New"\n[items]\nfile = "items.csv"\n[items.columns]\nitem_id = "id"\ntitle = "name"\n'
+        '[items.attributes]\ncategory = "category"\ncolour = "colour"\n',
+        encoding="utf-8",
+    )
+    shop = load_shop(folder, settings=load_settings())
+    train_bundle(shop, folder / "bundle", ATTRIBUTES, settings=load_settings())
+    return folder / "bundle"
+
+
+@pytest.fixture
+def new_store(catalogue_bundle: Path, tmp_path: Path) -> Iterator[Store]:
+    with open_store(f"sqlite:///{tmp_path / 'new.db'}") as opened:
+        opened.migrate()
+        prepare_store(opened, catalogue_bundle, load_settings())
+        yield opened
+
+
+ATTRIBUTES = LearnOptions(size="small", epochs=1, modalities=("attributes", "behaviour"))
+DAY = 86_400
+
+
+def come_and_buy(store: Store, shoppers: int, *, each: int, event: Event = Event.PURCHASE, days: int = 30) -> None:
+    """Shoppers who buy one kind of garment each, over some weeks."""
+    rng = np.random.default_rng(0)
+    store.add_interactions(
+        [
+            Interaction(f"u{user}", f"i{4 * int(rng.integers(0, 12)) + user % 4}", event, when)
+            for user in range(shoppers)
+            for when in (1_700_000_000 + rng.integers(0, days * DAY, each)).tolist()
+        ]
+    )
+
+
+def test_a_new_shop_says_before_it_works_that_there_is_nothing_to_learn_from(new_store: Store, tmp_path: Path) -> None:
+    said: list[str] = []
+    with pytest.raises(TrainingError, match="nothing to learn from yet: the store has no purchase event"):
+        retrain(new_store, tmp_path / "next", ATTRIBUTES, settings=load_settings(), tell=lambda *a: said.append(a[0]))
+    assert not any("attributes" in line for line in said), "it had begun to encode"
+
+
+def test_with_nobody_who_came_back_the_decision_rests_on_the_log_alone(new_store: Store, tmp_path: Path) -> None:
+    come_and_buy(new_store, 3, each=1)
+    verdict, name = retrain(new_store, tmp_path / "next", ATTRIBUTES, settings=load_settings())
+    assert not verdict.compared
+    assert name is not None
+    assert "0 known shoppers came back, too few to compare on" in str(verdict)
+    assert "rests on 3 events alone" in str(verdict)
+    blend = load_bundle(tmp_path / "next").config["blend"]
+    assert "attributes" in blend
+    assert not {"demand", "linear", "fusion"} & set(blend), "three purchases are no evidence"
+
+
+def test_a_shop_of_thirty_shoppers_can_retrain(new_store: Store, tmp_path: Path) -> None:
+    come_and_buy(new_store, 30, each=6)
+    said: list[str] = []
+    verdict, name = retrain(
+        new_store, tmp_path / "next", ATTRIBUTES, settings=load_settings(), tell=lambda *a: said.append(a[0])
+    )
+    assert verdict.content_only
+    assert 4 <= verdict.shoppers <= 30
+    assert any(f"180 events to learn from, {verdict.shoppers} known shoppers to compare on" in line for line in said)
+    assert "to be as good is enough" in str(verdict)
+    assert verdict.better == (verdict.lead >= 0)
+    assert (name is not None) == verdict.better
+
+
+def test_a_shop_without_purchases_learns_from_what_there_is(new_store: Store, tmp_path: Path) -> None:
+    come_and_buy(new_store, 3, each=2, event=Event.VIEW)
+    verdict, _ = retrain(new_store, tmp_path / "next", ATTRIBUTES, settings=load_settings())
+    assert verdict.events == 6
+    assert load_bundle(tmp_path / "next").snapshot.target_events == (Event.VIEW,)

@@ -25,7 +25,7 @@ from modaloom.live.taste import Shopper
 from modaloom.recommend.bundle import load_bundle
 from modaloom.recommend.content import ContentReader
 from modaloom.storage.contract import ItemChange
-from modaloom.types import Event, Interaction, Item, Tokens
+from modaloom.types import Event, Interaction, Item, Reason, Tokens
 
 NOW = 1_800_000_000
 
@@ -76,7 +76,10 @@ def come(*items: Item) -> list[ItemChange]:
 def listed(guide: Guide) -> list[str]:
     with guide.lock:
         values = np.zeros(len(guide.catalogue), dtype=np.float32)
-        return [card.item_id for card in guide.listed(values, None, Ask(n=200), Shopper(None), NOW)]
+        return [
+            card.item_id
+            for card in guide.listed(values, lambda _: Reason("range", "", 0.0), Ask(n=200), Shopper(None), NOW)
+        ]
 
 
 def test_what_is_deleted_while_it_is_read_does_not_come_back(guide: Guide) -> None:

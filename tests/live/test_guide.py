@@ -72,7 +72,7 @@ def test_a_cap_holds_where_there_is_enough_else(guide: Guide) -> None:
 def test_given_scores_are_followed_and_endless_ones_left_out(guide: Guide) -> None:
     order = np.random.default_rng(0).permutation(len(guide.catalogue)).astype(np.float32)
     order[3] = -np.inf
-    cards = guide.listed(order, Reason("popular", "", 1.0), everything(), NOBODY, now_of(guide))
+    cards = guide.listed(order, lambda _: Reason("popular", "", 1.0), everything(), NOBODY, now_of(guide))
     scores = [order[guide.catalogue.nums[card.item_id]] for card in cards]
     assert scores == sorted(scores, reverse=True)
     assert guide.catalogue.ids[3] not in {card.item_id for card in cards}

@@ -12,7 +12,7 @@ import pytest
 
 from modaloom.errors import NotFoundError, PictureError, QueryError
 from modaloom.live.asks import Answer, Ask, Rules
-from modaloom.live.shop import LiveShop
+from modaloom.live.shop import Activity, LiveShop
 from modaloom.storage.contract import Feedback, ShopUser
 from modaloom.types import LANGUAGES, Event, Interaction
 
@@ -276,10 +276,10 @@ def test_trending_follows_what_is_going_on(live: LiveShop) -> None:
     for num in range(300):
         act(live, f"visitor{num}", quiet, Event.PURCHASE)
     before = ids(live.trending(Ask(n=3)))
-    live._trend = (-1e9, {})
+    live._trend = (-1e9, Activity({}, frozenset()))
     assert ids(live.trending(Ask(n=3))) == before, "counted though nobody agreed"
     live.store.upsert_users([ShopUser(f"visitor{num}", declared=True) for num in range(300)])
-    live._trend = (-1e9, {})  # what is kept for a minute
+    live._trend = (-1e9, Activity({}, frozenset()))  # what is kept for a minute
     assert ids(live.trending(Ask(n=3)))[0] == quiet
     assert live.trending(Ask(n=3)).cards[0].why[0].kind == "popular"
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from modaloom.metrics import top_n
@@ -186,6 +187,31 @@ def test_new_is_what_was_released_lately(bundle: Bundle) -> None:
         sold=None,
     )
     assert new_items(just_now).all()
+    day_one = replace(just_now, now=0, items=snapshot.items.with_columns(released_at=DATES))
+    assert new_items(day_one).tolist() == [True, False] * 28, "counted back from the last release"
+    undated_day_one = replace(undated, interactions=snapshot.interactions.clear(), now=0)
+    assert not new_items(undated_day_one).any(), "nothing tells what is new"
+
+
+DATES = pl.Series([1_700_000_000, 1_600_000_000] * 28)
+
+
+def test_nothing_is_popular_that_nobody_bought(bundle: Bundle, shopper: Histories) -> None:
+    picks = np.argsort(-bundle.ranker.score(shopper)[0])[:20]
+    unsold = replace(bundle.snapshot, interactions=bundle.snapshot.interactions.clear())
+    undated = replace(unsold, items=unsold.items.with_columns(released_at=None).cast({"released_at": int}))
+    nobody = Histories.from_lists([[]], now=bundle.snapshot.now)
+    for past in (shopper, nobody):
+        told = {(one.kind, one.subject) for row in explain(bundle.ranker, undated, past, picks) for one in row}
+        assert not {("popular", ""), ("new", ""), ("modality", "behaviour")} & told
+    assert told == {("range", "")}
+    liked = replace(bundle.snapshot, target_events=(Event.VIEW, Event.PURCHASE))
+    looked = replace(liked, target_events=(Event.VIEW,))
+    kinds = [
+        {one.kind for row in explain(bundle.ranker, shop, nobody, picks) for one in row} for shop in (liked, looked)
+    ]
+    assert "viewed" not in kinds[0]
+    assert "popular" not in kinds[1]
 
 
 @pytest.mark.parametrize(
@@ -203,7 +229,8 @@ def test_new_is_what_was_released_lately(bundle: Bundle) -> None:
         ([("words", "red dress")], ["matches “red dress”"]),
         ([("words", "羊毛 大衣 coat")], ["matches “羊毛、大衣 coat”"]),
         ([("meaning", "")], ["close in meaning to what you asked for"]),
-        ([], ["sells well now"]),
+        ([], ["in the shop's range"]),
+        ([("viewed", "")], ["looked at lately"]),
     ],
 )
 def test_in_words(bundle: Bundle, reasons: list[tuple[str, str]], english: list[str]) -> None:
