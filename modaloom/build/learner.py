@@ -19,6 +19,7 @@ from modaloom.heap import give_back
 from modaloom.models.baselines import BASELINES
 from modaloom.numerics import Whitening
 from modaloom.ranking.blend import (
+    MIN_USERS,
     ValidationBatch,
     blend_metrics,
     choose_weights,
