@@ -142,7 +142,11 @@ def test_requests_in_one_go_are_answered_in_turn(start: Start) -> None:
     post = head("POST", "/v1/interactions", key=SHOP, kind=JSON, length=len(body)) + body
     with target.connect() as line:
         line.sendall((head("GET", "/v1/shop") + post) * 3)
-        assert [status_of(line) for _ in range(6)] == [200] * 6
+        line.settimeout(20)
+        answers = b""
+        while answers.count(b"HTTP/1.1 ") < 6 and (part := line.recv(65_536)):
+            answers += part
+    assert answers.count(b"HTTP/1.1 200 ") == 6
 
 
 def test_photos_of_one_address_leave_room(start: Start) -> None:
