@@ -77,7 +77,7 @@ class Verdict:
     lead: float
     standard_error: float
     days: float
-    p_value: float = 0.0
+    p_value: float = 1.0
     """How often chance alone leads by as much."""
     events: int = 0
     """What there is to learn from."""
@@ -88,6 +88,12 @@ class Verdict:
     def compared(self) -> bool:
         """Whether there were enough shoppers to ask."""
         return self.shoppers >= LEAST_SHOPPERS
+
+    @property
+    def outlook(self) -> str:
+        """What is said before anything is learned."""
+        too_few = "" if self.compared else ", too few: the log's own evidence decides"
+        return f"{self.events:,} events to learn from, {self.shoppers:,} known shoppers to compare on{too_few}"
 
     @property
     def better(self) -> bool:
@@ -149,8 +155,7 @@ def retrain(
         shop, learned_at = shop_of(store, champion, tell)
         split = _question(shop, learned_at)
         verdict = _first_verdict(champion, shop, split)
-        how = "to compare on" if verdict.compared else "to compare on, too few: the log's own evidence decides"
-        tell(f"{verdict.events:,} events to learn from, {verdict.shoppers:,} known shoppers {how}", 0, 0)
+        tell(verdict.outlook, 0, 0)
         if verdict.compared:
             tokens = encode_items(shop, settings=settings, modalities=options.modalities, progress=tell)
             tell("waiting for new items to be read", 0, 0)

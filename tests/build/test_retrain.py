@@ -124,10 +124,16 @@ def test_what_comes_in_while_the_champion_is_asked_is_numbered_too(store: Store,
 
 
 def test_a_lead_within_chance_is_none() -> None:
-    verdict = Verdict("c", 100, 0.10, 0.11, 0.01, 0.02, 7.0)
+    verdict = Verdict("c", 100, 0.10, 0.11, 0.01, 0.02, 7.0, p_value=0.3)
     assert not verdict.better
-    assert replace(verdict, standard_error=0.005).better
+    sure = replace(verdict, standard_error=0.005, p_value=0.02)
+    assert sure.better
     assert not replace(verdict, lead=0.0, standard_error=0.0).better
+    assert not replace(sure, shoppers=3).better
+    learned_nothing = replace(verdict, content_only=True)
+    assert learned_nothing.better
+    assert not replace(learned_nothing, lead=-0.01).better
+    assert replace(learned_nothing, shoppers=3, lead=0.0).better
 
 
 def test_the_stores_shop_is_the_bundles_shop_with_what_came_since(store: Store, sample_bundle: Path) -> None:

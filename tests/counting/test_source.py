@@ -86,3 +86,6 @@ def test_an_empty_store_and_a_log_without_times_are_refused(sample_shop: Path, t
     object.__setattr__(shop, "interactions", shop.interactions.with_columns(timestamp=pl.lit(0, pl.Int64)))
     with pytest.raises(ShopError, match="no times"):
         shop_source(shop)
+    object.__setattr__(shop, "interactions", shop.interactions.clear())
+    with pytest.raises(ShopError, match="no behaviour log"):
+        shop_source(shop)

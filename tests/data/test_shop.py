@@ -80,7 +80,7 @@ def test_a_catalogue_alone_is_a_shop(write_shop: Write, settings: Settings) -> N
     shop = load_shop(folder, settings=settings)
     assert shop.interactions.height == shop.n_users == shop.end == 0
     assert not shop.has_times
-    assert shop.target_events == ()
+    assert shop.target_events == (Event.PURCHASE,)
 
 
 @pytest.mark.parametrize(("items", "log"), [("id,name\n", "user,item,time\nu,a,2020-01-01\n")])
@@ -89,8 +89,13 @@ def test_no_rows(write_shop: Write, log_shop: Load, settings: Settings, items: s
     (folder / "items.csv").write_text(items)
     with pytest.raises(ShopError, match="the file has no rows"):
         load_shop(folder, settings=settings)
-    with pytest.raises(ShopError, match="the file has no rows"):
-        log_shop("")
+
+
+def test_a_log_that_begins_today_has_a_header_and_no_rows(log_shop: Load) -> None:
+    shop = log_shop("")
+    assert shop.n_items > 0
+    assert shop.interactions.height == shop.n_users == 0
+    assert shop.problems.total == 0
 
 
 def test_unknown_items_are_counted_not_fatal(log_shop: Load) -> None:

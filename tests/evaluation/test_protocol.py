@@ -35,6 +35,15 @@ PAST = [("ann", "a", 1), ("bob", "b", 2), ("cat", "a", 3)]
 FUTURE = [("ann", "b", 9), ("ann", "d", 10), ("bob", "c", 10), ("dan", "a", 10)]
 
 
+def test_without_a_log_there_is_nobody_to_ask(tmp_path: Path) -> None:
+    (tmp_path / "shop.toml").write_text(SHOP_TOML.split("[interactions]")[0])
+    (tmp_path / "items.csv").write_text("item\na\nb\n")
+    shop = load_shop(tmp_path)
+    for name in ("rolling", "temporal", "random"):
+        with pytest.raises(EvaluationError, match=r"hand: the shop has no behaviour log.*Train and serve it"):
+            Protocol(name).require_log(shop)
+
+
 class Fixed:
     """Lists a, b, c, d in this order; ``seeded`` ones add a little noise."""
 

@@ -10,6 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from modaloom.build import LearnOptions, train_bundle
+from modaloom.build.live import open_live_shop
+from modaloom.config import load_settings
+from modaloom.data.shop import load_shop
 from modaloom.errors import NotFoundError, PictureError, QueryError
 from modaloom.live.asks import Answer, Ask, Rules
 from modaloom.live.shop import Activity, LiveShop
@@ -269,6 +273,33 @@ def test_similar_and_goes_with(live: LiveShop) -> None:
         assert item not in ids(answer)
         assert not {swatch.item_id for swatch in own.swatches} & set(ids(answer))
     assert own.category not in {card.category for card in beside.cards}
+
+
+def test_a_shop_where_nothing_was_bought_claims_nothing(sample_shop: Path, tmp_path: Path) -> None:
+    shop = load_shop(sample_shop, settings=load_settings())
+    bare = replace(shop, interactions=shop.interactions.clear(), users=shop.users.clear())
+    options = LearnOptions(size="small", modalities=("attributes",))
+    train_bundle(bare, tmp_path / "bundle", options, settings=load_settings())
+    live = open_live_shop(tmp_path / "bundle", f"sqlite:///{tmp_path / 'shop.db'}", load_settings())
+    try:
+        home = live.home(Ask(n=20)).cards
+        item, other = home[0].item_id, home[-1].item_id
+        assert len(home) == 20
+        assert {why.kind for card in home for why in card.why} <= {"new", "range"}
+        assert live.search(Ask(n=3), text="red").cards
+        assert live.similar(item, Ask(n=3)).cards
+        for empty in (live.trending(Ask(n=3)), live.goes_with(item, Ask(n=3))):
+            assert (empty.cards, empty.note) == ((), "none")
+        act(live, "visitor", item, Event.VIEW)
+        act(live, "visitor", other, Event.PURCHASE)
+        live._trend = (-1e9, Activity({}, frozenset()))
+        trending = {card.item_id: card.why[0].kind for card in live.trending(Ask(n=9)).cards}
+        assert trending == {item: "viewed", other: "popular"}
+        clicked = live.home(Ask(n=9, clicked=(item,))).cards
+        assert {why.kind for card in clicked for why in card.why} <= {"modality", "item", "new", "range"}
+    finally:
+        live.close()
+        live.store.close()
 
 
 def test_trending_follows_what_is_going_on(live: LiveShop) -> None:
