@@ -306,7 +306,7 @@ def test_a_full_disk_leaves_the_old_bundle(sample_shop: Path, own_bundle: Path) 
     assert "Traceback" not in done.stderr
     verify(own_bundle)
     beside = {path.name for path in own_bundle.parent.iterdir()}
-    assert beside == {"bundle", "bundle.training"}, "nothing half, and what --resume needs"
+    assert beside == {"bundle", "bundle.shoppers", "bundle.training"}, "nothing half, and what --resume needs"
 
 
 # Asking

@@ -84,7 +84,7 @@ def test_train(sample_shop: Path, tmp_path: Path, command: Command, monkeypatch:
     config = json.loads((home / "config.json").read_text(encoding="utf-8"))
     assert config["options"]["epochs"] == 1
     assert set(config["modalities"]) <= {"attributes", "behaviour"}
-    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle", "bundle.shoppers"]
 
 
 @pytest.mark.parametrize(("models", "windows"), [("popularity,newest", "2"), ("all", "1")])
