@@ -11,7 +11,8 @@ import numpy as np
 import polars as pl
 
 from modaloom.config import Settings
-from modaloom.data.cells import to_number, to_text, to_time
+from modaloom.data.cells import to_text, to_time
+from modaloom.data.numbers import NumberColumn, no_numbers
 from modaloom.data.numbering import Numbering
 from modaloom.data.problems import Problems
 from modaloom.data.schema import FeatureSpec, InteractionsSpec, ItemsSpec, ShopSpec, UsersSpec
@@ -23,6 +24,8 @@ TOLERATED_BAD_ROWS = 5
 """However small the file, this many bad rows never stop a run."""
 TOLERATED_UNKNOWN_SHARE = 0.5
 """Logs outlive catalogues; but a log of which more than this share is unknown belongs to another shop."""
+LARGEST_STOCK = 2**53
+"""More pieces than this cannot be counted exactly, and nobody has them."""
 FUTURE_SLACK_S = 36 * 3600
 """Clocks and time zones differ; later than this after now is an error."""
 
@@ -73,8 +76,9 @@ def read_item_table(spec: ItemsSpec, root: Path, problems: Problems, settings: S
     frames: list[pl.DataFrame] = []
     pictures: list[pl.DataFrame] = []
     seen = Numbering()
+    numbers = _number_columns(reading, {name: wanted[name] for name in _NUMBER_COLUMNS if name in wanted})
     for batch in reading.batches():
-        frame, paths = _item_batch(spec, wanted, reading, batch, seen)
+        frame, paths = _item_batch(spec, wanted, reading, batch, seen, numbers)
         frames.append(frame)
         pictures.append(paths)
     items = pl.concat(frames) if frames else pl.DataFrame()
@@ -83,7 +87,12 @@ def read_item_table(spec: ItemsSpec, root: Path, problems: Problems, settings: S
 
 
 def _item_batch(
-    spec: ItemsSpec, wanted: dict[str, str], reading: Reading, batch: Batch, seen: Numbering
+    spec: ItemsSpec,
+    wanted: dict[str, str],
+    reading: Reading,
+    batch: Batch,
+    seen: Numbering,
+    numbers: dict[str, NumberColumn],
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The new items of one batch in our columns, and the picture that each usable row names."""
     ids = to_text(batch.frame[wanted["item_id"]])
@@ -100,7 +109,7 @@ def _item_batch(
     for name in _TEXT_COLUMNS:
         data[name] = _text_cell(batch, wanted.get(name), spec.strip_html and name.startswith(("title", "descr")))
     for name in _NUMBER_COLUMNS:
-        data[name] = _number_cell(reading, batch, wanted.get(name), name, keep)
+        data[name] = _number_cell(reading, batch, numbers.get(name), name, keep)
     data["released_at"] = _time_cell(reading, batch, wanted.get("released_at"), spec.date_format, keep)
     paths = pl.DataFrame(
         {
@@ -135,12 +144,21 @@ def _text_cell(batch: Batch, column: str | None, strip_html: bool) -> pl.Series:
     return text
 
 
-def _number_cell(reading: Reading, batch: Batch, column: str | None, name: str, keep: BoolArray) -> pl.Series:
-    if column is None:
-        return pl.Series([None] * batch.frame.height, dtype=pl.Float64)
-    numbers, bad = to_number(batch.frame[column])
-    reading.note_rows(f"bad {name}", batch, bad & keep, column)
-    return numbers
+def _number_columns(reading: Reading, wanted: dict[str, str]) -> dict[str, NumberColumn]:
+    """A reader of numbers for each of our names."""
+    where = str(reading.root / reading.spec.file)
+    return {name: NumberColumn(column, reading.spec.decimal, where=where) for name, column in wanted.items()}
+
+
+def _number_cell(reading: Reading, batch: Batch, numbers: NumberColumn | None, name: str, keep: BoolArray) -> pl.Series:
+    if numbers is None:
+        return no_numbers(name, batch.frame.height).values
+    values, bad, _ = numbers.read(batch.frame[numbers.column])
+    if name == "stock":
+        too_large = (values.abs() >= LARGEST_STOCK).fill_null(False).to_numpy()
+        values, bad = pl.select(pl.when(~pl.Series(too_large)).then(values)).to_series(), bad | too_large
+    reading.note_rows(f"bad {name}", batch, bad & keep, numbers.column)
+    return values
 
 
 def _time_cell(
@@ -213,8 +231,10 @@ def read_interaction_table(
     frames = []
     if spec.interactions:
         reading = Reading(root, spec.interactions, _interaction_columns(spec.interactions), problems)
+        value = spec.interactions.columns.value
+        numbers = _number_columns(reading, {"value": value} if value else {})
         frames = [
-            _interaction_batch(spec.interactions, reading, batch, (user_ids, item_ids), (grow, items is None))
+            _interaction_batch(spec.interactions, reading, batch, (user_ids, item_ids), (grow, items is None), numbers)
             for batch in reading.batches()
         ]
         _refuse_if_foreign(reading)
@@ -258,6 +278,7 @@ def _interaction_batch(
     batch: Batch,
     numberings: tuple[Numbering, Numbering],
     grow: tuple[bool, bool],
+    value_column: dict[str, NumberColumn],
 ) -> pl.DataFrame:
     """One batch in our columns. Bad rows are counted once, under the first thing that is wrong."""
     columns, frame = spec.columns, batch.frame
@@ -289,6 +310,7 @@ def _interaction_batch(
         good,
         (user_nums, numberings[1].number(item_text.filter(pl.Series(good))), events, times),
         (reading, batch),
+        value_column.get("value"),
     )
 
 
@@ -317,13 +339,14 @@ def _numbered(
     good: BoolArray,
     parts: tuple[IntArray, IntArray, pl.Series, pl.Series],
     origin: tuple[Reading, Batch],
+    value_column: NumberColumn | None,
 ) -> pl.DataFrame:
     user_nums, item_nums, events, times = parts
     keep = pl.Series(good)
     values = pl.Series("value", [None] * frame.height, dtype=pl.Float32)
-    if spec.columns.value:
-        numbers, bad = to_number(frame[spec.columns.value])
-        origin[0].note_rows("bad value", origin[1], bad & good, spec.columns.value)
+    if value_column:
+        numbers, bad, _ = value_column.read(frame[value_column.column])
+        origin[0].note_rows("bad value", origin[1], bad & good, value_column.column)
         values = numbers.cast(pl.Float32)
     data = {
         "user_num": pl.Series(user_nums).cast(pl.Int64),

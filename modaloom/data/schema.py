@@ -68,6 +68,8 @@ class FileSpec(_Section):
     """False: quotation marks are ordinary letters (RecBole); else a cell in them may hold separators."""
     typed_header: bool = False
     """True: header cells look like ``user_id:token`` (RecBole); the part after the colon is dropped."""
+    decimal: Literal[".", ","] | None = None
+    """The decimal sign of the table's numbers; decided from each column when absent, asked where that cannot be."""
 
     @field_validator("encoding")
     @classmethod

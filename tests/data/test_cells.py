@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modaloom.data.cells import to_number, to_text, to_time
+from modaloom.data.cells import to_text, to_time
 
 NOON = int(datetime(2020, 8, 25, 12, tzinfo=UTC).timestamp())
 DAY = int(datetime(2020, 8, 25, tzinfo=UTC).timestamp())
@@ -24,28 +24,6 @@ def test_text_of_lists_is_joined() -> None:
 def test_text_of_categories_and_numbers() -> None:
     assert to_text(pl.Series(["x", None], dtype=pl.Categorical)).to_list() == ["x", None]
     assert to_text(pl.Series([5, None])).to_list() == ["5", None]
-
-
-@pytest.mark.parametrize(
-    ("cell", "number"), [("1,299.50", 1299.5), ("¥ 88", 88.0), ("$5", 5.0), ("-3", -3.0), ("1e3", 1000.0)]
-)
-def test_numbers_as_shops_write_them(cell: str, number: float) -> None:
-    numbers, bad = to_number(pl.Series([cell]))
-    assert numbers.to_list() == [number]
-    assert not bad.any()
-
-
-@pytest.mark.parametrize("cell", ["abc", "nan", "inf", "12x", "--"])
-def test_what_is_no_number_is_bad_and_null(cell: str) -> None:
-    numbers, bad = to_number(pl.Series([cell, None, ""]))
-    assert numbers.null_count() == 3
-    assert bad.tolist() == [True, False, False]
-
-
-def test_nan_in_a_float_column_is_bad() -> None:
-    numbers, bad = to_number(pl.Series([1.0, float("nan"), float("inf"), None]))
-    assert numbers.to_list() == [1.0, None, None, None]
-    assert bad.tolist() == [False, True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +98,7 @@ def test_any_iso_time_is_read(moment: datetime) -> None:
 def test_any_text_is_either_read_null_or_bad(cells: list[str | None]) -> None:
     series = pl.Series(cells, dtype=pl.String)
     text = to_text(series)
-    for values, bad in (to_number(series), to_time(series, None), to_time(series, "%Y-%m-%d")):
+    for values, bad in (to_time(series, None), to_time(series, "%Y-%m-%d")):
         assert len(values) == len(bad) == len(cells)
         assert (values.is_null().to_numpy() == (text.is_null().to_numpy() | bad)).all()
 
