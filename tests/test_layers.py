@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "modaloom"
 LEVELS = (
-    {"errors", "types"},
+    {"errors", "ids", "types"},
     {"config", "messages", "numerics", "files", "heap"},
     {"metrics"},
     {"data", "samples"},

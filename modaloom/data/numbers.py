@@ -39,6 +39,11 @@ _SIGNS = {
 }  # fmt: skip
 CURRENCIES: Final[dict[str, str]] = {code: code for code in _CODES.split()} | _SIGNS
 """What may stand before or after an amount, in capitals, and the currency that it means."""
+CURRENCY_SIGNS: Final = {
+    "EUR": "€", "USD": "$", "GBP": "£", "CNY": "¥", "JPY": "¥", "INR": "₹", "KRW": "₩", "RUB": "₽", "$": "$",
+    "KR": "kr ", "PLN": "zł ", "TRY": "₺", "ILS": "₪", "UAH": "₴", "BRL": "R$", "THB": "฿", "VND": "₫",
+}  # fmt: skip
+"""What stands before a price on the page, by the currency."""
 _AROUND = {"", "-", "起", "FROM", "AB", "起售", "*", "/件", "每件", "/PC"}
 """Words around an amount that change nothing: ``¥199起`` is the lowest price of an item, ``39,-`` has no cents."""
 

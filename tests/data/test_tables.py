@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from modaloom.data import tables
+from modaloom.data import documents, formats
 from modaloom.data.problems import Problems
 from modaloom.data.schema import ExtractSpec, FileSpec
 from modaloom.data.tables import Reading, columns_of
@@ -61,15 +61,15 @@ def test_an_unclosed_quotation_mark_is_not_one_bad_row(tmp_path: Path) -> None:
     reading = _reading(tmp_path, FileSpec(file="a.csv"), "x")
     assert _all(reading) == [("a",)]
     assert (reading.rows, reading.bad) == (33, 32)  # the last line break counts as one
-    rows = [f"{number},x" for number in range(tables.MAX_LINES_PER_ROW)]
+    rows = [f"{number},x" for number in range(formats.MAX_LINES_PER_ROW)]
     (tmp_path / "b.csv").write_text("\n".join(["x,y", "a,b", 'b,"oops', *rows]) + "\n")
     reading = _reading(tmp_path, FileSpec(file="b.csv"), "x")
     assert _all(reading) == [("a",)]
-    assert reading.bad == tables.MAX_LINES_PER_ROW + 1
+    assert reading.bad == formats.MAX_LINES_PER_ROW + 1
     assert reading.problems.of("unclosed quotation mark")[0].line == 3
     plain = _reading(tmp_path, FileSpec(file="b.csv", quoted=False), "y")
     assert _all(plain)[1] == ('"oops',)
-    assert (plain.rows, plain.bad) == (tables.MAX_LINES_PER_ROW + 2, 0)
+    assert (plain.rows, plain.bad) == (formats.MAX_LINES_PER_ROW + 2, 0)
 
 
 def test_no_header_gives_numbered_columns(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ _CELLS = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\x00\
 def test_what_was_written_is_read_in_batches_of_any_size(
     tmp_path: Path, rows: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tables, "BATCH_ROWS", 3)
+    monkeypatch.setattr(documents, "BATCH_ROWS", 3)
     frame = pl.DataFrame(rows, schema={"x": pl.String, "y": pl.String}, orient="row")
     frame.write_csv(tmp_path / "a.csv", quote_style="always")
     frame.write_parquet(tmp_path / "a.parquet")

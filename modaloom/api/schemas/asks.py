@@ -6,19 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from modaloom.ids import ID_PATTERN, MAX_ID_LENGTH
 from modaloom.live.asks import MAX_N
 from modaloom.storage.contract import FEEDBACK, PURPOSES
 
-PLAIN = r"^[^\x00-\x1f\x7f]*$"
-"""No control characters: a NUL cannot be kept by every store."""
 MAX_SECONDS = 4_102_444_800
 """The year 2100."""
 
-Id = Annotated[str, Field(min_length=1, max_length=200, pattern=PLAIN)]
-Label = Annotated[str, Field(max_length=200, pattern=PLAIN)]
+Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH, pattern=ID_PATTERN)]
+Label = Annotated[str, Field(max_length=200, pattern=ID_PATTERN)]
 NO_NUL = r"^[^\x00]*$"
 Text = Annotated[str, Field(max_length=20_000, pattern=NO_NUL)]
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=PLAIN)]
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=ID_PATTERN)]
 Price = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 Seconds = Annotated[int, Field(ge=0, le=MAX_SECONDS)]
 Weight = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
@@ -253,4 +252,6 @@ class TrafficIn(Body):
 class BundleIn(Body):
     """A bundle on the service's machine."""
 
-    folder: Annotated[str, Field(min_length=1, max_length=1_000, pattern=PLAIN)] = Field(examples=["bundles/summer"])
+    folder: Annotated[str, Field(min_length=1, max_length=1_000, pattern=ID_PATTERN)] = Field(
+        examples=["bundles/summer"]
+    )
