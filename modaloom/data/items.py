@@ -228,7 +228,7 @@ class _Catalogues:
         """The currency of all prices; where there are several, each item keeps its own as an attribute."""
         priced = items.filter(pl.col("price").is_not_null())
         named = priced["currency"].drop_nulls().unique().to_list()
-        if len(named) > 1 or (named and priced["currency"].null_count()):
+        if len(named) > 1:
             items = items.with_columns(pl.col("currency").alias(ATTRIBUTE_PREFIX + CURRENCY_ATTRIBUTE))
         single = named[0] if len(named) == 1 and not priced["currency"].null_count() else None
         return items.drop("currency"), single

@@ -25,7 +25,6 @@ from modaloom.data import documents
 from modaloom.data.cells import is_null_word, to_text
 from modaloom.data.formats import READERS, header_of, picture_batch
 from modaloom.data.problems import Problems
-from modaloom.data.records import parse_path
 from modaloom.data.schema import ALTERNATIVE, FileSpec, Format
 from modaloom.errors import ColumnError, ShopError, ShopNotFoundError, TooManyBadRowsError
 from modaloom.types import BoolArray, IntArray
@@ -316,9 +315,11 @@ class Reading:
         for column in missing:
             near = difflib.get_close_matches(column, there, n=1)
             parts.append(f"{column!r}" + (f" (did you mean {near[0]!r}?)" if near else ""))
-        hint = f"Its columns are: {', '.join(there)}. Correct the names in shop.toml"
-        if self.spec.optional or any(parse_path(column)[0].name in there for column in missing):
-            hint += ", or list what may be missing under optional"
+        may_lack = ", ".join(json.dumps(column, ensure_ascii=False) for column in missing)
+        hint = (
+            f"Its columns are: {', '.join(there)}. Correct the names in shop.toml, or say optional = [{may_lack}] for this"
+            " file where an export may lack them"
+        )
         return ColumnError(f"no column {', '.join(parts)}", where=file, hint=hint)
 
 

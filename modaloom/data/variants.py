@@ -99,8 +99,9 @@ def merged(spec: ItemsSpec, variants: VariantsSpec, rows: pl.DataFrame, raw: pl.
     items = ordered.group_by("_group", maintain_order=True).agg(
         _id_of(variants).alias("item_id"),
         pl.col("key").first().alias("_key"),
-        *(pl.col(name).drop_nulls().first() for name in described),
+        *(pl.col(name).drop_nulls().first() for name in described if name != "currency"),
         _price(),
+        pl.col("currency").filter(pl.col("price").is_not_null()).first(),
         _stock(flags),
         _listed("_size"),
         _listed("_colour"),
@@ -119,9 +120,11 @@ def _id_of(variants: VariantsSpec) -> pl.Expr:
 
 
 def _price() -> pl.Expr:
-    """What the item's own row says, else the lowest price of its variants."""
-    own = pl.col("price").filter(pl.col("_parent") & (pl.col("price") > 0)).first()
-    return pl.coalesce(own, pl.col("price").filter(~pl.col("_parent")).min(), pl.col("price").first())
+    """What the item's own row says, else the lowest price of its variants (in the first one's currency)."""
+    price, currency = pl.col("price"), pl.col("currency")
+    own = price.filter(pl.col("_parent") & (price > 0)).first()
+    same = currency.eq_missing(currency.filter(price.is_not_null()).first())
+    return pl.coalesce(own, price.filter(~pl.col("_parent") & same).min(), price.drop_nulls().first())
 
 
 def _stock(flags: bool) -> pl.Expr:

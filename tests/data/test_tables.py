@@ -218,6 +218,6 @@ def test_what_was_written_is_read_in_batches_of_any_size(
     frame.write_parquet(tmp_path / "a.parquet")
     frame.write_ndjson(tmp_path / "a.jsonl")
     for name in ("a.csv", "a.parquet", "a.jsonl"):
-        reading = _reading(tmp_path, FileSpec(file=name), "y", "x")
+        reading = _reading(tmp_path, FileSpec(file=name, null_words=()), "y", "x")
         assert _all(reading) == [(y, x) for x, y in rows]
         assert (reading.rows, reading.bad) == (len(rows), 0)
