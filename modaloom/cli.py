@@ -327,6 +327,9 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 def main() -> None:
     """Entry point: prints what went wrong on one line and exits with 2; with 130 where it was interrupted."""
+    from modaloom.terminal import make_output_readable
+
+    make_output_readable()
     try:
         app(standalone_mode=True)
     except ModaloomError as error:

@@ -161,8 +161,7 @@ def _json_document(reading: Reading, file: Path, text: str) -> Iterator[tuple[in
     names = [step.name for step in parse_path(reading.spec.records)] if reading.spec.records else []
     if not names and isinstance(value, dict):
         names = _list_in(value, file)
-    for number, record in enumerate(_below(value, names), start=1):
-        yield number, record
+    yield from enumerate(_below(value, names), start=1)
 
 
 def _list_in(value: dict[str, Any], file: Path) -> list[str]:

@@ -45,6 +45,8 @@ class Shop:
     """Ids of variants and stock keeping units, and the item that each belongs to."""
     user_aliases: Mapping[str, str] = field(default_factory=dict)
     """Visitors' ids, and the shopper that each turned out to be."""
+    n_described: int = 0
+    """Number of users of the table of shoppers, who come first; the others came with the log."""
 
     @property
     def n_items(self) -> int:
@@ -209,6 +211,7 @@ def load_shop(shop: str | Path, *, root: str | Path | None = None, settings: Set
         spec=_with_currency(spec, catalogue),
         item_aliases=catalogue.aliases if catalogue else {},
         user_aliases=log.user_aliases,
+        n_described=known.users.height if known else 0,
     )
 
 
