@@ -48,8 +48,8 @@ def _delimited_rows(reading: Reading, file: Path, lines: Iterator[str], line: in
             yield number, text.split()
         return
     csv.field_size_limit(2**31 - 1)
-    quoting = csv.QUOTE_MINIMAL if reading.spec.quoted else csv.QUOTE_NONE
-    records = csv.reader(lines, delimiter=separator, quoting=quoting)
+    quoted = reading.spec.quoted
+    records = csv.reader(lines, delimiter=separator, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE)
     before = line
     for cells in records:
         following = records.line_num + before

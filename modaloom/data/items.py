@@ -98,6 +98,8 @@ def read_item_table(spec: ItemsSpec, root: Path, problems: Problems, settings: S
     columns = tuple(dict.fromkeys([*wanted.values(), *spec.attributes.values(), *images, *extra]))
     own = [wanted[name] for name in ("item_id", "sku", "price", "stock") if name in wanted]
     reading = Reading(root, spec, columns, problems, row_columns=_raw((*own, *extra)), list_columns=_raw(images))
+    if variants and (variants.by or spec.columns.group_id or spec.columns.item_id) == spec.columns.item_id:
+        reading.fill_over = spec.columns.item_id
     rows = _Rows(reading)
     if reading.rows == 0 or rows.frame.height == 0:
         reading.refuse_if_too_bad(settings, 0)

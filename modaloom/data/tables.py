@@ -65,6 +65,8 @@ class Reading:
     """Columns that keep the parts of a list apart."""
     identity: str | None = None
     """A column with alternatives, each of which is wanted too (:meth:`alternatives`)."""
+    fill_over: str | None = None
+    """Where rows with one value of this column belong together, ``where`` reads an empty cell as the one above."""
     rows: int = 0
     bad: int = 0
     bad_kinds: set[str] = field(default_factory=set)
@@ -187,7 +189,11 @@ class Reading:
         keep = pl.repeat(True, frame.height, dtype=pl.Boolean, eager=True)
         for conditions, wanted in ((self.spec.where, True), (self.spec.where_not, False)):
             for column, words in conditions.items():
-                cells = to_text(self._column(frame, column)).fill_null("").str.to_lowercase()
+                cells = to_text(self._column(frame, column))
+                if self.fill_over is not None:
+                    over = pl.DataFrame({"key": to_text(self._column(frame, self.fill_over)), "cell": cells})
+                    cells = over.select(pl.col("cell").forward_fill().over("key"))["cell"]
+                cells = cells.fill_null("").str.to_lowercase()
                 keep &= cells.is_in([word.lower() for word in words]) == wanted
         if keep.all():
             return frame, lines

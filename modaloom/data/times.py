@@ -29,7 +29,7 @@ _COMPACT = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 """Dates written as one number, by its number of digits."""
 _DAY_OR_MONTH = r"^(\d{1,2})([/-])(\d{1,2})[/-](\d{4})(.*)$"
 _ZONE = (
-    r"\s*(?P<zone>Z|UTC?|GMT|(?:UTC|GMT)?\s*[+-−]\d\d?(?::?\d\d)?(?::\d\d)?)"
+    r"\s*(?P<zone>Z|UTC?|GMT|(?:UTC|GMT)?\s*[+\-−]\d\d?(?::?\d\d)?(?::\d\d)?)"
     r"(?:\s*\[[\w/+-]+\]|\s*\([^)]*\))?$"
 )
 _CLOCK_ZONE = r"(?i)(\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:\s*[AP]M)?)" + _ZONE

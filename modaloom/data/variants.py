@@ -7,7 +7,7 @@ from typing import Final
 
 import polars as pl
 
-from modaloom.data.cells import to_id
+from modaloom.data.cells import to_id, to_text
 from modaloom.data.schema import ItemsSpec, VariantsSpec
 from modaloom.types import ATTRIBUTE_PREFIX, SIZE_ATTRIBUTES, STOCK_BY_SIZE
 
@@ -53,9 +53,16 @@ def keys_of(
     if by == spec.columns.item_id:
         keys = ids
     else:
-        keys = pl.select(pl.coalesce(to_id(raw[by], keep_fraction=keep_fraction), ids)).to_series()
+        named = to_id(raw[by], keep_fraction=keep_fraction)
+        if spec.columns.sku:  # a parent may be named by its other number
+            other = pl.DataFrame(
+                {"sku": to_id(raw[spec.columns.sku], keep_fraction=keep_fraction), "id": ids}
+            ).drop_nulls()
+            other = other.filter(~pl.col("sku").is_in(ids.drop_nulls().implode())).unique("sku", keep="first")
+            named = named.replace(other["sku"], other["id"])
+        keys = pl.select(pl.coalesce(named, ids)).to_series()
     if variants.children:
-        listed = raw[variants.children].cast(pl.String).str.extract_all(variants.children_pattern)
+        listed = to_text(raw[variants.children]).str.extract_all(variants.children_pattern)
         pairs = pl.DataFrame({"parent": ids, "child": listed}).drop_nulls().explode("child").drop_nulls()
         child = pairs["child"].str.extract(variants.children_pattern, 1).str.strip_chars()
         parents = pairs.with_columns(child=to_id(child, keep_fraction=keep_fraction)).unique("child", keep="first")
@@ -68,7 +75,7 @@ def differ_in_size(variants: VariantsSpec, raw: pl.DataFrame, keys: pl.Series) -
     """Whether any key has rows of different sizes: otherwise rows that share it are colours, which are items."""
     if variants.size is None:
         return False
-    sizes = pl.DataFrame({"key": keys, "size": raw[variants.size].cast(pl.String)}).drop_nulls()
+    sizes = pl.DataFrame({"key": keys, "size": to_text(raw[variants.size])}).drop_nulls()
     return bool((sizes.group_by("key").agg(pl.col("size").n_unique())["size"] > 1).any())
 
 
@@ -176,12 +183,12 @@ def _sizes_and_colours(variants: VariantsSpec, raw: pl.DataFrame, keys: pl.Serie
     """The size and the colour of every row, out of their own columns or out of named options."""
     found: list[pl.Series] = []
     for column, names in ((variants.size, _SIZE_NAME), (variants.colour, _COLOUR_NAME)):
-        parts: list[pl.Expr] = [pl.lit(raw[column].cast(pl.String))] if column else []
+        parts: list[pl.Expr] = [pl.lit(to_text(raw[column]))] if column else []
         for name, value in variants.options:
-            option = pl.DataFrame({"key": keys, "name": raw[name].cast(pl.String)})
+            option = pl.DataFrame({"key": keys, "name": to_text(raw[name])})
             filled = option.select(pl.col("name").forward_fill().over("key"))["name"]  # named on the first row only
             fits = filled.str.contains(names).fill_null(False)
-            parts.append(pl.when(fits).then(raw[value].cast(pl.String)))
+            parts.append(pl.when(fits).then(to_text(raw[value])))
         cells = pl.select(pl.coalesce(parts)).to_series() if parts else pl.Series([None], dtype=pl.String)
         found.append(cells if len(cells) == len(keys) else cells.new_from_index(0, len(keys)))
     return found[0], found[1]
