@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from modaloom import trend_commands
+from modaloom import shop_commands, trend_commands
 from modaloom.errors import ModaloomError, QueryError
 
 app = typer.Typer(
@@ -311,6 +311,7 @@ def doctor() -> None:
     raise typer.Exit(print_findings(diagnose(read_settings())))
 
 
+shop_commands.add_to(app)
 trend_commands.add_to(app)
 
 

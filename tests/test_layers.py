@@ -24,7 +24,7 @@ LEVELS = (
     {"build", "bulletin", "doctor", "terminal"},
     {"api", "client", "testing", "web"},
     {"serving"},
-    {"demo", "trend_commands"},
+    {"demo", "shop_commands", "trend_commands"},
     {"cli"},
 )
 TORCH_ROOMS = {"encoders", "forecasting", "models", "training", "export", "testing"}

@@ -34,7 +34,7 @@ SEPARATORS = (";", "\t", "|", ",")
 TOLERATED_BAD_ROWS = 5
 """However small the file, this many bad rows never stop a run."""
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"}
-_SUFFIX_FORMATS: dict[str, Format] = {
+SUFFIX_FORMATS: dict[str, Format] = {
     ".csv": "csv", ".tsv": "tsv", ".txt": "list", ".inter": "tsv", ".item": "tsv", ".user": "tsv",
     ".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".xml": "xml", ".rss": "xml",
     ".atom": "xml", ".xlsx": "xlsx", ".xlsm": "xlsx",
@@ -259,11 +259,11 @@ class Reading:
         suffix = suffixes[-1] if suffixes else ""
         if suffix in PICTURE_SUFFIXES:
             return "pictures"
-        if suffix not in _SUFFIX_FORMATS:
+        if suffix not in SUFFIX_FORMATS:
             raise ShopError(
                 f"cannot tell the format from the ending {suffix!r}", where=file, hint="Say format = ... in shop.toml"
             )
-        return _SUFFIX_FORMATS[suffix]
+        return SUFFIX_FORMATS[suffix]
 
     def files(self) -> list[Path]:
         """The files that the table consists of; at least one."""
