@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -105,7 +106,8 @@ def json_records(reading: Reading, file: Path) -> Iterator[tuple[int, Any]]:
         first = stream.readline()
         while first and not first.strip():
             first = stream.readline()
-        whole = reading.format_of(file) == "json" and not _is_record(first)
+        alone = not any(line.strip() for line in itertools.islice(stream, 2))  # pretty or not, one object is a document
+        whole = reading.format_of(file) == "json" and (alone or not _is_record(first))
         if not whole and first.strip() and not first.lstrip().startswith("["):
             stream.seek(0)
             yield from _json_lines(reading, file, stream)

@@ -130,10 +130,11 @@ def _plain_blocks(
     rest = ""
     while True:
         text = stream.read(BLOCK_LETTERS)
-        cut = text.rfind("\n") + 1 if text else 0
-        block, rest = (rest + text[:cut], text[cut:]) if text else (rest, "")
+        ended = len(text) < BLOCK_LETTERS
+        cut = len(text) if ended else text.rfind("\n") + 1
+        block, rest = rest + text[:cut], text[cut:]
         if not block:
-            if not text:
+            if ended:
                 return "", line
             continue
         frame = _plain_frame(block, separator, places, width, quoted=reading.spec.quoted)
@@ -144,7 +145,7 @@ def _plain_blocks(
             part = slice(start, start + documents.BATCH_ROWS)
             yield frame[part], numbers[part]
         line += frame.height
-        if not text:
+        if ended:
             return "", line
 
 

@@ -19,8 +19,8 @@ from modaloom.errors import ModaloomError, ShopNotFoundError
 
 Section = Literal["items", "users", "interactions"]
 SECTIONS: Final[tuple[Section, ...]] = ("items", "users", "interactions")
-LEAST_COLUMNS = 3
-"""So many of a map's columns must be in a file before the map is thought to be of its kind."""
+LEAST_COLUMNS, LEAST_SHARE = 3, 0.5
+"""So many of a map's columns, and so large a share, must be in a file before it is thought to be of the map's kind."""
 KNOWN_EVENTS = 0.5
 """Share of the rows of a file without a header whose event a map must know."""
 
@@ -109,13 +109,15 @@ def _columns_met(spec: FileSpec, file_spec: FileSpec, root: Path) -> int:
         there = set(columns_of(whole.model_copy(update={"encoding": file_spec.encoding}), root))
     except ModaloomError:
         return 0
-    met = 0
-    for column in columns_needed(spec):
+    met, needed = 0, columns_needed(spec)
+    for column in needed:
         parts = column.split(ALTERNATIVE)
         if column in there or any(part in there or _root_of(part) in there for part in parts):
             met += 1
         elif not set(parts) & set(spec.optional):
             return 0
+    if met < LEAST_SHARE * len(needed):
+        return 0
     return met if spec.header or _knows_events(spec, whole, root) else 0
 
 
