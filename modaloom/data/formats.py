@@ -139,7 +139,7 @@ def _plain_blocks(
             continue
         frame = _plain_frame(block, separator, places, width, quoted=reading.spec.quoted)
         if frame is None:
-            return block + rest, line
+            return block + rest + stream.readline(), line  # the rest is a part of a line
         numbers = np.arange(line, line + frame.height, dtype=np.int64)
         for start in range(0, frame.height, documents.BATCH_ROWS):
             part = slice(start, start + documents.BATCH_ROWS)

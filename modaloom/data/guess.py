@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,45 +26,18 @@ from modaloom.types import Event
 SAMPLE_ROWS = 2_000
 GOOD_SHARE = 0.8
 """Share of the filled cells that must be of a column's kind."""
-NAMES: Final[dict[str, str]] = {
-    "item_id": r"(item|product|article|goods|prod|sku|variant|style|artikel|produkt|商品|宝贝|货品)?_?(id|code|no|nr|number|"
-    r"nummer|编号|编码|货号)|sku|asin|handle|num_iid|item|product|article|商品|artnr|ref|reference",
-    "user_id": r"(user|customer|client|shopper|visitor|member|buyer|account|kunden?|cust|用户|会员|买家|顾客)?_?(id|no|nr|number|"
-    r"nummer|编号|名)|uid|user|customer|shopper|visitor|member|client|buyer|kunde|用户|会员|买家|cid|user_?pseudo_?id|anonymous_?id",
-    "title": r"(item|product|prod|article|goods|artikel|商品|宝贝)?_?(title|name|titel|bezeichnung|标题|名称|名)|nom|nombre|display_?name",
-    "description": r"(item|product|long|short|detail|artikel|商品)?_?(description|desc|details?|body|text|beschreibung|描述|详情|"
-    r"介绍)(_?html)?|detail_?desc|descripcion|beschrijving",
-    "price": r"(sale|regular|current|unit|list|retail|selling|variant)?_?(price|preis|prix|precio|prezzo|价格|售价|单价|prijs)"
-    r"(_?(eur|usd|gbp|cny|rmb))?|vk|uvp|amount",
-    "stock": r"(in_?)?(stock|inventory|qty|quantity|availability|bestand|lager|lagerbestand|库存|数量)(_?(qty|quantity|level|count|"
-    r"available))?|on_?hand|available|stueck",
-    "released_at": r"(release|launch|created|publish|published|available|first|listing|introduced|online)_?(date|at|on|from|day|seit|"
-    r"time)|released|上架时间|上架日期|发布时间|date_?added|erscheinungsdatum|launch",
-    "group_id": r"(item|product|parent|model|style|variant)?_?(group|parent|model|style)(_?(id|code|no|sku))?|product_?code|款号|款式编号|"
-    r"modell|parent",
-    "image": r"(main|primary|item|product|first|bild)?_?(image|img|picture|photo|pic|bild|foto|图片|主图)s?(_?(url|link|path|file|src|"
-    r"name))?|main_?image|image_?link|bild_?datei|thumbnail",
-    "timestamp": r"(event|order|purchase|action|transaction|created|t|invoice|click)?_?(timestamp|time|date|datetime|at|day|ts|dat|"
-    r"datum|zeit|时间|日期|时间戳)|when|created|bestelldatum",
-    "event": r"(event|action|behaviou?r|interaction|activity)_?(type|name|kind|code)?|行为|行为类型|类型|aktion|ereignis|what|verb",
-    "value": r"rating|stars?|score|quantity|qty|count|amount|数量|评分|menge|pieces",
-    "query": r"(search)?_?(query|term|keyword|phrase|text|words)|q|搜索词|关键词|suchbegriff|searched_?for",
-    "session_id": r"(session|visit|basket)_?(id|no|nr)?|会话|会话id|sid",
-    "currency": r"currency(_?code)?|币种|waehrung|währung|devise",
-}  # fmt: skip
-"""Names that columns have for each of ours, of any case, with any signs between words."""
-ATTRIBUTES: Final[dict[str, str]] = {
-    "category": r"(product|item|main|sub)?_?(category|categories|type|kategorie|categorie|类目|分类|品类|warengruppe|catégorie|"
-    r"product_?type|product_?type_?name|department)(_?name|_?path)?",
-    "colour": r"(base|main|primary)?_?(colou?r|farbe|couleur|kleur|colore|颜色|颜色分类)(_?name|_?group)?",
-    "size": r"size|sizes|größe|groesse|taille|talla|maat|taglia|尺码|尺寸",
-    "brand": r"brand|vendor|manufacturer|marke|hersteller|marque|品牌|designer|label",
-    "material": r"material|fabric|composition|stoff|matière|材质|面料",
-    "gender": r"gender|sex|geschlecht|genre|性别|audience|target_?group|zielgruppe",
-    "season": r"season|saison|季节",
-    "pattern": r"pattern|muster|motif|图案",
-    "tags": r"tags?|labels?|标签",
-}
+
+
+def _known_names() -> dict[str, dict[str, str]]:
+    """Patterns of names by section of ``column_names.toml`` and our name."""
+    text = (Path(__file__).parent / "column_names.toml").read_text(encoding="utf-8")
+    tables: dict[str, dict[str, list[str]]] = tomllib.loads(text)
+    return {table: {ours: "|".join(parts) for ours, parts in names.items()} for table, names in tables.items()}
+
+
+_KNOWN: Final = _known_names()
+NAMES, ATTRIBUTES = _KNOWN["columns"], _KNOWN["attributes"]
+"""Names that columns have for each of ours, and for attributes."""
 _EVENT_WORDS: Final[tuple[tuple[str, Event], ...]] = (
     (r"remove|abandon|checkout|impress|scroll|page_?view|session|list", Event.VIEW),
     (r"search|query|搜索", Event.SEARCH),
@@ -317,16 +291,16 @@ def _events(table: _Table, notes: list[str]) -> Iterator[str]:
     words = to_text(table.frame[table.columns["event"]]).drop_nulls().value_counts(sort=True)
     for word in words.head(40)[words.columns[0]].to_list():
         exact = word.upper() in Event.__members__
-        meaning = (
-            Event[word.upper()]
-            if exact
-            else next((event for pattern, event in _EVENT_WORDS if re.search(pattern, word.lower())), None)
-        )
+        meaning = Event[word.upper()] if exact else _meaning(word)
         doubtful = meaning is None or (not exact and re.search(_EVENT_WORDS[0][0], word.lower()))
         if doubtful:
             notes.append(f"{table.spec.file}: what does the event {word!r} mean? It is left out")
         shown = "view" if meaning is None else meaning.name.lower()
         yield f"{'# ' if doubtful else ''}{_key(word)} = {_quoted(shown)}{'   # ?' if doubtful else ''}"
+
+
+def _meaning(word: str) -> Event | None:
+    return next((event for pattern, event in _EVENT_WORDS if re.search(pattern, word.lower())), None)
 
 
 def _has_html(table: _Table) -> bool:

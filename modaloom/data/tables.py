@@ -125,7 +125,7 @@ class Reading:
             try:
                 for frame, lines in READERS[self.format_of(file)](self, file):
                     yield self._finished(file.name, frame, lines)
-            except (EOFError, OSError, zlib.error, csv.Error, pl.exceptions.PolarsError) as error:
+            except (EOFError, OSError, zlib.error, csv.Error, UnicodeError, pl.exceptions.PolarsError) as error:
                 raise ShopError(f"the file is damaged ({error})", where=file, hint="Export it again") from error
         for start in range(0, len(pictures), documents.BATCH_ROWS):
             frame, lines = picture_batch(self, pictures[start : start + documents.BATCH_ROWS])
@@ -323,8 +323,8 @@ class Reading:
             parts.append(f"{column!r}" + (f" (did you mean {near[0]!r}?)" if near else ""))
         may_lack = ", ".join(json.dumps(column, ensure_ascii=False) for column in missing)
         hint = (
-            f"Its columns are: {', '.join(there)}. Correct the names in shop.toml, or say optional = [{may_lack}] for this"
-            " file where an export may lack them"
+            f"Its columns are: {', '.join(there)}. Correct the names in shop.toml, or say optional = [{may_lack}] for"
+            " this file where an export may lack them"
         )
         return ColumnError(f"no column {', '.join(parts)}", where=file, hint=hint)
 

@@ -197,8 +197,8 @@ def _numbers(table: _Table, names: Sequence[str], columns: Sequence[tuple[str, .
     if numbers.bad.any():
         place = int(numbers.bad.argmax())
         column, row = divmod(place, len(columns[0]))
-        infinite = (
-            lower[place].lstrip("+-") in ("inf", "infinity") or "e" in lower[place] and lower[place][:1].isdigit()
+        infinite = lower[place].lstrip("+-") in ("inf", "infinity") or (
+            "e" in lower[place] and lower[place][:1].isdigit()
         )
         what = "the value is infinite" if infinite else f"{cells[place]!r} is no number"
         raise table.fail(what, row, names[column], "Leave unknown cells empty")

@@ -23,9 +23,12 @@ def _german(folder: Path) -> None:
 
 
 def _english(folder: Path) -> None:
-    rows = ["product_id,product_name,description,price,stock_quantity,category,color,size,parent_id,image_url,created_at"]
+    rows = [
+        "product_id,product_name,description,price,stock_quantity,category,color,size,parent_id,image_url,created_at"
+    ]
     rows += [
-        f'{n},"Shirt {n}, plain",<p>Soft</p>,{n + 9.5},{n % 4},Shirts,Blue,M,G{n // 2},https://s.example/{n}.jpg,2023-0{n % 9 + 1}-05'
+        f'{n},"Shirt {n}, plain",<p>Soft</p>,{n + 9.5},{n % 4},Shirts,Blue,M,G{n // 2},https://s.example/{n}.jpg,'
+        f"2023-0{n % 9 + 1}-05"
         for n in range(30)
     ]
     _csv(folder / "products.csv", rows)
@@ -46,7 +49,12 @@ def _reviews(folder: Path) -> None:
         }
     ).write_parquet(folder / "meta.parquet")
     records = [
-        {"user_id": f"u{n % 7}", "asin": f"B{n % 30:03}", "rating": float(n % 5 + 1), "timestamp": 1_711_360_800_000 + n * 1000}
+        {
+            "user_id": f"u{n % 7}",
+            "asin": f"B{n % 30:03}",
+            "rating": float(n % 5 + 1),
+            "timestamp": 1_711_360_800_000 + n * 1000,
+        }
         for n in range(60)
     ]
     (folder / "reviews.jsonl").write_text("".join(json.dumps(one) + "\n" for one in records))
@@ -78,7 +86,9 @@ def _hm(folder: Path) -> None:
         "index_group_name,section_name,garment_group_name,detail_desc"
     )
     rows = [names]
-    rows += [f"01087750{n:02},0108775,Top,Vest top,Upper,Solid,Black,Dark,Black,Jersey,A,L,W,J,Jersey top" for n in range(30)]
+    rows += [
+        f"01087750{n:02},0108775,Top,Vest top,Upper,Solid,Black,Dark,Black,Jersey,A,L,W,J,Jersey top" for n in range(30)
+    ]
     _csv(folder / "articles.csv", rows)
     rows = ["t_dat,customer_id,article_id,price,sales_channel_id"]
     rows += [f"2020-03-{n % 28 + 1:02},c{n % 7},01087750{n % 30:02},0.0{n % 9 + 1},2" for n in range(60)]
@@ -88,12 +98,20 @@ def _hm(folder: Path) -> None:
 
 def _nested(folder: Path) -> None:
     goods = [
-        {"itemId": f"n{n}", "productName": f"Scarf {n}", "productPrice": f"{n + 5}.00 USD", "inStock": n % 2 == 0, "brand": "B"}
+        {
+            "itemId": f"n{n}",
+            "productName": f"Scarf {n}",
+            "productPrice": f"{n + 5}.00 USD",
+            "inStock": n % 2 == 0,
+            "brand": "B",
+        }
         for n in range(30)
     ]
     (folder / "export.json").write_text(json.dumps({"total": 30, "data": goods}))
     rows = ["uid\tsku\tts\taction\tsearch_term"]
-    rows += [f"{n % 7}\tn{n % 30}\t{1_711_360_800 + n}\t{('click', 'add_to_cart', 'order')[n % 3]}\t" for n in range(60)]
+    rows += [
+        f"{n % 7}\tn{n % 30}\t{1_711_360_800 + n}\t{('click', 'add_to_cart', 'order')[n % 3]}\t" for n in range(60)
+    ]
     _csv(folder / "log.tsv", rows)
 
 
@@ -105,7 +123,9 @@ def _xml(folder: Path) -> None:
     )
     (folder / "catalog.xml").write_text(f"<catalog>{goods}</catalog>", encoding="utf-8")
     rows = ["session,client_id,product_code,event_time,event_type"]
-    rows += [f"s{n},k{n % 7},X{n % 30},2024-03-{n % 28 + 1:02}T10:00:00Z,{('view', 'purchase')[n % 2]}" for n in range(60)]
+    rows += [
+        f"s{n},k{n % 7},X{n % 30},2024-03-{n % 28 + 1:02}T10:00:00Z,{('view', 'purchase')[n % 2]}" for n in range(60)
+    ]
     _csv(folder / "behaviour.csv", rows)
 
 
@@ -114,7 +134,8 @@ PLAIN: dict[str, tuple[Callable[[Path], None], Mapping[str, str]]] = {
         "items.item_id": "Artikelnummer", "items.title": "Bezeichnung", "items.description": "Beschreibung",
         "items.price": "Preis", "items.stock": "Bestand", "items.category": "Kategorie", "items.colour": "Farbe",
         "items.size": "Größe", "items.image": "Bild", "interactions.user_id": "Kundennummer",
-        "interactions.item_id": "Artikelnummer", "interactions.timestamp": "Bestelldatum", "interactions.value": "Menge",
+        "interactions.item_id": "Artikelnummer", "interactions.timestamp": "Bestelldatum",
+        "interactions.value": "Menge",
     }),
     "english": (_english, {
         "items.item_id": "product_id", "items.title": "product_name", "items.description": "description",

@@ -97,7 +97,8 @@ _MERCHANT_COLUMNS = {
 
 
 def _merchant_tsv(folder: Path) -> None:
-    head = "id\ttitle\tdescription\tlink\timage_link\tavailability\tprice\tcolor\tsize\titem_group_id\tproduct_type\tgender"
+    names = "id title description link image_link availability price color size item_group_id product_type gender"
+    head = names.replace(" ", "\t")
     rows = [
         f"{i}\t{t}\tOf <b>soft</b> cotton\thttps://s.example/{i}\thttps://s.example/{i}.jpg\t{a}\t{p}\t{c}\t{s}\t{g}"
         f"\tClothing > Dresses\t{w}"
@@ -133,7 +134,8 @@ def _shopify(folder: Path) -> None:
         "Variant SKU,Variant Inventory Qty,Variant Price,Image Src,Status"
     )
     rows = [
-        'wrap-top,Wrap top,"<p>Soft<br>jersey.</p>",Ours,Tops,"new, jersey",true,Color,Sage,Size,S,WT-1,4,29.00,u1,active',
+        'wrap-top,Wrap top,"<p>Soft<br>jersey.</p>",Ours,Tops,"new, jersey",true,Color,Sage,Size,S,WT-1,4,29.00,u1,'
+        "active",
         "wrap-top,,,,,,,,Sage,,M,WT-2,0,29.00,,",
         "wrap-top,,,,,,,,Rust,,S,WT-3,2,31.00,u2,",
         "wrap-top,,,,,,,,,,,,,,u3,",
@@ -203,7 +205,8 @@ def _magento(folder: Path) -> None:
         '/w/s/r.jpg,"material=Cotton",0,1,"sku=WSH-28-R,size=28,color=Red|sku=WSH-29-R,size=29,color=Red|'
         'sku=WSH-28-G,size=28,color=Green"',
         'WSH,de,Bottom,configurable,,Erika Shorts,<p>Leicht</p>,1,"Catalog, Search",,,,,,,',
-        'BAG,,Bag,simple,Default Category/Gear/Bags,Joust bag,,1,"Catalog, Search",34.00,"1/2/24, 11:30 AM",/b.jpg,,100,1,',
+        'BAG,,Bag,simple,Default Category/Gear/Bags,Joust bag,,1,"Catalog, Search",34.00,"1/2/24, 11:30 AM",/b.jpg,,'
+        "100,1,",
         'OLD,,Bag,simple,Default Category/Gear/Bags,Old bag,,2,"Catalog, Search",30.00,"1/2/24, 11:30 AM",/b.jpg,,1,1,',
     ]
     (folder / "catalog_product_20240401.csv").write_text("\n".join([head, *rows]) + "\n")
@@ -321,16 +324,20 @@ _GA4_TRUTH = Truth(
 )
 
 
+_ACTION = "unstruct_event_com_snowplowanalytics_snowplow_ecommerce_snowplow_ecommerce_action_1"
+
+
 def _snowplow(folder: Path) -> None:
-    action = "unstruct_event_com_snowplowanalytics_snowplow_ecommerce_snowplow_ecommerce_action_1"
+    action = _ACTION
+    action_name = "snowplow_ecommerce_action"
     product = "contexts_com_snowplowanalytics_snowplow_ecommerce_product_1"
     base = {"app_id": "shop", "platform": "web", "event": "unstruct", "domain_userid": "d1", "domain_sessionid": "s1"}
     goods = [{"id": "p1", "price": 20, "currency": "EUR", "quantity": 1}, {"id": "p2", "price": 5, "currency": "EUR"}]
     _lines(folder / "enriched.jsonl", [
         base | {"event": "page_view", "event_name": "page_view", "derived_tstamp": "2024-03-25T09:00:00.001Z"},
-        base | {"event_name": "snowplow_ecommerce_action", "derived_tstamp": "2024-03-25T09:00:00.250Z", "user_id": None,
+        base | {"event_name": action_name, "derived_tstamp": "2024-03-25T09:00:00.250Z", "user_id": None,
                 action: {"type": "product_view"}, product: goods[:1]},
-        base | {"event_name": "snowplow_ecommerce_action", "derived_tstamp": "2024-03-25T09:10:00.000Z", "user_id": "u1",
+        base | {"event_name": action_name, "derived_tstamp": "2024-03-25T09:10:00.000Z", "user_id": "u1",
                 action: {"type": "transaction"}, product: goods},
         base | {"event_name": "site_search", "derived_tstamp": "2024-03-25 09:20:00.000", "user_id": "u1",
                 "unstruct_event_com_snowplowanalytics_snowplow_site_search_1": {"terms": ["red", "dress"]}},
@@ -383,7 +390,7 @@ VENDORS: dict[str, Vendor] = {
         "interactions.user_id": "user_id",
         "interactions.item_id": "contexts_com_snowplowanalytics_snowplow_ecommerce_product_1[].id",
         "interactions.timestamp": "derived_tstamp",
-        "interactions.event": "unstruct_event_com_snowplowanalytics_snowplow_ecommerce_snowplow_ecommerce_action_1.type",
+        "interactions.event": f"{_ACTION}.type",
         "interactions.session_id": "domain_sessionid",
     }),
 }  # fmt: skip
