@@ -14,7 +14,8 @@ from modaloom.storage.rows import checked_id
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("", "not empty"), (None, "must be text"), ("A\x002", "code 0"), ("a\nb", "code 10"), ("x" * 501, "501 characters"),
+        ("", "not empty"), (None, "must be text"), ("A\x002", "code 0"), ("a\nb", "code 10"),
+        ("x" * 501, "501 characters"),
         ("\ud83d", "surrogate"), ("ok", None), ("裙" * 500, None),
     ],
 )  # fmt: skip

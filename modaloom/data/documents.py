@@ -43,7 +43,9 @@ class RecordBatches:
     def __init__(self, reading: Reading, file: Path):
         """``file`` is named where something is wrong with a record."""
         self._reading, self._file = reading, file
-        self._columns = RecordColumns(reading.raw_columns, reading.row_columns or reading.raw_columns, reading.list_columns)
+        self._columns = RecordColumns(
+            reading.raw_columns, reading.row_columns or reading.raw_columns, reading.list_columns
+        )
         self._cells: list[list[Any]] = []
         self._lines: list[int] = []
         self._keys: dict[str, None] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -268,16 +269,15 @@ class _Catalogues:
         if path in known:
             return True
         reading = self.rows.reading
-        kind = None
         if "://" in path or path.startswith("//"):
             kind = "picture is a web address"
         elif not _stays_inside(path):
             kind = "picture outside the shop"
         else:
-            try:
-                return (reading.root / path).is_file()
-            except (OSError, ValueError):  # longer than a name can be, or with a character that no name can have
-                kind = "unusable picture path"
+            kind = "unusable picture path"
+            with contextlib.suppress(OSError, ValueError):  # longer than a name can be
+                if "\0" not in path:
+                    return (reading.root / path).is_file()
         batch, place = self.rows.place(row)
         shown = path if len(path) <= 200 else f"{path[:150]}... ({len(path)} characters)"
         reading.counts[kind] += 1

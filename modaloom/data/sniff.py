@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,11 +53,18 @@ def _encoding(head: bytes) -> str:
         return "utf-16"
     for encoding in ENCODINGS[:-1]:
         try:
-            head.decode(encoding)
+            text = head.decode(encoding)
         except UnicodeDecodeError:
             continue
-        return encoding
+        if encoding != "gb18030" or _looks_chinese(text):
+            return encoding
     return ENCODINGS[-1]
+
+
+def _looks_chinese(text: str) -> bool:
+    """Chinese comes in runs; single signs among Latin letters are umlauts and accents of another encoding."""
+    runs = re.findall(r"[\u4e00-\u9fff]+", text)
+    return 2 * sum(len(run) > 1 for run in runs) >= len(runs)
 
 
 def _whole_lines(text: str) -> list[str]:
@@ -97,8 +105,6 @@ def _cells_of(lines: list[str], separator: str) -> int:
 
 def _is_header(cells: list[str]) -> bool:
     """Names of columns are no numbers, not empty, and each is there once."""
-    import re
-
     numbers = sum(bool(re.fullmatch(PLAIN.strip("^$"), cell.strip())) for cell in cells)
     return numbers == 0 and len(set(cells)) == len(cells)
 

@@ -23,10 +23,14 @@ def lines(root: Path, spec: FileSpec, *columns: str) -> list[int]:
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
 @pytest.mark.parametrize("odd", ["", '"q, r",s\n', "1\n", "1,2,3\n", "\n"])
-def test_blocks_and_cells_are_read_alike(tmp_path: Path, odd: str, ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_and_cells_are_read_alike(
+    tmp_path: Path, odd: str, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A file is read the same whether its lines go through Polars at once or one by one."""
     monkeypatch.setattr(formats, "BLOCK_LETTERS", 40)
-    text = "x,y\n" + "".join(f"a{n},b{n}\n" for n in range(20)) + odd + "".join(f"c{n},d{n}\n" for n in range(9)) + "e,f"
+    text = (
+        "x,y\n" + "".join(f"a{n},b{n}\n" for n in range(20)) + odd + "".join(f"c{n},d{n}\n" for n in range(9)) + "e,f"
+    )
     (tmp_path / "a.csv").write_bytes(text.replace("\n", ending).encode())
     fast = read(tmp_path, FileSpec(file="a.csv"), "y", "x"), lines(tmp_path, FileSpec(file="a.csv"), "x")
     monkeypatch.setattr(formats, "_plain_frame", lambda *_, **__: None)
@@ -69,7 +73,7 @@ def test_workbooks(tmp_path: Path) -> None:
     assert read(tmp_path, spec, "price", "id", "day") == [(39.9, 1003, datetime(2024, 1, 5)), (5.0, 1004, None)]
     assert lines(tmp_path, spec, "id") == [2, 4]
     assert columns_of(spec, tmp_path) == ["id", "name", "price", "day"]
-    with pytest.raises(ShopError, match="no sheet 'none'.*'Sheet', 'more'"):
+    with pytest.raises(ShopError, match=r"no sheet 'none'.*'Sheet', 'more'"):
         read(tmp_path, FileSpec(file="a.xlsx", sheet="none"), "id")
     (tmp_path / "b.xlsx").write_bytes(b"no workbook")
     with pytest.raises(ShopError, match="not a readable workbook"):

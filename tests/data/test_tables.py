@@ -210,7 +210,7 @@ def test_names_with_brackets_and_absolute_patterns(tmp_path: Path) -> None:
     assert _all(_reading(tmp_path, FileSpec(file=f"{tmp_path}/*.csv"), "x")) == [("a",)]
     with pytest.raises(ShopError, match=r"no usable name or pattern of files: '\*\*items\*\.csv'"):
         _all(_reading(tmp_path, FileSpec(file="**items*.csv"), "x"))
-    with pytest.raises(ShopError, match="no usable name or pattern|no such file"):
+    with pytest.raises(ShopError, match=r"no usable name or pattern|no such file"):
         _all(_reading(tmp_path, FileSpec(file="a\0b"), "x"))
 
 

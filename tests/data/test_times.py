@@ -30,7 +30,8 @@ def seconds(cells: list[object], date_format: str | None = None, zone: str | Non
     [
         "2020-08-25 12:00", "2020-08-25 12:00:00", "2020-08-25T12:00:00Z", "2020-08-25T12:00:00.123Z",
         "2020-08-25T20:00:00+08:00", "2020-08-25T20:00:00 +08", "2020-08-25 07:00:00-0500", "2020-08-25 12:00:00 UTC",
-        "2020-08-25 12:00:00.123456 UTC", "2020-08-25T14:00+02:00[Europe/Berlin]", "2020/08/25 12:00", "25.08.2020 12:00",
+        "2020-08-25 12:00:00.123456 UTC", "2020-08-25T14:00+02:00[Europe/Berlin]", "2020/08/25 12:00",
+        "25.08.2020 12:00",
         "Tue, 25 Aug 2020 14:00:00 +0200", "Tue Aug 25 2020 14:00:00 GMT+0200 (Central European Summer Time)",
         "2020年08月25日 12:00", "20200825120000", "202008251200", "20200825T120000", "2020-08-25 12:00:00 PM",
         "25/08/2020 12:00", "08/25/2020 12:00 PM", str(NOON), str(NOON * 10**3), str(NOON * 10**6), str(NOON * 10**9),
@@ -110,7 +111,10 @@ def test_what_is_no_time_is_bad() -> None:
 def test_any_iso_time_is_read(moment: datetime, zone: str) -> None:
     whole = moment.replace(microsecond=0)
     assert seconds([whole.isoformat() + zone]) in ([int(whole.replace(tzinfo=UTC).timestamp())], [None])
-    assert seconds([whole.strftime("%Y-%m-%d %H:%M:%S") + zone])[0] in (int(whole.replace(tzinfo=UTC).timestamp()), None)
+    assert seconds([whole.strftime("%Y-%m-%d %H:%M:%S") + zone])[0] in (
+        int(whole.replace(tzinfo=UTC).timestamp()),
+        None,
+    )
 
 
 @given(st.lists(st.none() | st.text("0123456789-/:.TZ +eE", max_size=22), max_size=20))
