@@ -93,8 +93,6 @@ def fractions_matter(ids: pl.Series) -> bool:
     if not ids.str.contains(".", literal=True).any():
         return False
     whole = ids.filter(ids.str.contains(_WHOLE_FLOAT))
-    if not len(whole):
-        return True
     return bool(
         ids.str.contains(r"^-?\d+\.\d*[1-9]\d*$").any()
         or whole.str.replace(_WHOLE_FLOAT, "$1").is_in(ids.implode()).any()

@@ -55,8 +55,9 @@ class RecordColumns:
         self._prefixes = tuple(
             dict.fromkeys(prefix for path in row_paths if (prefix := self._prefix(path)) is not None)
         )
+        self._plain = all(len(steps) == 1 and not steps[0].every and not steps[0].key for steps in self._steps.values())
         self.found: set[str] = set()
-        """Paths that led somewhere in at least one record."""
+        """Paths into records that led somewhere in at least one of them."""
 
     def _prefix(self, path: str) -> tuple[Step, ...] | None:
         """The steps up to the first list that is taken apart."""
@@ -66,6 +67,13 @@ class RecordColumns:
 
     def rows(self, record: Mapping[str, Any]) -> Iterator[list[Any]]:
         """The cells of each row that a record makes, in the order of the paths."""
+        if self._plain:
+            values = [record.get(path) for path in self.paths]
+            yield [
+                self._scalar(value, path) if isinstance(value, list | dict) else value
+                for path, value in zip(self.paths, values, strict=True)
+            ]
+            return
         for prefix in self._prefixes:
             elements = self._list_of(record, prefix)
             if elements:

@@ -55,6 +55,7 @@ def test_whole_numbers_are_one_id(cells: list[object], ids: list[str | None]) ->
 
 def test_fractions_stay_where_they_mean_something() -> None:
     assert not fractions_matter(pl.Series(["1.0", "2.0", "abc"]))
+    assert not fractions_matter(pl.Series(["1003", "a.b"]))
     assert fractions_matter(pl.Series(["12.0", "12.5"]))
     assert fractions_matter(pl.Series(["12.0", "12"]))
     assert to_id(pl.Series(["12.0"]), keep_fraction=True).to_list() == ["12.0"]

@@ -192,7 +192,10 @@ def test_deepfashion(tmp_path: Path, settings: Settings) -> None:
 @pytest.mark.parametrize("name", VENDORS)
 def test_vendors_files_are_read_as_a_person_reads_them(name: str, tmp_path: Path, settings: Settings) -> None:
     VENDORS[name].write(tmp_path)
-    assert not differences(VENDORS[name].truth, _load(name, tmp_path, settings))
+    truth = VENDORS[name].truth
+    facts = sum(map(len, truth.items.values())) + len(truth.variants) + 5 * len(truth.events)
+    print(f"{name}: {len(truth.items)} items, {len(truth.variants)} variants, {len(truth.events)} events: {facts} values")
+    assert not differences(truth, _load(name, tmp_path, settings))
 
 
 def test_every_shipped_map_is_tried_here() -> None:
