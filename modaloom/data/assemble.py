@@ -171,7 +171,12 @@ class _Log:
         good[unmapped] = False
         refuse("missing user id", user_text.is_null().to_numpy(), None)
         refuse("bad user id", is_bad_id(user_text).to_numpy(), columns.user_id)
-        refuse("missing item id", item_text.is_null().to_numpy() & ~is_search, None)
+        no_item = item_text.is_null().to_numpy() & ~is_search
+        if columns.event:  # in a log of many kinds of events some have no item, and nothing is wrong with the file
+            reading.note_rows("missing item id", batch, no_item & good, columns.event)
+            good[no_item] = False
+        else:
+            refuse("missing item id", no_item, None)
         refuse("bad item id", is_bad_id(item_text).to_numpy(), columns.item_id)
         refuse("bad date", times.bad, columns.timestamp)
         if columns.timestamp:
@@ -245,6 +250,10 @@ class _Log:
         reading = self.reading
         unknown = reading.counts["unknown item"]
         with_item = reading.rows - reading.counts["unmapped event"]
+        missing = reading.counts["missing item id"]
+        if missing > TOLERATED_UNKNOWN_SHARE * with_item and "missing item id" not in reading.bad_kinds:
+            reading.bad += missing
+            reading.bad_kinds.add("missing item id")
         if unknown > TOLERATED_UNKNOWN_SHARE * with_item:
             hint = spelling_hint(list(self._unknown), self.item_ids.ids())
             raise TooManyBadRowsError(

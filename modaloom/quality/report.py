@@ -35,7 +35,8 @@ _STYLES = {
 }
 _ADVICE = {
     "duplicate item id": "Later rows were skipped; say keep_first = true if they are variants",
-    "missing item id": "Fill in the id, or remove the rows",
+    "missing item id": "Fill in the id, or remove the rows; an order that lists its products has them in"
+    ' item_id = "products[].product_id"',
     "missing user id": "Rows without a shopper teach nothing; export them with a visitor id",
     "bad price": "The price was emptied; correct the cells, or say decimal in shop.toml",
     "bad stock": "The stock was emptied; use plain numbers, or say what words mean under values in shop.toml",

@@ -31,6 +31,17 @@ def test_visitors_become_the_shopper_that_they_sign_in_as(write_shop: Write, set
     assert read_interactions(shop, shop.root / "later.csv", settings=settings)["user_num"].to_list() == [0]
 
 
+def test_events_without_an_item_are_listed_and_left_out(write_shop: Write, settings: Settings) -> None:
+    toml = TOML.format(user='["u", "a"]') + 'event = "e"\n[interactions.events]\nview = "view"\norder = "purchase"\n'
+    rows = "u,a,i,e\n" + "u1,a1,x,view\n,a1,,order\n" * 8 + "u1,a1,y,view\n"
+    shop = load_shop(write_shop(toml, log__csv=rows), settings=settings)
+    assert shop.interactions.height == 9
+    assert shop.problems.counts == {"missing item id": 8}
+    assert str(shop.problems.of("missing item id")[0]) == "log.csv:3: missing item id: e = 'order'"
+    with pytest.raises(TooManyBadRowsError, match="missing item id: e = 'order'"):
+        load_shop(write_shop(toml, log__csv=rows + ",a1,,order\n" * 9), settings=settings)
+
+
 def test_a_column_of_visitors_is_pointed_out(write_shop: Write, settings: Settings) -> None:
     rows = ROWS.replace("u,a,i", "u,anonymousId,i")
     with pytest.raises(TooManyBadRowsError, match=r'say user_id = \["u", "anonymousId"\]'):

@@ -194,7 +194,9 @@ def test_vendors_files_are_read_as_a_person_reads_them(name: str, tmp_path: Path
     VENDORS[name].write(tmp_path)
     truth = VENDORS[name].truth
     facts = sum(map(len, truth.items.values())) + len(truth.variants) + 5 * len(truth.events)
-    print(f"{name}: {len(truth.items)} items, {len(truth.variants)} variants, {len(truth.events)} events: {facts} values")
+    print(
+        f"{name}: {len(truth.items)} items, {len(truth.variants)} variants, {len(truth.events)} events: {facts} values"
+    )
     assert not differences(truth, _load(name, tmp_path, settings))
 
 

@@ -23,7 +23,7 @@ from modaloom.data.sniff import sample_of, sniff
         ("a.inter", b"user_id:token\titem_id:token\nu\ti\n", {"typed_header": True}),
         ("a.json", b'{"id": 1}\n{"id": 2}\n', {"format": "jsonl"}),
         ("a.json", b'[{"id": 1}]', {}),
-        ("a.csv.gz", gzip.compress(b"id;n\n1;2\n"), {"separator": ";"}),
+        ("a.csv.gz", gzip.compress(b"id;n\n1;2\n", mtime=0), {"separator": ";"}),
         ("a.csv", b"", {}),
     ],
 )
