@@ -30,6 +30,7 @@ LARGER_ROOMS = {
         "every part of the blend, the ways to ask for candidates, and the compiled loops are read separately",
     ),
     "quality": (8, "catalogue, log, overlap, leaks and looks are checked separately, and each is tested alone"),
+    "testing": (8, "worlds, suites, kills, stores and spoilt files prove different things"),
     "storage": (9, "two backends share their statements; records, connections and vectors are read separately"),
     "trends": (
         14,
