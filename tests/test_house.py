@@ -26,6 +26,8 @@ LARGER_ROOMS = {
     "models": (12, "the architecture, its losses and the models it is compared with are read side by side"),
     "ranking": (8, "each kind of part is one file; the contract, the compiled loops and the ranker are the others"),
     "shop": (20, "a bundle on disk, a catalogue that changes, and each step from a request to cards"),
+    "quality": (8, "catalogue, log, overlap, leaks and looks are checked separately, and each is tested alone"),
+    "testing": (8, "worlds, suites, kills, stores and spoilt files prove different things"),
     "storage": (9, "two backends share their statements; records, connections and vectors are read separately"),
     "trends": (
         14,

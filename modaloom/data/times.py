@@ -36,7 +36,7 @@ _CLOCK_ZONE = r"(?i)(\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:\s*[AP]M)?)" + _ZONE
 _TIME_DIRECTIVES = ("%H", "%I", "%T", "%R", "%k", "%l", "%s", "%r", "%X", "%c", "%+")
 _NEVER_TEXT = (
     r"^(?:(?:0000-00-00|0001-01-01|9999-12-31|1900-01-0[01]).*"
-    r"|1970-01-01[T ]00:00:00(?:\.0+)?Z?|0|-9223372036854775808)$"
+    r"|1970-01-01[T ]00:00:00(?:\.0+)?Z?|-9223372036854775808)$"
 )
 _SMALLEST_INT = -(2**63)
 _FIRST_S, _LAST_S = -2_208_988_800, 253_402_300_799  # 1900 to 9999
@@ -105,9 +105,12 @@ class TimeColumn:
             self.unit = _unit_of(sizes)
             self._guessed = self.unit is not None
         scale = UNITS[self.unit or "s"]
-        never = ((ticks == 0) | _nat_in_larger_units(ticks)).fill_null(False)
+        zero = (ticks == 0) & bool((ticks != 0).any())  # a log that is all zeros says that it has no times
+        never = (zero | _nat_in_larger_units(ticks)).fill_null(False)
         seconds = ticks // scale if ticks.dtype.is_integer() else (ticks / scale).floor()
-        if self._guessed:  # a number in another unit than its column's would be a day in January 1970
+        if (
+            self._guessed and self.unit is not None
+        ):  # a number in another unit than its column's would be a day in January 1970
             seconds = pl.select(pl.when(sizes > _EARLIEST_LOG * scale).then(seconds)).to_series()
         seconds = pl.select(pl.when(~never).then(seconds.cast(pl.Int64, strict=False))).to_series()
         return _within(seconds, there, never.to_numpy())

@@ -12,7 +12,7 @@ import jieba
 import numpy as np
 import polars as pl
 
-from modaloom.types import ATTRIBUTE_PREFIX, BoolArray, FloatArray
+from modaloom.types import ATTRIBUTE_PREFIX, CURRENCY_ATTRIBUTE, STOCK_BY_SIZE, BoolArray, FloatArray
 
 TEXT_COLUMNS = ("title", "title_zh", "title_en", "description", "description_zh", "description_en")
 ENGLISH_STOP_WORDS = (
@@ -70,7 +70,9 @@ def _cutter() -> jieba.Tokenizer:
 
 def all_words(items: pl.DataFrame) -> pl.Series:
     """Everything that is said of each item in lower case, (n,): texts and attributes."""
+    figures = {ATTRIBUTE_PREFIX + name for name in (STOCK_BY_SIZE, CURRENCY_ATTRIBUTE)}  # nobody searches for these
     columns = [name for name in items.columns if name in TEXT_COLUMNS or name.startswith(ATTRIBUTE_PREFIX)]
+    columns = [name for name in columns if name not in figures]
     return items.select(pl.concat_str(columns, separator=" ", ignore_nulls=True).str.to_lowercase())[columns[0]]
 
 

@@ -25,17 +25,17 @@ from modaloom.forecasting.series import read_series
 from modaloom.quality.report import check_shop
 
 START_S: Final = 1_711_360_800
-NO_NUMBERS: Final = (
+NO_NUMBERS: Final[tuple[str, ...]] = (
     "abc", "12x", "--", "1e400", "nan", "inf", "∞", "12 34", "=1+1", "１２", "NA", "-", "无", "", "  ", "1.2.3,4",
     "0x1F", "10 %", "12-13", "\u200b7", "null", "[1]", "1_000", "9" * 400, "\x007",
 )  # fmt: skip
 """Cells that are no number in any notation."""
-NO_TIMES: Final = (
+NO_TIMES: Final[tuple[str, ...]] = (
     "soon", "2024-13-45", "0000-00-00 00:00:00", "-9223372036854775808", "9999-12-31", "NaT", "", "NA", "2024",
     "31/31/2024", "1e300", "\x00", "2024-02-30T10:00:00", "25:61", "0",
 )  # fmt: skip
 """Cells that are no time in any format."""
-ODD_TEXTS: Final = (
+ODD_TEXTS: Final[tuple[str, ...]] = (
     '"',
     '""',
     "a\tb",

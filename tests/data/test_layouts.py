@@ -209,10 +209,10 @@ def test_every_shipped_map_is_tried_here() -> None:
 @pytest.mark.skipif(REAL_DATA is None, reason="MODALOOM_REAL_DATA is not set")
 @pytest.mark.parametrize(
     ("name", "sizes"),
-    [("hm", (17_033, 1_364, 30_542)), ("rent-the-runway", (5_744, 84_457, 153_791)), ("amazon-clothing", None)],
+    [("hm", (24_717, 1_364, 30_542)), ("rent-the-runway", (5_744, 84_457, 153_791)), ("amazon-clothing", None)],
 )
 def test_real_files(name: str, sizes: tuple[int, int, int] | None, settings: Settings) -> None:
     shop = _load(name, Path(str(REAL_DATA)) / name, settings)
-    assert shop.problems.total == 0
+    assert set(shop.problems.counts) <= {"word for nothing"}  # H&M's colour 'undefined'
     if sizes:
         assert (shop.n_items, shop.n_users, shop.interactions.height) == sizes

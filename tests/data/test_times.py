@@ -70,6 +70,11 @@ def test_what_stands_for_no_time_is_missing(cell: object) -> None:
     assert not times.bad.any()
 
 
+def test_a_log_of_zeros_has_no_times() -> None:
+    assert seconds(["0", "0"]) == [0, 0]
+    assert seconds([0, 0], "s") == [0, 0]
+
+
 def test_a_column_has_one_unit() -> None:
     assert seconds([str(NOON * 1000)] * 3 + [str(NOON)]) == [NOON] * 3 + [None]
     assert seconds([NOON] * 3 + [NOON * 10**6]) == [NOON] * 3 + [None]

@@ -429,7 +429,7 @@ def test_blocks_hold_everybody_once_and_few_long_histories(pasts: list[int], siz
 
 def test_scratch_is_reused_until_its_marks_run_out() -> None:
     state, first = ranking.scratch_for(10, 9, 5)
-    again, second = ranking.scratch_for(10, 9, 2**23 - 7)
+    again, second = ranking.scratch_for(10, 9, 2**23 - 6)
     assert again is state
     assert second == first + 5
     last, third = ranking.scratch_for(10, 9, 1)
