@@ -35,11 +35,11 @@ import numpy.typing as npt
 from ingredients import LEARNING, Variant
 from studies import HM, drawn, evened, read_shop
 
-from modaloom.build import LearnOptions, Memory, Modaloom, validation_splits
-from modaloom.build.learner import VALIDATION_USERS, prior_weights
 from modaloom.data.doubles import borrow_words
 from modaloom.data.shop import load_shop
 from modaloom.data.splits import Split, file_split, rolling_splits
+from modaloom.learning import LearnOptions, Memory, Modaloom, validation_splits
+from modaloom.learning.learner import VALIDATION_USERS, prior_weights
 from modaloom.metrics import bootstrap_interval, ranking_metrics, top_n
 from modaloom.ranking.blend import choose_weights, validation_batch
 from modaloom.ranking.contract import Part

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from peers import halves
 
-from modaloom.build import LearnOptions, Modaloom
 from modaloom.config import load_settings
 from modaloom.data.shop import load_shop
 from modaloom.data.splits import Split, file_split
+from modaloom.learning import LearnOptions, Modaloom
 from modaloom.metrics import bootstrap_interval, ranking_metrics, top_n
 
 HERE = Path(__file__).parent

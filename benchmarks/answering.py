@@ -28,12 +28,12 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
-from modaloom.build.learner import Modaloom
-from modaloom.build.options import LearnOptions
 from modaloom.config import load_settings
 from modaloom.data.shop import load_shop
 from modaloom.data.splits import file_split
 from modaloom.export import export_towers
+from modaloom.learning.learner import Modaloom
+from modaloom.learning.options import LearnOptions
 from modaloom.metrics import ranking_metrics, top_n
 from modaloom.models.towers import ABSENT, ItemTable, Queries
 from modaloom.numerics import unit_rows
@@ -41,7 +41,7 @@ from modaloom.ranking.demand import Demand
 from modaloom.ranking.fusion import FUSION, FusionPart
 from modaloom.ranking.linear import Linear
 from modaloom.ranking.ranker import BATCH, Ranker, select_histories
-from modaloom.recommend.bundle import OnnxTower
+from modaloom.shop.bundle import OnnxTower
 from modaloom.threads import OneCoreEach, available_threads
 from modaloom.types import BoolArray, Event, FloatArray, Histories, IntArray
 

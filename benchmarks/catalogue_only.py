@@ -36,10 +36,10 @@ from end_to_end import modaloom, run
 from modaloom.config import load_settings
 from modaloom.data.shop import Shop, load_shop
 from modaloom.files import write_json
-from modaloom.live.asks import Ask
-from modaloom.live.guide import Guide
-from modaloom.live.taste import Shopper
-from modaloom.recommend.bundle import load_bundle
+from modaloom.shop.bundle import load_bundle
+from modaloom.shop.recommender import Guide
+from modaloom.shop.requests import Ask
+from modaloom.shop.shopper import Shopper
 from modaloom.types import ATTRIBUTE_PREFIX
 
 HERE = Path(__file__).parent

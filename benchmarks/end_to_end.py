@@ -26,7 +26,7 @@ from tempfile import TemporaryDirectory
 import polars as pl
 
 from modaloom.files import write_json
-from modaloom.recommend.shoppers import read_pasts
+from modaloom.shop.shoppers import read_pasts
 
 HERE = Path(__file__).parent
 MAPS = HERE.parent / "examples" / "shops"

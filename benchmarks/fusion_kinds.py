@@ -23,9 +23,9 @@ import numpy as np
 import numpy.typing as npt
 from studies import drawn, read_shop, shop_folder
 
-from modaloom.build import Memory, validation_splits
 from modaloom.data.splits import Split, rolling_splits
 from modaloom.files import write_json
+from modaloom.learning import Memory, validation_splits
 from modaloom.metrics import bootstrap_interval, ranking_metrics, top_n
 from modaloom.models.attention import SCORE_FUNCTIONS
 from modaloom.models.fusion import FUSION_KINDS

@@ -77,7 +77,7 @@ def _fuzz_operation(operation: Any, ask: Callable[[Any], None], cases: int, numb
 
 def main() -> int:
     from modaloom.config import load_settings
-    from modaloom.live.open import open_live_shop
+    from modaloom.shop.open import open_live_shop
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bundle", type=Path, required=True)

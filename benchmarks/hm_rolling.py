@@ -19,10 +19,10 @@ from pathlib import Path
 from hm_blend import HandMadeBlend
 from studies import HM, read_shop
 
-from modaloom.build import LearnOptions, model_factories
 from modaloom.config import load_settings
 from modaloom.evaluation.protocol import Protocol, evaluate
 from modaloom.evaluation.report import print_report, write_json
+from modaloom.learning import LearnOptions, model_factories
 
 RESULT = Path(__file__).parent / "results" / "hm_rolling.json"
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from modaloom.build import LearnOptions, train_bundle
 from modaloom.config import load_settings
 from modaloom.data.shop import load_shop
+from modaloom.learning import LearnOptions, train_bundle
 from modaloom.numerics import unit_rows
 
 CATEGORIES = (

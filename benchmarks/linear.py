@@ -149,7 +149,7 @@ def amazon_half(root: Path, half: int, seed: int = 0) -> Split:
 
 def hm_windows(root: Path) -> list[Split]:
     """The windows that may be looked at, with whitened content."""
-    from modaloom.build import Memory  # brings torch, which would be in the memory of every other fit
+    from modaloom.learning import Memory  # brings torch, which would be in the memory of every other fit
 
     settings = load_settings()
     shop = load_shop(MAPS / "hm.toml", root=root, settings=settings)

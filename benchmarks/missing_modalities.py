@@ -32,9 +32,9 @@ from pathlib import Path
 import numpy as np
 from studies import Measured, Recalls, by_shopper, mean_and_error, read_question, shop_folder, work_through
 
-from modaloom.build import LearnOptions, Memory, Modaloom
 from modaloom.data.splits import Split
 from modaloom.evaluation.protocol import recommend_lists
+from modaloom.learning import LearnOptions, Memory, Modaloom
 from modaloom.metrics import ranking_metrics
 from modaloom.ranking.fusion import FUSION, FusionPart
 from modaloom.ranking.ranker import Ranker

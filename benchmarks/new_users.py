@@ -23,10 +23,10 @@ from typing import Any
 from hm_blend import HandMadeBlend
 from studies import HM, read_shop, shop_folder
 
-from modaloom.build import LearnOptions, model_factories
 from modaloom.data.shop import Shop
 from modaloom.evaluation.protocol import Protocol, evaluate
 from modaloom.evaluation.report import print_report
+from modaloom.learning import LearnOptions, model_factories
 from modaloom.types import Tokens
 
 HERE = Path(__file__).parent

@@ -18,8 +18,8 @@ import polars as pl
 import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
-from modaloom.build import LearnOptions, model_factories
 from modaloom.data.splits import Split
+from modaloom.learning import LearnOptions, model_factories
 from modaloom.models.behaviour import history_matrix, interaction_matrix
 from modaloom.types import FloatArray, Histories, IntArray, Snapshot
 

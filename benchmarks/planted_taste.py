@@ -35,9 +35,9 @@ import numpy.typing as npt
 import polars as pl
 from studies import read_shop, shop_folder
 
-from modaloom.build import Memory
 from modaloom.data.shop import Shop
 from modaloom.data.splits import Split, ask, take_snapshot
+from modaloom.learning import Memory
 from modaloom.models.behaviour import behaviour_tokens, cross_fit, turn_to
 from modaloom.models.towers import pad_histories
 from modaloom.ranking.fusion import FusionPart

@@ -30,10 +30,10 @@ import numpy as np
 import polars as pl
 from studies import Measured, Recalls, by_shopper, mean_and_error, read_question, shop_folder, work_through
 
-from modaloom.build import LearnOptions, model_factories
 from modaloom.data.splits import Split
 from modaloom.encoders.attributes import AttributeEncoder
 from modaloom.evaluation.protocol import recommend_lists
+from modaloom.learning import LearnOptions, model_factories
 from modaloom.metrics import ranking_metrics
 from modaloom.types import DAY_S, Event, IntArray, Snapshot, Tokens
 

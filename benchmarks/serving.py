@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 
 from modaloom.config import load_settings
-from modaloom.live.open import prepare_store
+from modaloom.shop.open import prepare_store
 from modaloom.storage.open import open_store
 
 RESULT = Path(__file__).parent / "results" / "serving.json"

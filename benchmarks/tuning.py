@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 from studies import HM, read_shop, shop_folder
 
-from modaloom.build import LearnOptions, Memory, Modaloom, TuningPlan, tune
 from modaloom.config import load_settings
 from modaloom.data.shop import Shop
 from modaloom.data.splits import Split, rolling_splits
+from modaloom.learning import LearnOptions, Memory, Modaloom, TuningPlan, tune
 from modaloom.metrics import ranking_metrics, top_n
 from modaloom.types import Tokens
 

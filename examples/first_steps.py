@@ -9,9 +9,9 @@ import argparse
 from pathlib import Path
 
 from modaloom import LearnOptions, Recommender, load_bundle, load_settings, load_shop
-from modaloom.build import train_bundle
-from modaloom.recommend.pipeline import Query
+from modaloom.learning import train_bundle
 from modaloom.samples.write import write_sample
+from modaloom.shop.pipeline import Query
 
 
 def main(folder: Path, *, items: int = 1200, users: int = 800, epochs: int = 5, size: str = "base") -> None:

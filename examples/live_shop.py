@@ -19,9 +19,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from modaloom import LearnOptions, load_settings, load_shop
-from modaloom.build import train_bundle
 from modaloom.client import Client, ListAnswer
 from modaloom.errors import NotFoundError
+from modaloom.learning import train_bundle
 from modaloom.samples.write import write_sample
 
 START_TIMEOUT_S = 120

@@ -7,16 +7,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from modaloom.build import LearnOptions, Modaloom
     from modaloom.config import Settings, load_settings
     from modaloom.data.shop import Shop, load_shop
     from modaloom.errors import ModaloomError
     from modaloom.forecasting.contract import Forecast, SeriesSet
     from modaloom.forecasting.forecast import forecast
     from modaloom.forecasting.series import read_series
+    from modaloom.learning import LearnOptions, Modaloom
     from modaloom.models.fusion import MultimodalFusionModel
-    from modaloom.recommend.bundle import load_bundle
-    from modaloom.recommend.pipeline import Recommender
+    from modaloom.shop.bundle import load_bundle
+    from modaloom.shop.pipeline import Recommender
     from modaloom.types import Event, Histories, Interaction, Item, Snapshot, Tokens
 
 __version__ = "0.1.0"
@@ -50,18 +50,18 @@ _HOMES = {
     "Histories": "types",
     "Interaction": "types",
     "Item": "types",
-    "LearnOptions": "build",
-    "Modaloom": "build",
+    "LearnOptions": "learning",
+    "Modaloom": "learning",
     "ModaloomError": "errors",
     "MultimodalFusionModel": "models.fusion",
-    "Recommender": "recommend.pipeline",
+    "Recommender": "shop.pipeline",
     "SeriesSet": "forecasting.contract",
     "Settings": "config",
     "Shop": "data.shop",
     "Snapshot": "types",
     "Tokens": "types",
     "forecast": "forecasting.forecast",
-    "load_bundle": "recommend.bundle",
+    "load_bundle": "shop.bundle",
     "load_settings": "config",
     "load_shop": "data.shop",
     "read_series": "forecasting.series",

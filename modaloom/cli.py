@@ -92,7 +92,7 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a killed run stopped.")] = False,
 ) -> None:
     """Learn from a shop and write a bundle that recommends."""
-    from modaloom.build import LearnOptions, TuningPlan, load_options, train_bundle
+    from modaloom.learning import LearnOptions, TuningPlan, load_options, train_bundle
     from modaloom.terminal import bars, console, note_pictures, open_shop, print_trained
 
     asked = {
@@ -135,12 +135,12 @@ def evaluate(
     if protocol == "labels":
         size = size or "base"
         return _evaluate_labels(shop, root, label, threshold, _names(models), _numbers(seeds), size, json, html)
-    from modaloom.build import LearnOptions, load_options, model_factories
     from modaloom.encoders.encode import encode_items
     from modaloom.evaluation.protocol import Protocol
     from modaloom.evaluation.protocol import evaluate as run
     from modaloom.evaluation.report import print_report, write_html
     from modaloom.evaluation.report import write_json as write_figures
+    from modaloom.learning import LearnOptions, load_options, model_factories
     from modaloom.terminal import bars, console, note_pictures, open_shop
 
     how = Protocol(protocol, n, windows, window_days, _numbers(seeds), test)
@@ -173,12 +173,12 @@ def _evaluate_labels(
     html: Path | None,
 ) -> None:
     """Ratings, likes or an attribute, predicted: ``evaluate --protocol labels``."""
-    from modaloom.build import SIZES, LearnOptions
     from modaloom.data.labels import read_labels
     from modaloom.encoders.encode import encode_items
     from modaloom.evaluation.label_report import print_report, write_html
     from modaloom.evaluation.label_report import write_json as write_figures
     from modaloom.evaluation.labelled import evaluate_labels
+    from modaloom.learning import SIZES, LearnOptions
     from modaloom.models.labelled import HeadConfig
     from modaloom.terminal import bars, console, note_pictures, open_shop
     from modaloom.training.labelled import LabelLoopConfig, label_classifiers
@@ -212,8 +212,8 @@ def recommend(
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Recommend garments, and say why."""
-    from modaloom.recommend.bundle import load_bundle
-    from modaloom.recommend.pipeline import Query, Recommender
+    from modaloom.shop.bundle import load_bundle
+    from modaloom.shop.pipeline import Query, Recommender
     from modaloom.terminal import print_recommendations, read_settings
 
     if sum(value is not None for value in (user, items, photo, text)) != 1:
@@ -263,7 +263,7 @@ def erase(
     under: Annotated[Path, typer.Option("--under", metavar="DIR", help="A folder with bundles in it.")],
 ) -> None:
     """Erase a shopper from what is kept beside every bundle under a folder, for good."""
-    from modaloom.recommend.shoppers import erase_under
+    from modaloom.shop.shoppers import erase_under
     from modaloom.terminal import say
 
     for line in erase_under(under, user):
@@ -294,8 +294,8 @@ def retrain(
     options: OptionsFile = None,
 ) -> None:
     """Learn from a store's own data; the new bundle answers only if it beats the one that does."""
-    from modaloom.build import LearnOptions, load_options
-    from modaloom.build.retrain import retrain as run
+    from modaloom.learning import LearnOptions, load_options
+    from modaloom.learning.retrain import retrain as run
     from modaloom.storage.open import open_store
     from modaloom.terminal import bars, print_verdict, read_settings
 

@@ -16,7 +16,6 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from PIL import Image
 
-from modaloom.build import LearnOptions, model_factories, train_bundle
 from modaloom.bulletin.run import run_trends
 from modaloom.config import Settings
 from modaloom.data.shop import Shop
@@ -24,14 +23,15 @@ from modaloom.encoders.encode import encode_items
 from modaloom.evaluation.protocol import Evaluation, Protocol, evaluate
 from modaloom.evaluation.report import print_report, write_html
 from modaloom.files import write_text
-from modaloom.live.open import fill_store
+from modaloom.learning import LearnOptions, model_factories, train_bundle
 from modaloom.messages import messages
 from modaloom.quality.report import check_shop
 from modaloom.quality.report import print_report as print_quality
-from modaloom.recommend.bundle import load_bundle
-from modaloom.recommend.pipeline import Query, Recommendation, Recommender
 from modaloom.samples.write import write_sample
 from modaloom.serving import print_ready, run_service
+from modaloom.shop.bundle import load_bundle
+from modaloom.shop.open import fill_store
+from modaloom.shop.pipeline import Query, Recommendation, Recommender
 from modaloom.storage.open import open_store
 from modaloom.terminal import bars, console, open_shop, print_recommendations, print_trained
 from modaloom.trends.read import TrendOptions

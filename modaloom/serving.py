@@ -10,13 +10,13 @@ from modaloom.api.settings import ServeSettings, load_serve_settings
 from modaloom.api.workers.listening import bind
 from modaloom.api.workers.server import Factory, serve
 from modaloom.config import Settings
-from modaloom.live.open import fill_store
-from modaloom.recommend.bundle import Bundle, load_bundle
+from modaloom.shop.bundle import Bundle, load_bundle
+from modaloom.shop.open import fill_store
 from modaloom.storage.open import open_store
 from modaloom.terminal import bars, console
 from modaloom.threads import OneCoreEach
 
-WORKER = "modaloom.live.open:worker_shop"
+WORKER = "modaloom.shop.open:worker_shop"
 Told = Callable[[str, Mapping[str, str]], None]
 
 

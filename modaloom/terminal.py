@@ -20,7 +20,7 @@ from modaloom.data.shop import Shop, load_shop
 from modaloom.types import Tell
 
 if TYPE_CHECKING:
-    from modaloom.recommend.pipeline import Recommendation, Recommender
+    from modaloom.shop.pipeline import Recommendation, Recommender
 
 console = Console()
 PLAIN_LINE_EVERY_S = 5.0

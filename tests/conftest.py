@@ -51,11 +51,11 @@ def sample_bundle(sample_shop: Path, tmp_path_factory: pytest.TempPathFactory) -
     """
     import numpy as np
 
-    from modaloom.build import bundle
-    from modaloom.build.learner import Modaloom
-    from modaloom.build.options import LearnOptions
     from modaloom.config import load_settings
     from modaloom.data.shop import load_shop
+    from modaloom.learning import bundle
+    from modaloom.learning.learner import Modaloom
+    from modaloom.learning.options import LearnOptions
     from modaloom.types import Snapshot
 
     def make(folder: Path) -> None:
@@ -78,7 +78,7 @@ def sample_bundle(sample_shop: Path, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture
 def own_bundle(sample_bundle: Path, tmp_path: Path) -> Path:
     """A copy of that bundle and of its shoppers' pasts, to be spoilt."""
-    from modaloom.recommend.shoppers import shoppers_folder
+    from modaloom.shop.shoppers import shoppers_folder
 
     shutil.copytree(shoppers_folder(sample_bundle), tmp_path / "bundle.shoppers")
     return Path(shutil.copytree(sample_bundle, tmp_path / "bundle"))

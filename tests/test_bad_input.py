@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from modaloom.recommend.bundle import verify
-from modaloom.recommend.folder import reserved
+from modaloom.shop.bundle import verify
+from modaloom.shop.folder import reserved
 
 Command = Callable[..., tuple[int, str, str]]
 QUICK = ("--size", "small", "--epochs", "1", "--modalities", "attributes")
@@ -274,7 +274,7 @@ def test_two_that_learn_for_one_place(sample_shop: Path, own_bundle: Path, comma
 
 DISK_FULL = """
 import resource, sys
-import modaloom.build.bundle as build
+import modaloom.learning.bundle_writer as build
 from modaloom.cli import main
 write = build.write_bundle
 def write_on_a_full_disk(folder, fill):
@@ -306,7 +306,7 @@ def test_a_full_disk_leaves_the_old_bundle(sample_shop: Path, own_bundle: Path) 
     assert "Traceback" not in done.stderr
     verify(own_bundle)
     beside = {path.name for path in own_bundle.parent.iterdir()}
-    assert beside == {"bundle", "bundle.training"}, "nothing half, and what --resume needs"
+    assert beside == {"bundle", "bundle.shoppers", "bundle.training"}, "nothing half, and what --resume needs"
 
 
 # Asking

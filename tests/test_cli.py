@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from modaloom import cli
 from modaloom.cli import app
-from modaloom.recommend.bundle import verify
+from modaloom.shop.bundle import verify
 
 Command = Callable[..., tuple[int, str, str]]
 VERBS = ("sample", "check", "train", "evaluate", "recommend", "trends", "demo", "doctor")
@@ -69,7 +69,7 @@ def test_check_finds_data_elsewhere(sample_shop: Path, tmp_path: Path, command: 
 
 def test_train(sample_shop: Path, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """``--out .`` means the folder one is in. The towers, which take longest to write, are tested elsewhere."""
-    monkeypatch.setattr("modaloom.build.bundle.export_towers", lambda model, folder: None)
+    monkeypatch.setattr("modaloom.learning.bundle_writer.export_towers", lambda model, folder: None)
     home = tmp_path / "bundle"
     home.mkdir()
     monkeypatch.chdir(home)
@@ -84,7 +84,7 @@ def test_train(sample_shop: Path, tmp_path: Path, command: Command, monkeypatch:
     config = json.loads((home / "config.json").read_text(encoding="utf-8"))
     assert config["options"]["epochs"] == 1
     assert set(config["modalities"]) <= {"attributes", "behaviour"}
-    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle", "bundle.shoppers"]
 
 
 @pytest.mark.parametrize(("models", "windows"), [("popularity,newest", "2"), ("all", "1")])
@@ -149,7 +149,7 @@ def test_an_interrupt_is_no_crash(command: Command, monkeypatch: pytest.MonkeyPa
     def stop(path: Path) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("modaloom.recommend.bundle.load_bundle", stop)
+    monkeypatch.setattr("modaloom.shop.bundle.load_bundle", stop)
     code, _, err = command("recommend", "b", "--user", "u")
     assert code == 130
     assert "Traceback" not in err
@@ -159,7 +159,7 @@ def test_what_the_system_refuses_is_one_line(command: Command, monkeypatch: pyte
     def refuse(path: Path) -> None:
         raise OSError("no\nreason")
 
-    monkeypatch.setattr("modaloom.recommend.bundle.load_bundle", refuse)
+    monkeypatch.setattr("modaloom.shop.bundle.load_bundle", refuse)
     assert command("recommend", "b", "--user", "u") == (2, "", "error: file system: no reason.\n")
 
 

@@ -15,7 +15,7 @@ from modaloom.export import export_towers
 from modaloom.models.recommender import FusionRecommender, RecommenderConfig
 from modaloom.models.towers import SERVED_HISTORY, ItemTable
 from modaloom.ranking.fusion import FusionPart
-from modaloom.recommend.bundle import ItemTower, OnnxTower
+from modaloom.shop.bundle import ItemTower, OnnxTower
 
 DIM = 8
 MODALITIES = ("image", "text")

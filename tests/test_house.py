@@ -19,14 +19,9 @@ LARGER_ROOMS = {
     "data": (11, "a merchant's table takes seven steps from bytes to rows, and each is one file that a test mirrors"),
     "encoders": (10, "every model family that may fail to load is isolated in a file of its own"),
     "forecasting": (16, "each kind of model, and each step from a file to an interval, is read and tested alone"),
-    "live": (
-        12,
-        "a list goes through numbering, rules, scores, variety and words, each of which is tested alone; "
-        "and what opens a bundle for serving must lie where no torch is",
-    ),
     "models": (12, "the architecture, its losses and the models it is compared with are read side by side"),
     "ranking": (8, "each kind of part is one file; the contract, the compiled loops and the ranker are the others"),
-    "recommend": (8, "a bundle's folder, what is in it, and the pasts that lie beside it are read and erased apart"),
+    "shop": (20, "a bundle on disk, a catalogue that changes, and each step from a request to cards"),
     "storage": (9, "two backends share their statements; records, connections and vectors are read separately"),
     "trends": (
         14,

@@ -18,17 +18,18 @@ LEVELS = (
     {"data", "samples"},
     {"encoders", "forecasting", "models", "storage"},
     {"ranking"},
-    {"training", "evaluation", "recommend", "quality"},
-    {"counting", "export", "guide", "live"},
+    {"training", "evaluation", "quality"},
+    {"export", "shop"},
+    {"counting", "guide"},
     {"trends"},
-    {"build", "bulletin", "doctor", "terminal"},
+    {"bulletin", "learning", "doctor", "terminal"},
     {"api", "client", "testing", "web"},
     {"serving"},
     {"demo", "trend_commands"},
     {"cli"},
 )
 TORCH_ROOMS = {"encoders", "forecasting", "models", "training", "export", "testing"}
-WITHOUT_TORCH_ROOMS = ("api", "bulletin", "counting", "live", "quality", "recommend", "storage", "trends")
+WITHOUT_TORCH_ROOMS = ("api", "bulletin", "counting", "quality", "shop", "storage", "trends")
 """Everything in them is loaded, or may be, by what serves, checks or reads trends."""
 WITHOUT_TORCH = (
     "cli",
@@ -110,7 +111,7 @@ def test_imports_point_down() -> None:
         ("modaloom.data.shop", "from modaloom.models.linear import Ease", "data -> models points up"),
         ("modaloom.models.linear", "def f():\n    import modaloom.encoders.text", "models -> encoders points sideways"),
         ("modaloom.models.linear", "from modaloom import training", "models -> training points up"),
-        ("modaloom.build", "import torch.nn as nn", "imports torch"),
+        ("modaloom.learning", "import torch.nn as nn", "imports torch"),
         ("modaloom.data.shop", "from . import tables", "in full"),
         ("modaloom.data.shop", "from modaloom import Item", "where it lives"),
     ],

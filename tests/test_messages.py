@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 
 from modaloom.errors import QueryError
-from modaloom.live.catalogue import sizes_of
 from modaloom.messages import messages, trend_messages
 from modaloom.messages.stated import StatedWords, words_in
+from modaloom.shop.catalogue import sizes_of
 from modaloom.trends.people import read_groupings
 from modaloom.types import LANGUAGES, MODALITIES
 

@@ -17,14 +17,14 @@ from starlette.testclient import TestClient
 
 from modaloom.api.app import create_app
 from modaloom.api.middleware.logs import JsonLog
-from modaloom.build.retrain import shop_of
 from modaloom.config import load_settings
 from modaloom.counting.source import Facts, store_source
-from modaloom.live.fleet import Fleet
-from modaloom.live.open import open_live_shop, prepare_store
-from modaloom.live.shop import LiveShop
+from modaloom.learning.retrain import shop_of
 from modaloom.privacy import PURPOSES, is_anonymous, is_granted
-from modaloom.recommend.bundle import load_bundle
+from modaloom.shop.bundle import load_bundle
+from modaloom.shop.live import LiveShop
+from modaloom.shop.open import open_live_shop, prepare_store
+from modaloom.shop.registry import Fleet
 from modaloom.storage.contract import Consent, Feedback, ShopUser, Showing, Store
 from modaloom.storage.open import open_store
 from modaloom.types import Event, Interaction

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from modaloom.recommend.folder import CHECKSUMS, checksum
+from modaloom.shop.folder import CHECKSUMS, checksum
 
 ROOT = Path(__file__).parents[1]
 LEARNING = ("torch", "onnx", "onnxscript")

@@ -20,12 +20,12 @@ import pytest
 
 from modaloom.config import load_settings
 from modaloom.errors import StoreError
-from modaloom.live.asks import Ask
-from modaloom.live.fleet import BUNDLES, TRAFFIC, bundle_name
-from modaloom.live.open import SEEDED, open_live_shop, prepare_store
-from modaloom.recommend.bundle import load_bundle
-from modaloom.recommend.folder import CHECKSUMS, checksum
-from modaloom.recommend.shoppers import shoppers_folder
+from modaloom.shop.bundle import load_bundle
+from modaloom.shop.folder import CHECKSUMS, checksum
+from modaloom.shop.open import SEEDED, open_live_shop, prepare_store
+from modaloom.shop.registry import BUNDLES, TRAFFIC, bundle_name
+from modaloom.shop.requests import Ask
+from modaloom.shop.shoppers import shoppers_folder
 from modaloom.storage.contract import Store
 from modaloom.storage.open import open_store
 from modaloom.types import Event, Interaction
@@ -259,7 +259,7 @@ def test_two_workers_a_second_service_and_a_clean_end(
 FILLING = """
 import os, signal, sys
 from pathlib import Path
-from modaloom.live import open as live
+from modaloom.shop import open as live
 from modaloom.config import load_settings
 from modaloom.storage.open import open_store
 bundle, url, stop_at, today = sys.argv[1:]

@@ -10,8 +10,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from modaloom import serving
 from modaloom.config import load_settings
 from modaloom.errors import SettingsError
-from modaloom.recommend.bundle import Bundle, load_bundle
 from modaloom.serving import _serve_settings, default_store, print_ready, run_service
+from modaloom.shop.bundle import Bundle, load_bundle
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from rich.progress import Progress
 from modaloom import terminal
 from modaloom.data.shop import load_shop
 from modaloom.files import write_json
-from modaloom.recommend.bundle import load_bundle
-from modaloom.recommend.pipeline import Recommendation, Recommender
+from modaloom.shop.bundle import load_bundle
+from modaloom.shop.pipeline import Recommendation, Recommender
 from modaloom.terminal import bars, note_pictures, print_recommendations, print_trained, read_settings, say
 from modaloom.types import Reason, Scored
 

@@ -30,7 +30,7 @@ from modaloom.api.service import Service
 from modaloom.api.settings import ServeSettings
 
 if TYPE_CHECKING:
-    from modaloom.live.shop import LiveShop
+    from modaloom.shop.live import LiveShop
 
 PAGE = "modaloom.api.routes.page"
 OPEN_PATHS = ("/health", "/ready", "/metrics", "/v1/items/{item_id}/picture/{number}")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from modaloom.api.keys import Erasures
 from modaloom.errors import StoreBusyError, StoreError
-from modaloom.live.asks import Answer
+from modaloom.shop.requests import Answer
 from modaloom.storage.contract import Showing, Store
 
 BATCH_ITEMS = 5_000

@@ -29,7 +29,7 @@ from modaloom.api.settings import ServeSettings
 from modaloom.api.upkeep import Upkeep
 
 if TYPE_CHECKING:
-    from modaloom.live.shop import LiveShop
+    from modaloom.shop.live import LiveShop
 
 P = ParamSpec("P")
 

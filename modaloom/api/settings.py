@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from modaloom.config import Folder
 from modaloom.errors import SettingsError
-from modaloom.live.asks import MAX_N
+from modaloom.shop.requests import MAX_N
 
 Key = Annotated[SecretStr, Field(min_length=16, max_length=200)]
 Rate = Annotated[float, Field(gt=0, le=1_000_000)]

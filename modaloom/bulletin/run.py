@@ -15,9 +15,9 @@ from modaloom.counting.source import Facts, shop_source, store_source
 from modaloom.data.shop import load_shop
 from modaloom.encoders.image import with_encoders_of
 from modaloom.errors import BundleError
-from modaloom.live.fleet import BUNDLES
 from modaloom.messages import trend_messages
-from modaloom.recommend.bundle import load_bundle
+from modaloom.shop.bundle import load_bundle
+from modaloom.shop.registry import BUNDLES
 from modaloom.storage.contract import Store
 from modaloom.storage.open import open_store
 from modaloom.trends.board import Board

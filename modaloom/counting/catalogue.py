@@ -23,7 +23,7 @@ from modaloom.counting.spelling import as_written
 from modaloom.data.shop import Shop
 from modaloom.encoders.encode import encode_items
 from modaloom.messages import Names, trend_messages
-from modaloom.recommend.words import TEXT_COLUMNS, longest, terms
+from modaloom.shop.words import TEXT_COLUMNS, longest, terms
 from modaloom.types import ATTRIBUTE_PREFIX, LANGUAGES, SIZE_ATTRIBUTES, BoolArray, FloatArray, IntArray, Tell, Tokens
 
 MOST_VALUES = 300

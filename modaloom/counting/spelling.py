@@ -28,7 +28,7 @@ def plain_term(text: str) -> str:
 
 
 def as_written(term: str, numbers: Mapping[str, int]) -> str:
-    """A term as it is mostly written, where :func:`~modaloom.recommend.words.terms` took an English plural from it.
+    """A term as it is mostly written, where :func:`~modaloom.shop.words.terms` took an English plural from it.
 
     Args:
         term: in the singular, or what looked like one.

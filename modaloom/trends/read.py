@@ -17,7 +17,7 @@ from modaloom.counting.ledger import Ledger, moment, read_ledger
 from modaloom.counting.source import Source
 from modaloom.errors import QueryError
 from modaloom.messages.stated import StatedWords
-from modaloom.recommend.words import all_words
+from modaloom.shop.words import all_words
 from modaloom.trends.alerts import find_alerts
 from modaloom.trends.baseline import make_baseline
 from modaloom.trends.board import VERDICTS, Board, Crowd, Outlook, Overview, Period, Segment, Trend

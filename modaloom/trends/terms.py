@@ -17,7 +17,7 @@ from scipy import sparse
 from modaloom.counting.catalogue import Dimension
 from modaloom.counting.ledger import Ledger
 from modaloom.counting.spelling import as_written, fold, plain_term
-from modaloom.recommend.words import longest, saying, terms
+from modaloom.shop.words import longest, saying, terms
 from modaloom.trends.board import Term
 from modaloom.trends.setters import as_series
 from modaloom.trends.verdicts import FALSE_SHARE, fit, q_values

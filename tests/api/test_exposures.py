@@ -12,7 +12,7 @@ import pytest
 from modaloom.api.exposures import ExposureWriter
 from modaloom.api.keys import Erasures
 from modaloom.errors import StoreBusyError, StoreError
-from modaloom.live.asks import Answer, Card
+from modaloom.shop.requests import Answer, Card
 from modaloom.storage.contract import Showing, Store
 from modaloom.storage.open import open_store
 from tests.api.conftest import Api

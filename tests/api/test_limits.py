@@ -14,7 +14,7 @@ from starlette.types import Message, Scope
 from modaloom.api.middleware.bodies import Budget
 from modaloom.api.middleware.errors import Refused
 from modaloom.api.middleware.limits import Pool, TokenBucket, address_of
-from modaloom.live.asks import Answer, Ask
+from modaloom.shop.requests import Answer, Ask
 from modaloom.storage.contract import Ingested
 from modaloom.types import Interaction
 from tests.api.conftest import PAGE, SHOP, Api, error_of

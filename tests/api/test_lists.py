@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from modaloom.api.middleware.limits import Pool
-from modaloom.live.asks import Ask
+from modaloom.shop.requests import Ask
 from tests.api.conftest import SHOP, Api, error_of
 from tests.api.tiny_shop import TinyShop
 

@@ -11,7 +11,7 @@ import pytest
 
 from modaloom.api.middleware.logs import JsonHandler, JsonLog, causes_of
 from modaloom.errors import MissingExtraError, ModaloomError, StoreBusyError, StoreError
-from modaloom.live.asks import Ask
+from modaloom.shop.requests import Ask
 from tests.api.conftest import PAGE, Api, error_of
 from tests.api.test_lists import photo
 from tests.api.tiny_shop import TinyShop

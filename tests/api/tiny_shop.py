@@ -12,7 +12,7 @@ from PIL import Image
 
 from modaloom.config import Settings, load_settings
 from modaloom.errors import BundleError, NotFoundError, QueryError
-from modaloom.live.asks import Answer, Ask, Card, Chip, Comparison, Health, ItemView, Profile, Swatch, Why
+from modaloom.shop.requests import Answer, Ask, Card, Chip, Comparison, Health, ItemView, Profile, Swatch, Why
 from modaloom.storage.contract import Store
 from modaloom.storage.open import open_store
 from modaloom.types import Event, Item

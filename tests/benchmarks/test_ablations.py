@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from modaloom.build import LearnOptions, Memory
 from modaloom.data.shop import load_shop
 from modaloom.data.splits import Split, rolling_splits
+from modaloom.learning import LearnOptions, Memory
 from modaloom.models.recommender import FusionRecommender, RecommenderConfig
 from modaloom.models.sequence import EventWeights
 from modaloom.training import batches, fitting

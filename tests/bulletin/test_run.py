@@ -8,7 +8,7 @@ import pytest
 
 from modaloom import cli
 from modaloom.config import load_settings
-from modaloom.live.open import prepare_store
+from modaloom.shop.open import prepare_store
 from modaloom.storage.open import open_store
 from modaloom.trends.board import read_board
 from modaloom.trends.kept import load_board

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from modaloom.build import validation_splits
 from modaloom.config import Settings
 from modaloom.data.shop import Shop, load_shop
 from modaloom.data.splits import (
@@ -31,6 +30,7 @@ from modaloom.data.splits import (
     window_split,
 )
 from modaloom.errors import EvaluationError
+from modaloom.learning import validation_splits
 from modaloom.types import DAY_S, Event, Histories
 
 Load = Callable[..., Shop]

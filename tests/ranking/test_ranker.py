@@ -23,7 +23,7 @@ from modaloom.ranking.demand import Demand, Newness
 from modaloom.ranking.fusion import FUSION, FusionPart
 from modaloom.ranking.linear import Linear
 from modaloom.ranking.ranker import CANDIDATE_PLACES, MANY_USERS, Lists, Ranker, blend_raw, blocks_of, newest_items
-from modaloom.recommend.bundle import Bundle, load_bundle
+from modaloom.shop.bundle import Bundle, load_bundle
 from modaloom.types import BoolArray, Event, FloatArray, Histories, IntArray, Snapshot, Tokens
 from tests.ranking.reference import (
     CLOSED_FORM,

@@ -55,7 +55,7 @@ def start_service(bundle: Path, folder: Path) -> Iterator[Running]:
     from modaloom.api.settings import load_serve_settings
     from modaloom.api.workers.listening import bind
     from modaloom.config import load_settings
-    from modaloom.live.open import open_live_shop
+    from modaloom.shop.open import open_live_shop
 
     live = open_live_shop(bundle, f"sqlite:///{folder / 'shop.db'}", load_settings(), today=True)
     users = [user for (user,) in _rows(live.store)][:2]

@@ -22,7 +22,7 @@ from modaloom.api.schemas.asks import FilterQuery, Id, Language, ListQuery, Phot
 from modaloom.api.schemas.queries import query_of, query_parameters, read_query
 from modaloom.api.schemas.shapes import Json, list_shape, why_shape
 from modaloom.api.service import Caller, PageCaller, Service, StrictRoute, TheService, caller_of, service_of
-from modaloom.live.asks import Answer, Ask, Rules
+from modaloom.shop.requests import Answer, Ask, Rules
 
 router = APIRouter(tags=["lists"], route_class=StrictRoute)
 LIST: dict[int | str, dict[str, Any]] = {200: {"model": ListOut}}

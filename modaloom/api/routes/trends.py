@@ -40,7 +40,7 @@ from modaloom.bulletin import sheets
 from modaloom.bulletin.picture import chart_png, chart_svg
 from modaloom.bulletin.report import render_html, render_markdown
 from modaloom.errors import NotFoundError
-from modaloom.live.asks import Card
+from modaloom.shop.requests import Card
 from modaloom.trends.board import Board, Trend
 
 router = APIRouter(tags=["trends"], route_class=StrictRoute)

@@ -19,9 +19,9 @@ from modaloom.api.schemas.asks import ConsentIn, Id, Language, ProfilePatch, Sho
 from modaloom.api.schemas.shapes import Json, profile_shape
 from modaloom.api.service import COOKIE, ME, PageCaller, Service, ShopCaller, StrictRoute, TheService, dumps
 from modaloom.errors import BundleError, StoreError
-from modaloom.live.fleet import BUNDLES, recalled
 from modaloom.privacy import ANONYMOUS, PURPOSES, RESEARCH
-from modaloom.recommend.shoppers import erase_pasts
+from modaloom.shop.registry import BUNDLES, recalled
+from modaloom.shop.shoppers import erase_pasts
 from modaloom.storage.contract import Consent, ShopUser
 from modaloom.types import DAY_S
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from modaloom.api.middleware.paths import with_slashes
-from modaloom.live.asks import MAX_N
 from modaloom.privacy import PURPOSES
+from modaloom.shop.requests import MAX_N
 from modaloom.storage.contract import FEEDBACK
 
 PLAIN = r"^[^\x00-\x1f\x7f]*$"

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
-from modaloom.live.asks import Answer, Card, ItemView, Profile, Why
+from modaloom.shop.requests import Answer, Card, ItemView, Profile, Why
 from modaloom.storage.contract import WardrobeEntry
 
 Json = dict[str, Any]

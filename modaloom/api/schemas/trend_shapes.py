@@ -8,7 +8,7 @@ from typing import Any
 
 from modaloom.api.schemas.shapes import Json, picture_url
 from modaloom.api.schemas.trends import GapsQuery, TermsQuery, TrendsQuery
-from modaloom.live.asks import Card
+from modaloom.shop.requests import Card
 from modaloom.trends.board import ALERT_KINDS, Alert, Board, Gap, Segment, Series, Term, Trend
 
 SPARK_POINTS = 64

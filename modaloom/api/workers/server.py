@@ -34,7 +34,7 @@ from modaloom.api.workers.listening import ABSENT, Place, Server, bind, ignore_n
 from modaloom.errors import ModaloomError, ServeError
 
 if TYPE_CHECKING:
-    from modaloom.live.shop import LiveShop
+    from modaloom.shop.live import LiveShop
 
 KEEP_ALIVE_S = 30
 START_TIMEOUT_S = 600.0

@@ -1,1 +1,0 @@
-"""The shop as it is now: a bundle that answers, kept up to date with what the store says."""

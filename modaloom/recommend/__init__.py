@@ -1,1 +1,0 @@
-"""ANSWER: retrieve, filter, score, rerank, explain. Needs no torch: it runs what a bundle holds."""
