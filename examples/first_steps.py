@@ -11,7 +11,7 @@ from pathlib import Path
 from modaloom import LearnOptions, Recommender, load_bundle, load_settings, load_shop
 from modaloom.learning import train_bundle
 from modaloom.samples.write import write_sample
-from modaloom.shop.pipeline import Query
+from modaloom.shop.offline import Query
 
 
 def main(folder: Path, *, items: int = 1200, users: int = 800, epochs: int = 5, size: str = "base") -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from modaloom.learning import LearnOptions, Modaloom
     from modaloom.models.fusion import MultimodalFusionModel
     from modaloom.shop.bundle import load_bundle
-    from modaloom.shop.pipeline import Recommender
+    from modaloom.shop.offline import Recommender
     from modaloom.types import Event, Histories, Interaction, Item, Snapshot, Tokens
 
 __version__ = "0.1.0"
@@ -54,7 +54,7 @@ _HOMES = {
     "Modaloom": "learning",
     "ModaloomError": "errors",
     "MultimodalFusionModel": "models.fusion",
-    "Recommender": "shop.pipeline",
+    "Recommender": "shop.offline",
     "SeriesSet": "forecasting.contract",
     "Settings": "config",
     "Shop": "data.shop",

@@ -213,7 +213,7 @@ def recommend(
 ) -> None:
     """Recommend garments, and say why."""
     from modaloom.shop.bundle import load_bundle
-    from modaloom.shop.pipeline import Query, Recommender
+    from modaloom.shop.offline import Query, Recommender
     from modaloom.terminal import print_recommendations, read_settings
 
     if sum(value is not None for value in (user, items, photo, text)) != 1:

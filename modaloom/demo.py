@@ -29,9 +29,10 @@ from modaloom.quality.report import check_shop
 from modaloom.quality.report import print_report as print_quality
 from modaloom.samples.write import write_sample
 from modaloom.serving import print_ready, run_service
+from modaloom.shop import requests
 from modaloom.shop.bundle import load_bundle
+from modaloom.shop.offline import Query, Recommender
 from modaloom.shop.open import fill_store
-from modaloom.shop.pipeline import Query, Recommendation, Recommender
 from modaloom.storage.open import open_store
 from modaloom.terminal import bars, console, open_shop, print_recommendations, print_trained
 from modaloom.trends.read import TrendOptions
@@ -180,7 +181,7 @@ def _shelves(recommender: Recommender, shop: Shop, folder: Path) -> list[Shelf]:
         past = _bought(shop, user_id)[-PAST_SHOWN:]
         given = [_card_of_item(recommender, item_id, language) for item_id in past]
         heading = {"en": f"{user_id} bought", "zh": f"{user_id} 买过"}[language]
-        shelves.append(Shelf(heading, language, given, [_card(answer) for answer in answers]))
+        shelves.append(Shelf(heading, language, given, [_card(recommender, answer) for answer in answers]))
     photo = next(path for path in shop.image_paths() if path is not None)
     for language, query, heading in (
         ("en", Query(photo=photo), "A photo"),
@@ -190,7 +191,7 @@ def _shelves(recommender: Recommender, shop: Shop, folder: Path) -> list[Shelf]:
         console.print(f"\n[bold]{heading}[/bold]")
         print_recommendations(recommender, answers, language, as_json=False)
         given = [Card("", "", _thumbnail(photo), ())] if query.photo else []
-        shelves.append(Shelf(heading, language, given, [_card(answer) for answer in answers]))
+        shelves.append(Shelf(heading, language, given, [_card(recommender, answer) for answer in answers]))
     return shelves
 
 
@@ -211,12 +212,13 @@ def _bought(shop: Shop, user_id: str) -> list[str]:
 
 def _card_of_item(recommender: Recommender, item_id: str, language: str) -> Card:
     shown = recommender.show(item_id, language)
-    return Card(shown.title, "", _thumbnail(shown.image), ())
+    return Card(shown.title, "", _thumbnail(recommender.picture(item_id)), ())
 
 
-def _card(answer: Recommendation) -> Card:
+def _card(recommender: Recommender, answer: requests.Card) -> Card:
     price = "" if answer.price is None else f"¥{answer.price:,.0f}"
-    return Card(answer.title, price, _thumbnail(answer.image), answer.why)
+    why = tuple(reason.text for reason in answer.why)
+    return Card(answer.title, price, _thumbnail(recommender.picture(answer.item_id)), why)
 
 
 def _thumbnail(file: str | Path | None) -> str:

@@ -20,7 +20,8 @@ from modaloom.data.shop import Shop, load_shop
 from modaloom.types import Tell
 
 if TYPE_CHECKING:
-    from modaloom.shop.pipeline import Recommendation, Recommender
+    from modaloom.shop.offline import Recommender
+    from modaloom.shop.requests import Card
 
 console = Console()
 PLAIN_LINE_EVERY_S = 5.0
@@ -138,21 +139,28 @@ def print_trained(metrics: Mapping[str, object], bundle: Path, screen: Console) 
         say(f"Next: modaloom serve {bundle}, or modaloom recommend {bundle} --text WORDS", screen)
 
 
-def print_recommendations(
-    recommender: Recommender, answers: Sequence[Recommendation], language: str, *, as_json: bool
-) -> None:
+def print_recommendations(recommender: Recommender, cards: Sequence[Card], language: str, *, as_json: bool) -> None:
     """Prints a table with a reason per line, or JSON."""
     if as_json:
-        print(json.dumps([answer.to_dict() for answer in answers], indent=2, ensure_ascii=False))
+        rows = [_plain_card(recommender, card) for card in cards]
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
         return
     table = Table(header_style="bold", title=escape(recommender.heading(language)), title_justify="left")
     for heading in recommender.column_names(language):
         table.add_column(heading, overflow="fold")
-    for number, answer in enumerate(answers, start=1):
-        price = "" if answer.price is None else f"{answer.price:,.2f}"
-        cells = (answer.item_id, answer.title, price, "; ".join(answer.why))
+    for number, card in enumerate(cards, start=1):
+        price = "" if card.price is None else f"{card.price:,.2f}"
+        cells = (card.item_id, card.title, price, "; ".join(reason.text for reason in card.why))
         table.add_row(str(number), *(escape(cell) for cell in cells))  # a title may say [new]
     console.print(table)
+
+
+def _plain_card(recommender: Recommender, card: Card) -> dict[str, object]:
+    """A card as JSON holds it, with the file of its picture."""
+    picture = recommender.picture(card.item_id)
+    why = [reason._asdict() for reason in card.why]
+    swatches = [swatch._asdict() for swatch in card.swatches]
+    return {**card._asdict(), "image": str(picture) if picture else None, "why": why, "swatches": swatches}
 
 
 def print_verdict(verdict: str, winner: str | None, screen: Console = console) -> None:

@@ -296,15 +296,6 @@ class Reason(NamedTuple):
     """Drop of the score when the subject is left out, in standard deviations of the scores."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """One recommended item."""
-
-    item_id: str
-    score: float
-    reasons: tuple[Reason, ...] = ()
-
-
 @runtime_checkable
 class Encoder(Protocol):
     """Turns content into vectors. The same input must always give the same vector."""

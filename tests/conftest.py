@@ -53,7 +53,7 @@ def sample_bundle(sample_shop: Path, tmp_path_factory: pytest.TempPathFactory) -
 
     from modaloom.config import load_settings
     from modaloom.data.shop import load_shop
-    from modaloom.learning import bundle
+    from modaloom.learning import bundle_writer
     from modaloom.learning.learner import Modaloom
     from modaloom.learning.options import LearnOptions
     from modaloom.types import Snapshot
@@ -69,8 +69,8 @@ def sample_bundle(sample_shop: Path, tmp_path_factory: pytest.TempPathFactory) -
         settings = load_settings()
         options = LearnOptions(size="small", epochs=1)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(bundle, "Modaloom", Remembering)
-            bundle.train_bundle(load_shop(sample_shop, settings=settings), folder, options, settings=settings)
+            patch.setattr(bundle_writer, "Modaloom", Remembering)
+            bundle_writer.train_bundle(load_shop(sample_shop, settings=settings), folder, options, settings=settings)
 
     return _once(tmp_path_factory, "sample-bundle", make)
 

@@ -14,9 +14,9 @@ from modaloom import terminal
 from modaloom.data.shop import load_shop
 from modaloom.files import write_json
 from modaloom.shop.bundle import load_bundle
-from modaloom.shop.pipeline import Recommendation, Recommender
+from modaloom.shop.offline import Recommender
+from modaloom.shop.requests import Why
 from modaloom.terminal import bars, note_pictures, print_recommendations, print_trained, read_settings, say
-from modaloom.types import Reason, Scored
 
 
 def test_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,17 +78,18 @@ def test_brackets_are_no_markup_and_lines_are_not_broken(capsys: pytest.CaptureF
 
 def test_titles_may_have_brackets(sample_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recommender = Recommender(load_bundle(sample_bundle), read_settings())
-    scored = Scored("M[/b]1", 1.0, (Reason("photo", "", 0.5),))
-    answer = Recommendation("M[/b]1", "[new] Coat [/sale]", 9.5, None, scored, ("looks like [it]",))
-    free = Recommendation("M2", "Hat", None, None, scored, ())
-    print_recommendations(recommender, [answer, free], "en", as_json=False)
+    shown = recommender.show(recommender.snapshot.items["item_id"][0], "en")
+    reason = Why("looks like [it]", "photo", "", None, 0.5)
+    card = shown._replace(title="[new] Coat [/sale]", price=9.5, why=(reason,))
+    print_recommendations(recommender, [card, card._replace(item_id="M[/b]1", price=None, why=())], "en", as_json=False)
     out = capsys.readouterr().out
     for text in ("M[/b]1", "[new] Coat", "[/sale]", "looks like [it]", "9.50", "recommended for you"):
         assert text in out
-    print_recommendations(recommender, [answer], "en", as_json=True)
+    print_recommendations(recommender, [card], "en", as_json=True)
     (row,) = json.loads(capsys.readouterr().out)
     assert row["title"] == "[new] Coat [/sale]"
-    assert row["reasons"] == [{"kind": "photo", "subject": "", "contribution": 0.5}]
+    assert row["why"] == [reason._asdict()]
+    assert row["image"] is None or Path(row["image"]).is_file()
 
 
 def test_what_training_found() -> None:

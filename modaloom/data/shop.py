@@ -259,12 +259,12 @@ def _target_events(spec: ShopSpec, interactions: pl.DataFrame) -> tuple[Event, .
 def target_events_of(interactions: pl.DataFrame) -> tuple[Event, ...]:
     """What counts as success where the shop does not say: purchases, else every event that speaks for an item.
 
-    Purchases, too, where nothing happened yet.
+    Purchases, too, where nothing did yet.
     """
     there = {Event(code) for code in interactions["event"].unique().to_list()}
-    if Event.PURCHASE in there or not there:
+    if Event.PURCHASE in there:
         return (Event.PURCHASE,)
-    return tuple(sorted(there - {Event.SEARCH, Event.DISLIKE, Event.RETURN}))
+    return tuple(sorted(there - {Event.SEARCH, Event.DISLIKE, Event.RETURN})) or (Event.PURCHASE,)
 
 
 __all__ = [

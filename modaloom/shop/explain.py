@@ -15,10 +15,9 @@ import numpy as np
 import polars as pl
 
 from modaloom.messages import inside, messages
-from modaloom.ranking.contract import HistoryBatch
-from modaloom.ranking.ranker import Contributions, Ranker
+from modaloom.ranking.ranker import Contributions
 from modaloom.shop.words import as_read
-from modaloom.types import DAY_S, BoolArray, Event, Histories, IntArray, Reason, Snapshot
+from modaloom.types import DAY_S, BoolArray, Event, IntArray, Reason
 
 LEAST_CONTRIBUTION = 0.05
 """Smaller drops, in units of the blended score, are no reason."""
@@ -33,15 +32,6 @@ class Said(NamedTuple):
     text: str
     reason: Reason
     item_id: str | None = None  # the past item that it names
-
-
-def explain(ranker: Ranker, snapshot: Snapshot, histories: Histories, picks: IntArray) -> list[tuple[Reason, ...]]:
-    """Reasons for each of the picked items of a single shopper, the weightiest first."""
-    ids = snapshot.items["item_id"]
-    targets = np.isin(histories.events, [int(event) for event in snapshot.target_events])
-    had = frozenset(histories.item_nums[targets].tolist())  # to have looked at something is not to have had it
-    known = Known(had, new_items(snapshot)[picks], snapshot.ever_sold()[picks], tells_sales(snapshot.target_events))
-    return reasons_of(ranker.contributions(HistoryBatch(histories), picks), picks, known, ids)
 
 
 class Known(NamedTuple):
@@ -126,14 +116,6 @@ def is_new(released_at: int | IntArray, came_later: bool | BoolArray, now: int) 
     return released_lately | (came_later & (released_at == 0))
 
 
-def new_items(snapshot: Snapshot) -> BoolArray:
-    """Items (n,) of what was learned from that are new at its end: of the log or, without times, of the releases."""
-    released = snapshot.items["released_at"]
-    newest = released.max()
-    now = snapshot.now or (newest if isinstance(newest, int) else 0)
-    return is_new(released.fill_null(0).to_numpy(), np.zeros(snapshot.n_items, dtype=bool), now)
-
-
 def tells_sales(targets: Sequence[Event]) -> bool:
     """Whether any of a shop's target events means that somebody has the item."""
     return Event.PURCHASE in targets or Event.RATING in targets
@@ -177,9 +159,3 @@ def in_words(reasons: Sequence[Reason], name_of: Callable[[str], str], language:
             if len(sentences) == most:
                 break
     return list(sentences.values()) or [Said(say["reason"][RANGE], Reason(RANGE, "", 0.0))]
-
-
-def item_name(items: pl.DataFrame, num: int, language: str) -> str:
-    """An item's title in one language, else in any, else its id."""
-    names: tuple[str | None, ...] = items.select(f"title_{language}", "title", "item_id").row(num)
-    return next(name for name in names if name)

@@ -22,13 +22,15 @@ from modaloom.shop.catalogue import CATEGORY, UNKNOWN, Catalogue
 from modaloom.shop.content import ContentReader
 from modaloom.shop.explain import Known, reasons_of, tells_sales
 from modaloom.shop.ingest import Placing
-from modaloom.shop.pipeline import PHOTO_WEIGHTS, TEXT_WEIGHTS
 from modaloom.shop.requests import Ask, Card, Rules, Why
 from modaloom.shop.rerank import Shortlist, Taste, rerank
 from modaloom.shop.shopper import Shopper
 from modaloom.shop.words import longest, word_scores
 from modaloom.types import BoolArray, Event, FloatArray, Histories, IntArray, Reason
 
+PHOTO_WEIGHTS = {"image": 1.0, FUSION: 0.3, "demand": 0.1}
+"""A photo asks for what looks like it; demand only settles ties."""
+TEXT_WEIGHTS = {"words": 1.0, "text": 1.0, FUSION: 0.3, "demand": 0.1}
 SIMILAR_WEIGHTS = {"image": 1.0, "text": 0.6, "attributes": 0.5, FUSION: 0.4, "linear": 0.3}
 GOES_WITH_WEIGHTS = {"linear": 1.0, FUSION: 0.6, "demand": 0.2, "text": 0.1}
 SHORTLIST = 5

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from modaloom.config import Settings
-from modaloom.data.shop import Shop, load_shop, read_interactions
+from modaloom.data.shop import Shop, load_shop, read_interactions, target_events_of
 from modaloom.errors import ColumnError, QueryError, ShopError, ShopNotFoundError, TooManyBadRowsError
 from modaloom.types import INTERACTION_COLUMNS, ITEM_COLUMNS, Event
 
@@ -89,6 +90,13 @@ def test_no_rows(write_shop: Write, log_shop: Load, settings: Settings, items: s
     (folder / "items.csv").write_text(items)
     with pytest.raises(ShopError, match="the file has no rows"):
         load_shop(folder, settings=settings)
+
+
+def test_where_nothing_speaks_for_an_item_purchases_are_waited_for() -> None:
+    for events in ([], [Event.SEARCH], [Event.DISLIKE, Event.RETURN, Event.SEARCH]):
+        log = pl.DataFrame({"event": [int(event) for event in events]}, schema={"event": pl.UInt8})
+        assert target_events_of(log) == (Event.PURCHASE,)
+    assert target_events_of(pl.DataFrame({"event": [int(Event.SEARCH), int(Event.LIKE)]})) == (Event.LIKE,)
 
 
 def test_a_log_that_begins_today_has_a_header_and_no_rows(log_shop: Load) -> None:

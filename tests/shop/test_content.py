@@ -15,7 +15,7 @@ from modaloom.errors import QueryError
 from modaloom.ranking.content import ContentKernel
 from modaloom.shop.bundle import Bundle, load_bundle
 from modaloom.shop.content import ContentReader
-from modaloom.shop.pipeline import Query, Recommender
+from modaloom.shop.offline import Query, Recommender
 from modaloom.shop.recommender import Guide
 from modaloom.shop.requests import Ask
 from modaloom.shop.shopper import Shopper

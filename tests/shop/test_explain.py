@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
 
 from modaloom.metrics import top_n
@@ -14,16 +13,22 @@ from modaloom.models.towers import SERVED_HISTORY
 from modaloom.ranking.contract import HistoryBatch
 from modaloom.ranking.ranker import MAX_LEFT_OUT, Ranker
 from modaloom.shop.bundle import Bundle, load_bundle
-from modaloom.shop.explain import (
-    LEAST_CONTRIBUTION,
-    NEW_DAYS,
-    explain,
-    in_words,
-    is_new,
-    item_name,
-    new_items,
-)
+from modaloom.shop.explain import LEAST_CONTRIBUTION, NEW_DAYS, Known, in_words, is_new, reasons_of, tells_sales
 from modaloom.types import DAY_S, LANGUAGES, Event, Histories, Reason, Snapshot
+
+
+def explain(ranker: Ranker, snapshot: Snapshot, histories: Histories, picks: np.ndarray) -> list[tuple[Reason, ...]]:
+    """Reasons of picked items for a user of the log, as :mod:`modaloom.shop.recommender` asks for them."""
+    targets = np.isin(histories.events, [int(event) for event in snapshot.target_events])
+    released = snapshot.items["released_at"].fill_null(0).to_numpy()[picks]
+    known = Known(
+        had=frozenset(histories.item_nums[targets].tolist()),
+        new=is_new(released, np.zeros(len(picks), dtype=bool), snapshot.now),
+        sold=snapshot.ever_sold()[picks],
+        sells=tells_sales(snapshot.target_events),
+    )
+    contributions = ranker.contributions(HistoryBatch(histories), picks)
+    return reasons_of(contributions, picks, known, snapshot.items["item_id"])
 
 
 @pytest.fixture(scope="module")
@@ -172,30 +177,6 @@ def test_one_definition_of_new(released_days_ago: int | None, came_later: bool, 
     assert is_new(np.array([released_at]), np.array([came_later]), now).tolist() == [new]
 
 
-def test_new_is_what_was_released_lately(bundle: Bundle) -> None:
-    snapshot = bundle.snapshot
-    released = snapshot.items["released_at"].to_numpy()
-    age_s = snapshot.now - released
-    assert new_items(snapshot).tolist() == ((age_s >= 0) & (age_s < NEW_DAYS * DAY_S)).tolist()
-    assert 0 < new_items(snapshot).sum() < snapshot.n_items
-    undated = replace(snapshot, items=snapshot.items.with_columns(released_at=None).cast({"released_at": int}))
-    assert not new_items(undated).any(), "nothing came in after learning"
-    just_now = replace(
-        snapshot,
-        items=snapshot.items.with_columns(released_at=snapshot.now - 86_400),
-        interactions=snapshot.interactions.clear(),
-        sold=None,
-    )
-    assert new_items(just_now).all()
-    day_one = replace(just_now, now=0, items=snapshot.items.with_columns(released_at=DATES))
-    assert new_items(day_one).tolist() == [True, False] * 28, "counted back from the last release"
-    undated_day_one = replace(undated, interactions=snapshot.interactions.clear(), now=0)
-    assert not new_items(undated_day_one).any(), "nothing tells what is new"
-
-
-DATES = pl.Series([1_700_000_000, 1_600_000_000] * 28)
-
-
 def test_nothing_is_popular_that_nobody_bought(bundle: Bundle, shopper: Histories) -> None:
     picks = np.argsort(-bundle.ranker.score(shopper)[0])[:20]
     unsold = replace(bundle.snapshot, interactions=bundle.snapshot.interactions.clear())
@@ -236,7 +217,7 @@ def test_nothing_is_popular_that_nobody_bought(bundle: Bundle, shopper: Historie
 def test_in_words(bundle: Bundle, reasons: list[tuple[str, str]], english: list[str]) -> None:
     given = [Reason(kind, subject, 1.0 - place / 10) for place, (kind, subject) in enumerate(reasons)]
     items = bundle.snapshot.items
-    names = {id_: item_name(items, num, "en") for num, id_ in enumerate(items["item_id"])}
+    names = dict(zip(items["item_id"], items["title_en"], strict=True))
     title = names["M00003"]
     said = {language: in_words(given, names.__getitem__, language) for language in LANGUAGES}
     assert [one.text for one in said["en"]] == [line.format(title=title) for line in english]
@@ -251,13 +232,3 @@ def test_in_words(bundle: Bundle, reasons: list[tuple[str, str]], english: list[
 def test_quotation_marks_inside_others_are_single(language: str, told: str) -> None:
     reasons = [Reason("modality", "image", 1.0), Reason("item", "M1", 0.5)]
     assert in_words(reasons, lambda _: "A “Sorrel” jumper", language)[0].text == told
-
-
-def test_a_name_is_the_title_in_the_language_or_any_or_the_id(bundle: Bundle) -> None:
-    items = bundle.snapshot.items.head(3).with_columns(
-        title_zh=None, title_en=None, title=None
-    ).cast({"title_zh": str, "title_en": str, "title": str})  # fmt: skip
-    second = items["item_id"][1]
-    assert item_name(items, 1, "zh") == second
-    titled = items.with_columns(title=items["item_id"] + "!")
-    assert item_name(titled, 1, "zh") == f"{second}!"

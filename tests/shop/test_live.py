@@ -286,7 +286,7 @@ def test_a_shop_where_nothing_was_bought_claims_nothing(sample_shop: Path, tmp_p
         item, other = home[0].item_id, home[-1].item_id
         assert len(home) == 20
         assert {why.kind for card in home for why in card.why} <= {"new", "range"}
-        assert live.search(Ask(n=3), text="red").cards
+        assert live.search(Ask(n=3), text=home[0].title).cards
         assert live.similar(item, Ask(n=3)).cards
         for empty in (live.trending(Ask(n=3)), live.goes_with(item, Ask(n=3))):
             assert (empty.cards, empty.note) == ((), "none")

@@ -14,7 +14,7 @@ from modaloom.config import load_settings
 from modaloom.data.shop import load_shop
 from modaloom.errors import BundleError, TrainingError
 from modaloom.learning import LearnOptions, train_bundle
-from modaloom.learning import bundle as build
+from modaloom.learning import bundle_writer as build
 from modaloom.privacy import ErasureList
 from modaloom.shop.bundle import load_bundle
 from modaloom.shop.open import prepare_store
