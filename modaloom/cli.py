@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from modaloom import trend_commands
+from modaloom import shop_commands, trend_commands
 from modaloom.errors import EXTRA_OF, MissingExtraError, ModaloomError, QueryError
 
 app = typer.Typer(
@@ -328,6 +328,7 @@ def doctor() -> None:
     raise typer.Exit(print_findings(diagnose(read_settings())))
 
 
+shop_commands.add_to(app)
 trend_commands.add_to(app)
 
 
@@ -344,6 +345,9 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 def main() -> None:
     """Entry point: prints what went wrong on one line and exits with 2; with 130 where it was interrupted."""
+    from modaloom.terminal import make_output_readable
+
+    make_output_readable()
     try:
         app(standalone_mode=True)
     except ModaloomError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import sys
 import time
@@ -25,6 +27,38 @@ if TYPE_CHECKING:
 
 console = Console()
 PLAIN_LINE_EVERY_S = 5.0
+
+
+_PLAIN = {
+    "—": "-", "–": "-", "−": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "…": "...", "×": "x", "█": "#", "•": "*",
+    "¥": "CNY ", "￥": "CNY ", "€": "EUR ", "£": "GBP ", "，": ",", "。": ".", "：": ":", "；": ";",
+    "（": "(", "）": ")",
+}  # fmt: skip
+"""What stands for letters that a terminal cannot show."""
+
+
+def _shown_plainly(error: UnicodeError) -> tuple[str, int]:
+    """The nearest that an old terminal has for letters that it cannot show; ``?`` for all others."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    letters = error.object[error.start : error.end]
+    text = "".join(_PLAIN.get(letter, "?") for letter in letters)
+    return "".join(letter if letter.isascii() else "?" for letter in text), error.end
+
+
+def make_output_readable() -> None:
+    """Lets everything be printed: files and pipes get UTF-8, an old terminal gets what it can show.
+
+    Windows redirects in the code page of the country, in which there is no Chinese, and a C locale knows ASCII alone.
+    """
+    codecs.register_error("modaloom.plain", _shown_plainly)
+    for stream in (sys.stdout, sys.stderr):
+        if not isinstance(stream, io.TextIOWrapper) or codecs.lookup(stream.encoding or "ascii").name == "utf-8":
+            continue
+        if stream.isatty():
+            stream.reconfigure(errors="modaloom.plain")
+        else:
+            stream.reconfigure(encoding="utf-8")
 
 
 def read_settings() -> Settings:

@@ -13,6 +13,7 @@ from modaloom.errors import ForecastError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from modaloom.data.numbers import Decimal
     from modaloom.forecasting.contract import Forecast
     from modaloom.forecasting.report import Judgement
 
@@ -68,6 +69,9 @@ def forecast(
     columns: Annotated[
         str | None, typer.Option("--columns", help="Of a long table: name,time,value. Recognised by default.")
     ] = None,
+    decimal: Annotated[
+        str | None, typer.Option("--decimal", help="The decimal sign, . or , where the file does not tell.")
+    ] = None,
     json: Annotated[Path | None, typer.Option("--json", help="Write everything to this file.")] = None,
     csv: Annotated[Path | None, typer.Option("--csv", help="Write forecasts and intervals to this file.")] = None,
     png: Annotated[Path | None, typer.Option("--png", help="Draw the first series to this file.")] = None,
@@ -80,7 +84,7 @@ def forecast(
     from modaloom.terminal import bars, console
 
     chosen = None if columns is None else LongColumns(*_three(columns))
-    series = read_series(file, aux=aux, columns=chosen)
+    series = read_series(file, aux=aux, columns=chosen, decimal=_decimal(decimal))
     end = series.length if train_end is None else train_end
     if end > series.length:
         raise ForecastError(f"--train-end {end} is beyond the {series.length} steps of {file}")
@@ -96,6 +100,12 @@ def forecast(
         write_csv(made, past, csv)
     if png:
         write_chart(made, past, png, actual=actual, season=season)
+
+
+def _decimal(sign: str | None) -> Decimal | None:
+    if sign not in (None, ".", ","):
+        raise ForecastError(f"the decimal sign {sign!r} is neither . nor ,")
+    return sign  # type: ignore[return-value]
 
 
 def _three(text: str) -> tuple[str, str, str]:
@@ -118,7 +128,8 @@ def _show(made: Forecast, judged: Judgement | None, season: int, screen: Console
         table.add_column(heading, justify="right", no_wrap=True)
     for row, name in enumerate(made.names[:SHOWN]):
         if made.abstained[row]:
-            table.add_row(escape(name), "-", "too short", "-", "-", "-")
+            why = "absurd values" if made.absurd is not None and made.absurd[row] else "too short"
+            table.add_row(escape(name), "-", why, "-", "-", "-")
             continue
         before = "" if made.backtest is None else f"{made.backtest.series_mase[row]:.2f}"
         table.add_row(
@@ -132,8 +143,12 @@ def _show(made: Forecast, judged: Judgement | None, season: int, screen: Console
     screen.print(table)
     if len(made.names) > SHOWN:
         say(f"... and {len(made.names) - SHOWN:,} more", screen)
-    if made.abstained.any():
-        say(f"{int(made.abstained.sum())} series are shorter than two seasons of {season}: no forecast", screen)
+    absurd = [] if made.absurd is None else [name for name, bad in zip(made.names, made.absurd, strict=True) if bad]
+    if short := int(made.abstained.sum()) - len(absurd):
+        say(f"{short} series are shorter than two seasons of {season}: no forecast", screen)
+    if absurd:
+        listed = ", ".join(absurd[:3]) + (" ..." if len(absurd) > 3 else "")
+        say(f"{len(absurd)} series have values that nothing can be reckoned with: no forecast for {listed}", screen)
     weights = made.weights.mean(axis=0)
     parts = sorted(zip(made.models, weights, strict=True), key=lambda pair: -pair[1])
     say("weights: " + ", ".join(f"{name} {weight:.2f}" for name, weight in parts if weight >= 0.005), screen)

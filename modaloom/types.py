@@ -59,6 +59,15 @@ ATTRIBUTE_PREFIX = "attributes."
 SIZE_ATTRIBUTES = ("size", "sizes")
 """Attributes that list the sizes an item comes in. They say what fits, and nothing about style."""
 
+STOCK_BY_SIZE = "stock_by_size"
+"""Attribute of items that were merged from variants: the pieces of each size, ``S 4, M 0``."""
+
+CURRENCY_ATTRIBUTE = "currency"
+"""Attribute of items in shops whose prices are in several currencies: the code or sign of the item's."""
+
+NOT_STYLE = (*SIZE_ATTRIBUTES, STOCK_BY_SIZE, CURRENCY_ATTRIBUTE)
+"""Attributes that say nothing about how a garment looks: models, tastes and trends leave them out."""
+
 ITEM_COLUMNS: dict[str, pl.DataType] = {
     "item_id": pl.String(),
     "title": pl.String(),

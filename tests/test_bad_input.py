@@ -72,7 +72,8 @@ def test_a_column_that_is_not_there(own_shop: Path, command: Command) -> None:
     assert refused(command("check", own_shop)) == (
         f"{own_shop}/items.csv: no column 'price' (did you mean 'prize'?). Its columns are: item_id, title_zh, "
         "title_en, description_zh, description_en, category, material, season, audience, prize, released_at, sizes, "
-        "stock, group_id, image. Correct the names in shop.toml."
+        'stock, group_id, image. Correct the names in shop.toml, or say optional = ["price"] for this file where an '
+        "export may lack them."
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "modaloom"
 LEVELS = (
-    {"errors", "types"},
+    {"errors", "ids", "types"},
     {"config", "messages", "numerics", "files", "heap", "threads"},
     {"metrics", "privacy"},
     {"data", "samples"},
@@ -25,7 +25,7 @@ LEVELS = (
     {"bulletin", "learning", "doctor", "terminal"},
     {"api", "client", "testing", "web"},
     {"serving"},
-    {"demo", "trend_commands"},
+    {"demo", "shop_commands", "trend_commands"},
     {"cli"},
 )
 TORCH_ROOMS = {"encoders", "forecasting", "models", "training", "export", "testing"}

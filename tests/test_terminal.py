@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -129,3 +132,41 @@ def test_broken_pictures_are_mentioned(
     shop.problems.count("broken picture", number)
     note_pictures(shop)
     assert capsys.readouterr().err.startswith(line)
+
+
+PRINTED = """
+import sys
+from modaloom.terminal import console, make_output_readable, say
+make_output_readable()
+from rich.table import Table
+table = Table()
+table.add_column("标题")
+table.add_row("红色连衣裙 — dress")
+console.print(table)
+say("5 × ¥ … é")
+"""
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "gbk", "utf-8"])
+def test_files_and_pipes_get_utf8(encoding: str) -> None:
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    done = subprocess.run([sys.executable, "-c", PRINTED], capture_output=True, env=environment, check=True)
+    text = done.stdout.decode("utf-8")
+    assert "红色连衣裙 — dress" in text
+    assert "5 × ¥ … é" in text
+    assert not done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX")
+def test_old_terminals_get_what_they_can_show() -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "TERM": "dumb", "COLUMNS": "80"}
+    done = subprocess.run([sys.executable, "-c", PRINTED], stdout=theirs, stderr=subprocess.PIPE, env=environment)
+    os.close(theirs)
+    text = os.read(ours, 100_000).decode("ascii")
+    os.close(ours)
+    assert done.returncode == 0, done.stderr
+    assert "????? - dress" in text
+    assert "5 x CNY  ... ?" in text

@@ -24,7 +24,7 @@ from modaloom.data.shop import Shop
 from modaloom.encoders.encode import encode_items
 from modaloom.messages import Names, trend_messages
 from modaloom.shop.words import TEXT_COLUMNS, longest, terms
-from modaloom.types import ATTRIBUTE_PREFIX, LANGUAGES, SIZE_ATTRIBUTES, BoolArray, FloatArray, IntArray, Tell, Tokens
+from modaloom.types import ATTRIBUTE_PREFIX, LANGUAGES, NOT_STYLE, BoolArray, FloatArray, IntArray, Tell, Tokens
 
 MOST_VALUES = 300
 """Of one attribute; what is rarer is left out."""
@@ -118,7 +118,7 @@ def _attributes(shop: Shop) -> dict[str, pl.Series]:
     for name in shop.attribute_names:
         column = shop.items[ATTRIBUTE_PREFIX + name].cast(pl.String)
         there, different = column.len() - column.null_count(), column.drop_nulls().n_unique()
-        if name not in SIZE_ATTRIBUTES and 2 <= different <= OWN_SHARE * there:
+        if name not in NOT_STYLE and 2 <= different <= OWN_SHARE * there:
             kept[name] = column
     return kept
 

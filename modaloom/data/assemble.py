@@ -1,350 +1,280 @@
-"""Puts what the tables hold into the columns of :mod:`modaloom.types`."""
+"""Shoppers, the log and ready-made vectors, in the columns of :mod:`modaloom.types`."""
 
 from __future__ import annotations
 
-import html
-import re
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from modaloom.config import Settings
-from modaloom.data.cells import to_number, to_text, to_time
+from modaloom.data.cells import fractions_matter, is_bad_id, to_id, to_text
+from modaloom.data.identities import Identities, suggest_visitor_column
+from modaloom.data.items import Catalogue
 from modaloom.data.numbering import Numbering
+from modaloom.data.numbers import NumberColumn
+from modaloom.data.overlap import spelling_hint
 from modaloom.data.problems import Problems
-from modaloom.data.schema import FeatureSpec, InteractionsSpec, ItemsSpec, ShopSpec, UsersSpec
+from modaloom.data.schema import ALTERNATIVE, FeatureSpec, InteractionsSpec, ShopSpec, UsersSpec
 from modaloom.data.tables import Batch, Reading
+from modaloom.data.times import TimeColumn, Times
 from modaloom.errors import ShopError, ShopNotFoundError, TooManyBadRowsError
 from modaloom.types import ATTRIBUTE_PREFIX, INTERACTION_COLUMNS, ITEM_COLUMNS, BoolArray, Event, IntArray, Tokens
 
-TOLERATED_BAD_ROWS = 5
-"""However small the file, this many bad rows never stop a run."""
 TOLERATED_UNKNOWN_SHARE = 0.5
 """Logs outlive catalogues; but a log of which more than this share is unknown belongs to another shop."""
 FUTURE_SLACK_S = 36 * 3600
 """Clocks and time zones differ; later than this after now is an error."""
-
-_TAGS = re.compile(r"<[^>]+>")
-_TEXT_COLUMNS = (
-    "title",
-    "description",
-    "title_zh",
-    "title_en",
-    "description_zh",
-    "description_en",
-    "group_id",
-    "video",
-)
-_NUMBER_COLUMNS = ("price", "stock", "release_rank")
+KEPT_UNKNOWN = 2_000
+"""Ids that the catalogue lacks are remembered up to this number, to explain why it lacks them."""
 
 
-def _refuse_if_too_bad(reading: Reading, settings: Settings, kept: int) -> None:
-    where = reading.root / reading.spec.file
-    if reading.rows == 0:
-        raise ShopError("the file has no rows", where=where, hint="Export it again")
-    most = max(TOLERATED_BAD_ROWS, settings.max_bad_share * reading.rows)
-    if reading.garbled > most:
-        raise TooManyBadRowsError(
-            f"{reading.garbled:,} of {reading.rows:,} rows have letters that are no {reading.spec.encoding}",
-            where=where,
-            hint="Say encoding in shop.toml (gb18030 for a Chinese Excel), save it as UTF-8, or raise max_bad_share",
-        )
-    if kept and reading.bad <= most:
-        return
-    kinds = sorted(reading.bad_kinds if kept else reading.counts)
-    examples = [str(problem) for kind in kinds for problem in reading.problems.of(kind)[:2]]
-    lost = reading.bad if kept else reading.rows
-    raise TooManyBadRowsError(
-        f"{lost:,} of {reading.rows:,} rows cannot be used, for example {'; '.join(examples[:4])}",
-        where=where,
-        hint="Correct the file or shop.toml (columns, date_format, separator), or raise max_bad_share",
-    )
+@dataclass
+class UserTable:
+    """What is known of shoppers."""
+
+    users: pl.DataFrame
+    keep_fraction: bool = False
+    """Whether ``12.0`` and ``12`` are different ids here."""
+    aliases: dict[str, str] = field(default_factory=dict)
+    """Visitors' ids, and the shopper that each turned out to be."""
 
 
-def read_item_table(spec: ItemsSpec, root: Path, problems: Problems, settings: Settings) -> pl.DataFrame:
-    """The catalogue: first row of each id; a bad price or date is emptied and listed, the item stays."""
-    wanted = spec.columns.model_dump(exclude_none=True)
-    columns = list(dict.fromkeys([*wanted.values(), *spec.attributes.values()]))
-    if spec.images and spec.images.column:
-        columns = list(dict.fromkeys([*columns, spec.images.column]))
-    reading = Reading(root, spec, tuple(columns), problems)
-    frames: list[pl.DataFrame] = []
-    pictures: list[pl.DataFrame] = []
-    seen = Numbering()
-    for batch in reading.batches():
-        frame, paths = _item_batch(spec, wanted, reading, batch, seen)
-        frames.append(frame)
-        pictures.append(paths)
-    items = pl.concat(frames) if frames else pl.DataFrame()
-    _refuse_if_too_bad(reading, settings, items.height)
-    return _with_images(items, pl.concat(pictures), spec, reading)
-
-
-def _item_batch(
-    spec: ItemsSpec, wanted: dict[str, str], reading: Reading, batch: Batch, seen: Numbering
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The new items of one batch in our columns, and the picture that each usable row names."""
-    ids = to_text(batch.frame[wanted["item_id"]])
-    reading.skip_rows("missing item id", batch, ids.is_null().to_numpy())
-    known = len(seen)
-    nums = seen.number(ids, grow=True)
-    _, first_rows = np.unique(nums, return_index=True)
-    first: BoolArray = np.zeros(len(ids), dtype=bool)
-    first[first_rows] = True
-    keep: BoolArray = first & (nums >= known)
-    if not spec.keep_first:
-        reading.note_rows("duplicate item id", batch, ~keep & (nums >= 0), wanted["item_id"])
-    data: dict[str, pl.Series] = {"item_id": ids}
-    for name in _TEXT_COLUMNS:
-        data[name] = _text_cell(batch, wanted.get(name), spec.strip_html and name.startswith(("title", "descr")))
-    for name in _NUMBER_COLUMNS:
-        data[name] = _number_cell(reading, batch, wanted.get(name), name, keep)
-    data["released_at"] = _time_cell(reading, batch, wanted.get("released_at"), spec.date_format, keep)
-    paths = pl.DataFrame(
-        {
-            "num": nums,
-            "path": _text_cell(batch, spec.images.column if spec.images else None, False),
-            "line": batch.lines,
-        }
-    )
-    paths = paths.filter(pl.Series((nums >= 0) & (keep | spec.keep_first)) & pl.col("path").is_not_null())
-    for name, column in spec.attributes.items():
-        data[ATTRIBUTE_PREFIX + name] = to_text(batch.frame[column])
-    frame = pl.DataFrame({name: cells.rename(name) for name, cells in data.items()})
-    return _fill_titles(frame).filter(pl.Series(keep)), paths
-
-
-def _fill_titles(frame: pl.DataFrame) -> pl.DataFrame:
-    """A shop with translations only still has a main title, and the other way round nothing is invented."""
-    return frame.with_columns(
-        title=pl.coalesce("title", "title_en", "title_zh"),
-        description=pl.coalesce("description", "description_en", "description_zh"),
-        stock=pl.col("stock").cast(pl.Int64),
-    )
-
-
-def _text_cell(batch: Batch, column: str | None, strip_html: bool) -> pl.Series:
-    if column is None:
-        return pl.Series([None] * batch.frame.height, dtype=pl.String)
-    text = to_text(batch.frame[column])
-    if strip_html:
-        plain = [None if cell is None else " ".join(html.unescape(_TAGS.sub(" ", cell)).split()) for cell in text]
-        return to_text(pl.Series(plain, dtype=pl.String))
-    return text
-
-
-def _number_cell(reading: Reading, batch: Batch, column: str | None, name: str, keep: BoolArray) -> pl.Series:
-    if column is None:
-        return pl.Series([None] * batch.frame.height, dtype=pl.Float64)
-    numbers, bad = to_number(batch.frame[column])
-    reading.note_rows(f"bad {name}", batch, bad & keep, column)
-    return numbers
-
-
-def _time_cell(
-    reading: Reading, batch: Batch, column: str | None, date_format: str | None, keep: BoolArray
-) -> pl.Series:
-    if column is None:
-        return pl.Series([None] * batch.frame.height, dtype=pl.Int64)
-    times, bad = to_time(batch.frame[column], date_format)
-    reading.note_rows("bad date", batch, bad & keep, column)
-    return times
-
-
-def _with_images(items: pl.DataFrame, pictures: pl.DataFrame, spec: ItemsSpec, reading: Reading) -> pl.DataFrame:
-    """Adds the ``images`` column: the pictures that are really there, those of the first row first."""
-    named: list[list[str]] = [[] for _ in range(items.height)]
-    if spec.images and spec.images.template:
-        template = spec.images.template
-        named = [[template.format(item_id=item_id)] for item_id in items["item_id"]]
-    separator = spec.images.separator if spec.images else None
-    for num, cell, line in pictures.iter_rows():
-        for path in cell.split(separator) if separator else [cell]:
-            named[num].append(path.strip())
-            if "://" not in path and not _stays_inside(path):
-                reading.problems.add("picture outside the shop", spec.file, line, path)
-    there = [[path for path in dict.fromkeys(paths) if _is_there(reading.root, path)] for paths in named]
-    images = pl.Series("images", there, dtype=pl.List(pl.String))
-    attributes = [name for name in items.columns if name.startswith(ATTRIBUTE_PREFIX)]
-    return items.with_columns(images).select(*ITEM_COLUMNS, *attributes)
-
-
-def _stays_inside(path: str) -> bool:
-    """Whether a path points below the shop's root: pictures are shown to shoppers, other files must not be."""
-    return not Path(path).is_absolute() and ".." not in Path(path).parts
-
-
-def _is_there(root: Path, path: str) -> bool:
-    return bool(path) and "://" not in path and _stays_inside(path) and (root / path).is_file()
-
-
-def read_user_table(spec: UsersSpec, root: Path, problems: Problems, settings: Settings) -> pl.DataFrame:
+def read_user_table(spec: UsersSpec, root: Path, problems: Problems, settings: Settings) -> UserTable:
     """What is known of shoppers, the first row of each id."""
     columns = tuple(dict.fromkeys([spec.user_id, *spec.attributes.values()]))
     reading = Reading(root, spec, columns, problems)
+    batches = [*reading.batches()]
+    texts = [to_text(batch.frame[spec.user_id]) for batch in batches if batch.frame[spec.user_id].dtype == pl.String]
+    keep_fraction = fractions_matter(pl.concat(texts)) if texts else False
     frames = []
-    for batch in reading.batches():
-        ids = to_text(batch.frame[spec.user_id])
+    for batch in batches:
+        ids = to_id(batch.frame[spec.user_id], keep_fraction=keep_fraction)
+        bad = is_bad_id(ids)
         reading.skip_rows("missing user id", batch, ids.is_null().to_numpy())
+        reading.skip_rows("bad user id", batch, bad.to_numpy(), spec.user_id)
         data = {"user_id": ids.rename("user_id")}
         for name, column in spec.attributes.items():
             data[ATTRIBUTE_PREFIX + name] = to_text(batch.frame[column]).rename(ATTRIBUTE_PREFIX + name)
-        frames.append(pl.DataFrame(data).filter(ids.is_not_null()))
+        frames.append(pl.DataFrame(data).filter(ids.is_not_null() & ~bad))
     users = pl.concat(frames).unique("user_id", keep="first", maintain_order=True) if frames else pl.DataFrame()
-    _refuse_if_too_bad(reading, settings, users.height)
-    return users
+    reading.refuse_if_too_bad(settings, users.height)
+    return UserTable(users, keep_fraction)
+
+
+@dataclass
+class LogTables:
+    """A log, with the items and users that it brings with it."""
+
+    items: pl.DataFrame
+    users: pl.DataFrame
+    interactions: pl.DataFrame
+    user_aliases: dict[str, str] = field(default_factory=dict)
 
 
 def read_interaction_table(
     spec: ShopSpec,
     root: Path,
-    items: pl.DataFrame | None,
-    users: pl.DataFrame | None,
+    catalogue: Catalogue | None,
+    known: UserTable | None,
     problems: Problems,
     settings: Settings,
     *,
     grow: bool = True,
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+) -> LogTables:
     """Items, users and interactions. Users grow with the log; items only where there is no catalogue."""
-    item_ids = Numbering(items["item_id"] if items is not None else ())
-    user_ids = Numbering(users["user_id"] if users is not None else ())
-    frames = []
+    items, users = catalogue.items if catalogue else None, known.users if known else None
+    frames: list[pl.DataFrame] = []
+    log = None
     if spec.interactions:
-        reading = Reading(root, spec.interactions, _interaction_columns(spec.interactions), problems)
-        frames = [
-            _interaction_batch(spec.interactions, reading, batch, (user_ids, item_ids), (grow, items is None))
-            for batch in reading.batches()
-        ]
-        _refuse_if_foreign(reading)
-        if reading.rows or items is None or not grow:  # beside a catalogue, a header alone is a log that begins today
-            _refuse_if_too_bad(reading, settings, sum(frame.height for frame in frames))
+        log = _Log(spec.interactions, root, problems, catalogue, known, grow=grow)
+        frames = [log.batch(batch) for batch in log.reading.batches()]
+        log.refuse_if_foreign()
+        if (
+            log.reading.rows or items is None or not grow
+        ):  # beside a catalogue, a header alone is an empty log
+            log.reading.refuse_if_too_bad(settings, sum(frame.height for frame in frames), hint=log.hint())
+        if log.reading.left_out:
+            problems.facts.append(f"{spec.interactions.file}: where left out {log.reading.left_out:,} rows")
     empty = pl.DataFrame(schema=INTERACTION_COLUMNS)
     interactions = pl.concat(frames, rechunk=True).sort("timestamp", maintain_order=True) if frames else empty
+    known_users = users if users is not None else pl.DataFrame(schema={"user_id": pl.String})
+    new_ids = log.user_ids.ids()[known_users.height :] if log else []
+    aliases = dict(known.aliases) if known else {}
+    if log and grow:
+        links = log.identities.links()
+        new_ids, interactions = log.identities.united(links, known_users.height, new_ids, interactions, log.user_ids)
+        aliases |= links
+        problems.facts += log.identities.facts(spec.interactions.file if spec.interactions else "", links)
     if items is None:
-        bare = pl.DataFrame({"item_id": pl.Series(item_ids.ids(), dtype=pl.String)})
-        missing = [
-            pl.lit(None, dtype=dtype).alias(name)
-            for name, dtype in ITEM_COLUMNS.items()
-            if name not in ("item_id", "images")
-        ]
-        items = bare.with_columns(*missing, pl.Series("images", [[]] * bare.height, dtype=pl.List(pl.String))).select(
-            *ITEM_COLUMNS
+        items = _bare_items(log.item_ids.ids() if log else [])
+    new_users = pl.DataFrame({"user_id": pl.Series(new_ids, dtype=pl.String)})
+    return LogTables(items, pl.concat([known_users, new_users], how="diagonal"), interactions, aliases)
+
+
+def _bare_items(ids: list[str]) -> pl.DataFrame:
+    """Items of which nothing is known but their ids."""
+    bare = pl.DataFrame({"item_id": pl.Series(ids, dtype=pl.String)})
+    missing = [
+        pl.lit(None, dtype=dtype).alias(name)
+        for name, dtype in ITEM_COLUMNS.items()
+        if name not in ("item_id", "images")
+    ]
+    images = pl.Series("images", [[]] * bare.height, dtype=pl.List(pl.String))
+    return bare.with_columns(*missing, images).select(*ITEM_COLUMNS)
+
+
+class _Log:
+    """One log being read: what its columns turned out to hold, and the numbers of its ids."""
+
+    def __init__(
+        self,
+        spec: InteractionsSpec,
+        root: Path,
+        problems: Problems,
+        catalogue: Catalogue | None,
+        known: UserTable | None,
+        *,
+        grow: bool,
+    ):
+        self.spec, self.columns = spec, spec.columns
+        names = tuple(dict.fromkeys(spec.columns.model_dump(exclude_none=True).values()))
+        identity = spec.columns.user_id if ALTERNATIVE in spec.columns.user_id else None
+        self.reading = Reading(
+            root, spec, names, problems, row_columns=_parts(spec.columns.item_id, spec.columns.value), identity=identity
         )
-    known = users if users is not None else pl.DataFrame(schema={"user_id": pl.String})
-    new_users = pl.DataFrame({"user_id": pl.Series(user_ids.ids()[known.height :], dtype=pl.String)})
-    return items, pl.concat([known, new_users], how="diagonal"), interactions
+        where = str(root / spec.file)
+        self.times = TimeColumn(spec.columns.timestamp or "", spec.date_format, spec.time_zone, where)
+        self.values = NumberColumn(spec.columns.value or "", spec.decimal, where=where)
+        self.item_ids = Numbering(catalogue.items["item_id"], catalogue.aliases) if catalogue else Numbering()
+        self.user_ids = Numbering(known.users["user_id"], known.aliases) if known else Numbering()
+        self._keep_item_fraction = catalogue.keep_fraction if catalogue else False
+        self._keep_user_fraction = known.keep_fraction if known else False
+        self._grow_items, self._grow_users = catalogue is None, grow
+        self.identities = Identities(self.reading.alternatives(identity) if identity else ())
+        self._unknown: dict[str, None] = {}
 
+    def batch(self, batch: Batch) -> pl.DataFrame:
+        """One batch in our columns. Bad rows are counted once, under the first thing that is wrong."""
+        columns, frame, reading = self.columns, batch.frame, self.reading
+        events, unmapped = self._events(frame)
+        user_text = to_id(frame[columns.user_id], keep_fraction=self._keep_user_fraction)
+        item_text = to_id(frame[columns.item_id], keep_fraction=self._keep_item_fraction)
+        times = self._times(frame)
+        is_search = events.to_numpy() == int(Event.SEARCH)
+        good = np.ones(frame.height, dtype=bool)
 
-def _interaction_columns(spec: InteractionsSpec) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(spec.columns.model_dump(exclude_none=True).values()))
+        def refuse(kind: str, bad: BoolArray, column: str | None) -> None:
+            reading.skip_rows(kind, batch, bad & good, column)
+            good[bad] = False
 
+        reading.note_rows("unmapped event", batch, unmapped, columns.event)
+        good[unmapped] = False
+        refuse("missing user id", user_text.is_null().to_numpy(), None)
+        refuse("bad user id", is_bad_id(user_text).to_numpy(), columns.user_id)
+        no_item = item_text.is_null().to_numpy() & ~is_search
+        if columns.event:  # in a log of many kinds of events some have no item, and nothing is wrong with the file
+            reading.note_rows("missing item id", batch, no_item & good, columns.event)
+            good[no_item] = False
+        else:
+            refuse("missing item id", no_item, None)
+        refuse("bad item id", is_bad_id(item_text).to_numpy(), columns.item_id)
+        refuse("bad date", times.bad, columns.timestamp)
+        if columns.timestamp:
+            refuse("missing date", times.seconds.is_null().to_numpy(), columns.timestamp)
+        future = (times.seconds > time.time() + FUTURE_SLACK_S).fill_null(False).to_numpy()
+        refuse("date in the future", future, columns.timestamp)
+        item_nums = self.item_ids.number(item_text.filter(pl.Series(good)), grow=self._grow_items)
+        unknown = np.zeros(frame.height, dtype=bool)
+        unknown[np.flatnonzero(good)] = (item_nums < 0) & ~is_search[good]
+        reading.note_rows("unknown item", batch, unknown, columns.item_id)
+        if len(self._unknown) < KEPT_UNKNOWN and unknown.any():
+            self._unknown.update(dict.fromkeys(item_text.filter(pl.Series(unknown)).unique(maintain_order=True)))
+        item_nums = item_nums[~unknown[good]]
+        good &= ~unknown
+        kept = pl.Series(good)
+        user_nums = self.user_ids.number(user_text.filter(kept), grow=self._grow_users)
+        self.identities.see(frame.filter(kept), self._keep_user_fraction)
+        return self._numbered(batch, good, (user_nums, item_nums), events, times.seconds)
 
-def _refuse_if_foreign(reading: Reading) -> None:
-    """Unknown users don't count: in a later file of the same shop most may be new."""
-    unknown = reading.counts["unknown item"]
-    if unknown > TOLERATED_UNKNOWN_SHARE * reading.rows:
-        raise TooManyBadRowsError(
-            f"{unknown:,} of {reading.rows:,} rows name an unknown item, for example"
-            f" {reading.problems.of('unknown item')[-1]}",
-            where=reading.root / reading.spec.file,
-            hint="Check that catalogue and log belong together and write ids alike (leading zeros?)",
+    def _events(self, frame: pl.DataFrame) -> tuple[pl.Series, BoolArray]:
+        """Event codes, and the rows whose event has no counterpart of ours."""
+        spec = self.spec
+        if spec.columns.event is None:
+            code = int(Event[spec.event.upper()])
+            return pl.Series("event", np.full(frame.height, code, dtype=np.uint8)), np.zeros(frame.height, dtype=bool)
+        own_names = {event.name.lower(): int(event) for event in Event}
+        codes = {theirs: own_names[ours] for theirs, ours in spec.events.items()} or own_names
+        theirs = to_text(frame[spec.columns.event])
+        mapped = theirs.replace_strict(codes, default=None, return_dtype=pl.UInt8)
+        return mapped.fill_null(255).rename("event"), mapped.is_null().to_numpy()
+
+    def _times(self, frame: pl.DataFrame) -> Times:
+        if self.columns.timestamp is None:
+            nothing = np.zeros(frame.height, dtype=bool)
+            return Times(pl.Series("timestamp", np.zeros(frame.height, dtype=np.int64)), nothing, nothing)
+        return self.times.read(frame[self.columns.timestamp])
+
+    def _numbered(
+        self, batch: Batch, good: BoolArray, nums: tuple[IntArray, IntArray], events: pl.Series, times: pl.Series
+    ) -> pl.DataFrame:
+        frame, keep = batch.frame, pl.Series(good)
+        values = pl.Series("value", [None], dtype=pl.Float32).new_from_index(0, frame.height)
+        if self.columns.value:
+            numbers, bad, _ = self.values.read(frame[self.columns.value])
+            values = numbers.cast(pl.Float32)
+            beyond = (values.is_infinite()).fill_null(False)
+            values = pl.select(pl.when(~beyond).then(values)).to_series()
+            self.reading.note_rows("bad value", batch, (bad | beyond.to_numpy()) & good, self.columns.value)
+        data = {
+            "user_num": pl.Series(nums[0]).cast(pl.Int64),
+            "item_num": pl.Series(nums[1]).cast(pl.Int64),
+            "event": events.filter(keep),
+            "value": values.filter(keep),
+            "timestamp": times.filter(keep),
+        }
+        for name, column in (("query", self.columns.query), ("session_id", self.columns.session_id)):
+            if column:
+                data[name] = to_text(frame[column]).filter(keep)
+        table = pl.DataFrame({name: cells.rename(name) for name, cells in data.items()})
+        unknown = np.zeros(frame.height, dtype=bool)
+        unknown[np.flatnonzero(good)] = nums[0] < 0
+        self.reading.note_rows("unknown user", batch, unknown, self.columns.user_id)
+        return table.filter(pl.col("user_num") >= 0).with_columns(
+            pl.col("user_num").cast(pl.UInt32),
+            pl.when(pl.col("item_num") >= 0).then(pl.col("item_num")).cast(pl.UInt32),
+            pl.col("timestamp").cast(pl.Int64),
         )
 
+    def refuse_if_foreign(self) -> None:
+        """Unknown users don't count: in a later file of the same shop most may be new."""
+        reading = self.reading
+        unknown = reading.counts["unknown item"]
+        with_item = reading.rows - reading.counts["unmapped event"]
+        missing = reading.counts["missing item id"]
+        if missing > TOLERATED_UNKNOWN_SHARE * with_item and "missing item id" not in reading.bad_kinds:
+            reading.bad += missing
+            reading.bad_kinds.add("missing item id")
+        if unknown > TOLERATED_UNKNOWN_SHARE * with_item:
+            hint = spelling_hint(list(self._unknown), self.item_ids.ids())
+            raise TooManyBadRowsError(
+                f"{unknown:,} of {reading.rows:,} rows name an unknown item, for example"
+                f" {reading.problems.of('unknown item')[-1]}",
+                where=reading.root / reading.spec.file,
+                hint=hint or "Check that catalogue and log belong together and write ids alike (leading zeros?)",
+            )
 
-def _interaction_batch(
-    spec: InteractionsSpec,
-    reading: Reading,
-    batch: Batch,
-    numberings: tuple[Numbering, Numbering],
-    grow: tuple[bool, bool],
-) -> pl.DataFrame:
-    """One batch in our columns. Bad rows are counted once, under the first thing that is wrong."""
-    columns, frame = spec.columns, batch.frame
-    events, unmapped = _events(spec, frame)
-    user_text, item_text = to_text(frame[columns.user_id]), to_text(frame[columns.item_id])
-    times, bad_time = _times(spec, frame)
-    is_search = events.to_numpy() == int(Event.SEARCH)
-    good = np.ones(frame.height, dtype=bool)
-
-    def refuse(kind: str, bad: BoolArray, column: str | None) -> None:
-        reading.skip_rows(kind, batch, bad & good, column)
-        good[bad] = False
-
-    reading.note_rows("unmapped event", batch, unmapped, columns.event)
-    good[unmapped] = False
-    refuse("missing user id", user_text.is_null().to_numpy(), None)
-    refuse("missing item id", item_text.is_null().to_numpy() & ~is_search, None)
-    refuse("bad date", bad_time, columns.timestamp)
-    refuse("date in the future", times.to_numpy() > time.time() + FUTURE_SLACK_S, columns.timestamp)
-    item_nums = numberings[1].number(item_text.filter(pl.Series(good)), grow=grow[1])
-    unknown = np.zeros(frame.height, dtype=bool)
-    unknown[np.flatnonzero(good)] = (item_nums < 0) & ~is_search[good]
-    reading.note_rows("unknown item", batch, unknown, columns.item_id)
-    good &= ~unknown
-    user_nums = numberings[0].number(user_text.filter(pl.Series(good)), grow=grow[0])
-    return _numbered(
-        spec,
-        frame,
-        good,
-        (user_nums, numberings[1].number(item_text.filter(pl.Series(good))), events, times),
-        (reading, batch),
-    )
+    def hint(self) -> str | None:
+        """What to do where most rows lack a shopper; None where something else is wrong."""
+        if "missing user id" not in self.reading.bad_kinds:
+            return None
+        return suggest_visitor_column(self.spec, self.reading.root)
 
 
-def _events(spec: InteractionsSpec, frame: pl.DataFrame) -> tuple[pl.Series, BoolArray]:
-    """Event codes, and the rows whose event has no counterpart of ours."""
-    if spec.columns.event is None:
-        code = int(Event[spec.event.upper()])
-        return pl.Series("event", np.full(frame.height, code, dtype=np.uint8)), np.zeros(frame.height, dtype=bool)
-    own_names = {event.name.lower(): int(event) for event in Event}
-    codes = {theirs: own_names[ours] for theirs, ours in spec.events.items()} or own_names
-    theirs = to_text(frame[spec.columns.event])
-    mapped = theirs.replace_strict(codes, default=None, return_dtype=pl.UInt8)
-    return mapped.fill_null(255).rename("event"), mapped.is_null().to_numpy()
-
-
-def _times(spec: InteractionsSpec, frame: pl.DataFrame) -> tuple[pl.Series, BoolArray]:
-    if spec.columns.timestamp is None:
-        return pl.Series("timestamp", np.zeros(frame.height, dtype=np.int64)), np.zeros(frame.height, dtype=bool)
-    times, bad = to_time(frame[spec.columns.timestamp], spec.date_format)
-    return times.fill_null(0).rename("timestamp"), bad | times.is_null().to_numpy()
-
-
-def _numbered(
-    spec: InteractionsSpec,
-    frame: pl.DataFrame,
-    good: BoolArray,
-    parts: tuple[IntArray, IntArray, pl.Series, pl.Series],
-    origin: tuple[Reading, Batch],
-) -> pl.DataFrame:
-    user_nums, item_nums, events, times = parts
-    keep = pl.Series(good)
-    values = pl.Series("value", [None] * frame.height, dtype=pl.Float32)
-    if spec.columns.value:
-        numbers, bad = to_number(frame[spec.columns.value])
-        origin[0].note_rows("bad value", origin[1], bad & good, spec.columns.value)
-        values = numbers.cast(pl.Float32)
-    data = {
-        "user_num": pl.Series(user_nums).cast(pl.Int64),
-        "item_num": pl.Series(item_nums).cast(pl.Int64),
-        "event": events.filter(keep),
-        "value": values.filter(keep),
-        "timestamp": times.filter(keep),
-    }
-    for name, column in (("query", spec.columns.query), ("session_id", spec.columns.session_id)):
-        if column:
-            data[name] = to_text(frame[column]).filter(keep)
-    table = pl.DataFrame({name: cells.rename(name) for name, cells in data.items()})
-    unknown = np.zeros(frame.height, dtype=bool)
-    unknown[np.flatnonzero(good)] = user_nums < 0
-    origin[0].note_rows("unknown user", origin[1], unknown, spec.columns.user_id)
-    return table.filter(pl.col("user_num") >= 0).with_columns(
-        pl.col("user_num").cast(pl.UInt32),
-        pl.when(pl.col("item_num") >= 0).then(pl.col("item_num")).cast(pl.UInt32),
-        pl.col("timestamp").cast(pl.Int64),
-    )
+def _parts(*columns: str | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.strip() for name in columns if name for part in name.split(ALTERNATIVE)))
 
 
 def read_features(spec: ShopSpec, root: Path, items: pl.DataFrame) -> dict[str, Tokens]:

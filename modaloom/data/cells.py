@@ -1,104 +1,107 @@
-"""Turns the cells of a column into texts, numbers and times, and says which of them are wrong."""
+"""Cells of a column as text: trimmed, with nothing in place of what means nothing, HTML stripped, ids spelt alike."""
 
 from __future__ import annotations
 
-import numpy as np
+import html
+import json
+import re
+from typing import Final
+
 import polars as pl
 
-from modaloom.types import BoolArray
+from modaloom.ids import ID_PATTERN, MAX_ID_LENGTH
 
-_GUESSED_FORMATS = (
-    "%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M",
-    "%Y/%m/%d", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y%m%d",
+NULL_WORDS: Final = (
+    "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "(null)", "None", "nil", "undefined",
+    "-", "--", "—", "无", "暂无", "空",
 )  # fmt: skip
-_EPOCH = r"^(\d{9,13}(?:\.\d+)?)$"  # dates written as numbers (20200825) have 8 digits
-_FRACTION = r"(\d:\d\d)[.,]\d+"
-_OFFSET = r"\d:\d\d\s*(Z|[+-]\d\d:?\d\d)$"
-_TIME_DIRECTIVES = ("%H", "%I", "%T", "%R", "%k", "%l", "%s", "%r", "%X", "%c", "%+")
-FIRST_MS = 10**11
-"""Numbers from here on are milliseconds since 1970: as seconds they would lie after the year 5000."""
+"""Cells that say that nothing is there, written exactly so; ``null_words`` in shop.toml replaces them."""
+LIST_SEPARATOR: Final = "\n"
+"""Between the parts of a list that a nested record had in one cell."""
+_TAGS = re.compile(r"<(?:style|script)\b.*?</(?:style|script)>|<!--.*?-->|<[^>]+>", re.IGNORECASE | re.DOTALL)
+_WHOLE_FLOAT = r"^(-?\d+)\.0+$"
 
 
 def to_text(cells: pl.Series) -> pl.Series:
     """Cells as trimmed strings; empty ones become null, the parts of lists are joined with spaces."""
-    if cells.dtype in (pl.List, pl.Array):
-        cells = cells.cast(pl.List(pl.String)).list.join(" ", ignore_nulls=True)
-    text = cells.cast(pl.String).str.strip_chars()
-    return pl.select(pl.when(text == "").then(None).otherwise(text)).to_series().rename(cells.name)
-
-
-def to_number(cells: pl.Series) -> tuple[pl.Series, BoolArray]:
-    """Cells as Float64, and which were there but are not a finite number."""
-    if cells.dtype.is_numeric() or cells.dtype == pl.Boolean:
-        numbers = cells.cast(pl.Float64)
-        bad = (numbers.is_nan() | numbers.is_infinite()).fill_null(False)
+    if cells.dtype == pl.String:
+        text = cells
+    elif cells.dtype in (pl.List, pl.Array) and not cells.dtype.inner.is_nested() and cells.dtype.inner != pl.Binary:  # type: ignore[attr-defined]
+        text = cells.cast(pl.List(pl.String)).list.join(" ", ignore_nulls=True)
+    elif cells.dtype.is_numeric() or cells.dtype in (
+        pl.Boolean,
+        pl.Date,
+        pl.Datetime,
+        pl.Categorical,
+        pl.Enum,
+        pl.Null,
+    ):
+        text = cells.cast(pl.String)
     else:
-        text = to_text(cells)
-        numbers = text.str.replace_all(r"[,\s$€£¥]", "").cast(pl.Float64, strict=False)
-        numbers = pl.select(pl.when(numbers.is_finite()).then(numbers)).to_series()
-        bad = text.is_not_null() & numbers.is_null()
-    return pl.select(pl.when(~bad).then(numbers)).to_series().rename(cells.name), bad.to_numpy()
+        text = pl.Series(cells.name, [_plain(cell) for cell in cells.to_list()], dtype=pl.String)
+    text = text.str.strip_chars()
+    return pl.select(pl.when(text != "").then(text)).to_series().rename(cells.name)
 
 
-def to_time(cells: pl.Series, date_format: str | None) -> tuple[pl.Series, BoolArray]:
-    """Cells as seconds since 1970 UTC (Int64), and which were there but are not a date."""
-    if cells.dtype in (pl.Date, pl.Datetime):
-        seconds = cells.cast(pl.Datetime("ms")).dt.epoch("s")
-        return seconds.rename(cells.name), np.zeros(len(cells), dtype=bool)
-    if date_format in ("s", "ms"):
-        numbers, bad = to_number(cells)
-        return _whole_seconds(numbers / (1000 if date_format == "ms" else 1), cells.name, bad)
-    if date_format is None and cells.dtype.is_numeric():
-        return _guess_epoch(cells)
+def _plain(cell: object) -> str | None:
+    """A cell of a kind that tables rarely hold: bytes, durations, nested records."""
+    match cell:
+        case None:
+            return None
+        case bytes():
+            return cell.decode("utf-8", errors="replace")
+        case list():
+            return " ".join(str(_plain(part)) for part in cell if part is not None)
+        case dict():
+            return json.dumps(cell, ensure_ascii=False, default=str)
+        case _:
+            return str(cell)
+
+
+def is_null_word(text: pl.Series, words: tuple[str, ...]) -> pl.Series:
+    """Which cells hold one of the words that stand for nothing."""
+    return text.is_in(pl.Series(words, dtype=pl.String).implode()).fill_null(False)
+
+
+def without_html(text: pl.Series) -> pl.Series:
+    """Plain text: tags, styles and entities are gone, blanks are single."""
+    plain = [None if cell is None else " ".join(html.unescape(_TAGS.sub(" ", cell)).split()) for cell in text]
+    return to_text(pl.Series(text.name, plain, dtype=pl.String))
+
+
+def to_id(cells: pl.Series, *, keep_fraction: bool = False) -> pl.Series:
+    """Cells as ids: a whole number is spelt alike whether a tool wrote ``1003`` or ``1003.0``.
+
+    Tools write whole numbers as ``1003.0`` where a column has gaps. ``keep_fraction`` leaves text as it is, for shops
+    in which ``12.0`` and ``12.5`` are different things (:func:`fractions_matter`).
+    """
+    if cells.dtype.is_float():
+        whole = cells.cast(pl.Int64, strict=False)
+        exact = (whole.cast(pl.Float64) == cells.cast(pl.Float64)) & (cells.abs() < 2**53)
+        text = cells.cast(pl.String)
+        return pl.select(
+            pl.when(exact & ~pl.lit(keep_fraction)).then(whole.cast(pl.String)).otherwise(text)
+        ).to_series()
     text = to_text(cells)
-    if date_format is not None:
-        return _seconds(_strptime(text, date_format), text)
-    numbers = text.str.extract(_EPOCH).cast(pl.Float64)
-    if numbers.null_count() == text.null_count():
-        return _guess_epoch(numbers.rename(cells.name))
-    dates, bad = _seconds(_parse_times(text), text)
-    times, _ = _guess_epoch(numbers)
-    return pl.select(pl.coalesce(dates, times)).to_series().rename(cells.name), bad & times.is_null().to_numpy()
+    if keep_fraction or cells.dtype != pl.String or not text.str.ends_with(".0").any():
+        return text
+    return text.str.replace(_WHOLE_FLOAT, "$1")
 
 
-def _seconds(parsed: pl.Series, text: pl.Series) -> tuple[pl.Series, BoolArray]:
-    return parsed.dt.epoch("s").rename(text.name), (text.is_not_null() & parsed.is_null()).to_numpy()
+def fractions_matter(ids: pl.Series) -> bool:
+    """Whether a column of ids tells ``12.0`` from ``12``, or has numbers with real fractions, such as ``12.5``."""
+    if not ids.str.contains(".", literal=True).any():
+        return False
+    whole = ids.filter(ids.str.contains(_WHOLE_FLOAT))
+    return bool(
+        ids.str.contains(r"^-?\d+\.\d*[1-9]\d*$").any()
+        or whole.str.replace(_WHOLE_FLOAT, "$1").is_in(ids.implode()).any()
+    )
 
 
-def _guess_epoch(cells: pl.Series) -> tuple[pl.Series, BoolArray]:
-    numbers, bad = to_number(cells)
-    scaled = pl.select(pl.when(numbers.abs() >= FIRST_MS).then(numbers / 1000).otherwise(numbers)).to_series()
-    return _whole_seconds(scaled, cells.name, bad)
-
-
-def _whole_seconds(numbers: pl.Series, name: str, bad: BoolArray) -> tuple[pl.Series, BoolArray]:
-    seconds = numbers.floor().cast(pl.Int64, strict=False)  # a number beyond 64 bits is no date
-    return seconds.rename(name), bad | (numbers.is_not_null() & seconds.is_null()).to_numpy()
-
-
-def _parse_times(text: pl.Series) -> pl.Series:
-    offset = text.str.extract(_OFFSET)
-    plain = text.str.replace(_FRACTION, "$1").str.replace(r"(\d:\d\d)\s*(Z|[+-]\d\d:?\d\d)$", "$1")
-    parsed = pl.Series(text.name, [None] * len(text), dtype=pl.Datetime("ms"))
-    for pattern in _GUESSED_FORMATS:
-        parsed = pl.select(pl.coalesce(parsed, _strptime(plain, pattern))).to_series()
-        if parsed.null_count() == text.null_count():
-            break
-    return parsed if offset.null_count() == len(offset) else parsed - _offsets(offset)
-
-
-def _offsets(offset: pl.Series) -> pl.Series:
-    """``+08:00`` as a duration; no offset and ``Z`` are UTC."""
-    sign = pl.select(pl.when(offset.str.starts_with("-")).then(-1).otherwise(1)).to_series()
-    hours = offset.str.extract(r"^[+-](\d\d)").cast(pl.Int64).fill_null(0)
-    minutes = offset.str.extract(r"(\d\d)$").cast(pl.Int64, strict=False).fill_null(0)
-    return ((hours * 3600 + minutes * 60) * sign * 1000).cast(pl.Duration("ms"))
-
-
-def _strptime(text: pl.Series, pattern: str) -> pl.Series:
-    """Naive UTC times; null where a cell does not follow the pattern."""
-    if "%z" in pattern or "%+" in pattern:
-        aware = text.str.strptime(pl.Datetime("ms", "UTC"), pattern, strict=False)
-        return aware.dt.replace_time_zone(None)
-    wanted = pl.Datetime("ms") if any(sign in pattern for sign in _TIME_DIRECTIVES) else pl.Date
-    return text.str.strptime(wanted, pattern, strict=False).cast(pl.Datetime("ms"))
+def is_bad_id(ids: pl.Series) -> pl.Series:
+    """Which ids break the rule of :mod:`modaloom.ids`; null is none of them."""
+    long = ids.str.len_bytes() > MAX_ID_LENGTH
+    if long.any():
+        long = ids.str.len_chars() > MAX_ID_LENGTH
+    return (long | ~ids.str.contains(ID_PATTERN)).fill_null(False)

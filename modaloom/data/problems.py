@@ -28,6 +28,8 @@ class Problems:
 
     counts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[Problem]] = field(default_factory=dict)
+    facts: list[str] = field(default_factory=list)
+    """What was decided while reading, in sentences: nothing was wrong, but somebody may want to know."""
 
     def add(self, kind: str, file: str, line: int, detail: str) -> None:
         """Records one problem."""

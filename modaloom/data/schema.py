@@ -6,16 +6,53 @@ import codecs
 import difflib
 import re
 import tomllib
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from string import Formatter
+from typing import Annotated, Any, Final, Literal, Self
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from modaloom.data.cells import NULL_WORDS
 from modaloom.errors import ShopError, ShopNotFoundError
 
-Format = Literal["csv", "tsv", "parquet", "jsonl", "list"]
+Format = Literal["csv", "tsv", "parquet", "jsonl", "json", "xml", "xlsx", "list"]
+ALTERNATIVE: Final = " | "
+"""Between columns of which the first that is filled is taken: ``userId | anonymousId``."""
 EventName = Literal["view", "search", "cart", "purchase", "rating", "like", "dislike", "return"]
+
+
+def _joined(value: Any) -> Any:
+    """A list of columns as one: the first that is filled is taken."""
+    if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
+        return ALTERNATIVE.join(value)
+    return value
+
+
+def _words(value: Any) -> Any:
+    """One value or a list of them, as they stand in a cell."""
+    parts = value if isinstance(value, list | tuple) else [value]
+    return tuple(_word(part) for part in parts)
+
+
+def _word(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else value
+
+
+Column = Annotated[str, BeforeValidator(_joined)]
+"""A column of the file or a dotted path into nested records; a list of them: the first that is filled."""
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
 
 class _Section(BaseModel):
@@ -25,7 +62,7 @@ class _Section(BaseModel):
 class ExtractSpec(_Section):
     """Columns that are cut out of another one: an item's id out of a path, for example."""
 
-    column: str
+    column: Column
     """The column to read."""
     pattern: str
     """Regular expression with named groups; each group becomes a column: ``img/(?P<gender>[^/]+)/``."""
@@ -68,6 +105,34 @@ class FileSpec(_Section):
     """False: quotation marks are ordinary letters (RecBole); else a cell in them may hold separators."""
     typed_header: bool = False
     """True: header cells look like ``user_id:token`` (RecBole); the part after the colon is dropped."""
+    records: str | None = None
+    """Where the rows are: a path below a JSON object (``data.products``), or the name of an XML element."""
+    sheet: str | None = None
+    """Of a workbook; the first one when absent."""
+    optional: tuple[str, ...] = ()
+    """Columns that an export may lack; their cells are empty then."""
+    where: dict[str, Words] = {}
+    """Rows to keep: column = value, or a list of values; ``""`` is an empty cell."""
+    where_not: dict[str, Words] = {}
+    """Rows to leave out, in the same way."""
+    values: dict[str, dict[str, Annotated[str, BeforeValidator(_word)]]] = {}
+    """By column: what its words mean (``"in stock" = 1``). Other cells stay as they are."""
+    null_words: tuple[str, ...] = NULL_WORDS
+    """Cells that say that nothing is there."""
+    time_zone: str | None = None
+    """Of times that name no zone, such as ``Europe/Berlin``; UTC when absent."""
+    decimal: Literal[".", ","] | None = None
+    """The decimal sign of the table's numbers; decided from each column when absent, asked where that cannot be."""
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str | None) -> str | None:
+        try:
+            if value is not None:
+                pl.Series([datetime(2020, 1, 1)]).dt.replace_time_zone(value)
+        except pl.exceptions.PolarsError as error:
+            raise ValueError(f"unknown time zone {value!r}; write it as Europe/Berlin or Asia/Shanghai") from error
+        return value
 
     @field_validator("encoding")
     @classmethod
@@ -82,30 +147,42 @@ class FileSpec(_Section):
 class ItemColumns(_Section):
     """Our name = their column."""
 
-    item_id: str
-    title: str | None = None
-    description: str | None = None
-    title_zh: str | None = None
-    title_en: str | None = None
-    description_zh: str | None = None
-    description_en: str | None = None
-    price: str | None = None
-    video: str | None = None
-    stock: str | None = None
-    released_at: str | None = None
-    release_rank: str | None = None
-    group_id: str | None = None
+    item_id: Column
+    title: Column | None = None
+    description: Column | None = None
+    title_zh: Column | None = None
+    title_en: Column | None = None
+    description_zh: Column | None = None
+    description_en: Column | None = None
+    price: Column | None = None
+    video: Column | None = None
+    stock: Column | None = None
+    released_at: Column | None = None
+    release_rank: Column | None = None
+    group_id: Column | None = None
+    currency: Column | None = None
+    sku: Column | None = None
 
 
 class ImageSpec(_Section):
-    """Where an item's pictures are: a template over its id, or a column that holds paths."""
+    """Where an item's pictures are: a template over its columns, or columns that hold paths."""
 
     template: str | None = None
-    """``images/{item_id:.3}/{item_id}.jpg``: Python format syntax over ``item_id``."""
-    column: str | None = None
-    """A column with a path below the shop's root. Web addresses are not fetched: they count as no picture."""
+    """``images/{item_id:.3}/{item_id}.jpg``: Python format syntax over ``item_id`` and the columns of the file."""
+    column: Words | None = None
+    """A column with a path below the shop's root, or several. Web addresses are not fetched: they are no picture."""
     separator: str | None = None
     """What stands between several paths in one cell of ``column``."""
+    prefix: str = ""
+    """What stands before every path of ``column``: ``media/catalog/product``."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the file that are needed."""
+        if self.template is None:
+            return self.column or ()
+        names = (name for _, name, _, _ in Formatter().parse(self.template) if name)
+        return tuple(dict.fromkeys(name for name in names if name != "item_id"))
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -115,12 +192,43 @@ class ImageSpec(_Section):
 
     @field_validator("template")
     @classmethod
-    def _only_item_id(cls, value: str | None) -> str | None:
+    def _usable_template(cls, value: str | None) -> str | None:
+        if value is None:
+            return value
+        names = {name: "0" for _, name, _, _ in Formatter().parse(value) if name}
+        if not names:
+            raise ValueError("it lacks {item_id}, so that every item would have the same picture")
         try:
-            if value is not None and value.format(item_id="0") == value:
-                raise ValueError("it lacks {item_id}, so that every item would have the same picture")
-        except (KeyError, IndexError) as error:
-            raise ValueError(f"only {{item_id}} may stand in braces, not {error}") from error
+            value.format_map(names)
+        except (KeyError, IndexError, AttributeError, TypeError) as error:
+            raise ValueError(f"only names of columns may stand in braces ({error})") from error
+        return value
+
+
+class VariantsSpec(_Section):
+    """How rows that are sizes and colours of one garment become one item."""
+
+    by: Column | None = None
+    """The column whose equal values are one item, ``group_id`` or else ``item_id``; empty: the row's own id."""
+    size: Column | None = None
+    colour: Column | None = None
+    options: tuple[tuple[Column, Column], ...] = ()
+    """Pairs of columns, name and value of an option: the option called Size is the size, Color the colour."""
+    children: Column | None = None
+    """A column of the item's own row that lists the ids of its variants."""
+    children_pattern: str = r"([^,|;\s]+)"
+    """Finds each id in ``children``."""
+    split_by_colour: bool = False
+    """True: one item for each colour; they share a ``group_id``."""
+
+    @field_validator("children_pattern")
+    @classmethod
+    def _one_group(cls, value: str) -> str:
+        try:
+            if re.compile(value).groups != 1:
+                raise ValueError("it needs one group in parentheses, around the id")
+        except re.error as error:
+            raise ValueError(f"not a usable regular expression: {error}") from error
         return value
 
 
@@ -128,9 +236,11 @@ class ItemsSpec(FileSpec):
     """The catalogue."""
 
     columns: ItemColumns
-    attributes: dict[str, str] = {}
+    attributes: dict[str, Column] = {}
     """Open set: our attribute name = their column."""
     images: ImageSpec | None = None
+    variants: VariantsSpec | Literal[False] | None = None
+    """False: every row is an item. When absent, rows that share ``group_id`` and have a ``size`` are one item."""
     keep_first: bool = False
     """True: later rows with the same id are variants of the first, not mistakes (Shopify).
 
@@ -142,20 +252,20 @@ class ItemsSpec(FileSpec):
 class UsersSpec(FileSpec):
     """What is known of shoppers."""
 
-    user_id: str
-    attributes: dict[str, str] = {}
+    user_id: Column
+    attributes: dict[str, Column] = {}
 
 
 class InteractionColumns(_Section):
     """Our name = their column."""
 
-    user_id: str
-    item_id: str
-    timestamp: str | None = None
-    event: str | None = None
-    value: str | None = None
-    query: str | None = None
-    session_id: str | None = None
+    user_id: Column
+    item_id: Column
+    timestamp: Column | None = None
+    event: Column | None = None
+    value: Column | None = None
+    query: Column | None = None
+    session_id: Column | None = None
 
 
 class InteractionsSpec(FileSpec):
@@ -167,7 +277,7 @@ class InteractionsSpec(FileSpec):
     events: dict[str, EventName] = {}
     """Their value of the event column = ours. Values that are missing here are skipped and counted."""
     date_format: str | None = None
-    """strftime pattern; ``s`` or ``ms`` for numbers since 1970; guessed when absent."""
+    """strftime pattern; ``s``, ``ms``, ``us`` or ``ns`` for numbers since 1970; guessed when absent."""
 
 
 class FeatureSpec(_Section):
@@ -252,6 +362,7 @@ def _known_fields() -> list[str]:
         ItemsSpec,
         ItemColumns,
         ImageSpec,
+        VariantsSpec,
         UsersSpec,
         InteractionsSpec,
         InteractionColumns,

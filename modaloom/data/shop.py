@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -12,8 +12,11 @@ import numpy as np
 import polars as pl
 
 from modaloom.config import Settings, load_settings
-from modaloom.data.assemble import read_features, read_interaction_table, read_item_table, read_user_table
+from modaloom.data.assemble import UserTable, read_features, read_interaction_table, read_user_table
+from modaloom.data.cells import fractions_matter
+from modaloom.data.items import Catalogue, read_item_table
 from modaloom.data.numbering import Numbering
+from modaloom.data.numbers import CURRENCY_SIGNS
 from modaloom.data.problems import Problems
 from modaloom.data.schema import ShopSpec, read_spec
 from modaloom.errors import QueryError, ShopError, ShopNotFoundError
@@ -38,6 +41,12 @@ class Shop:
     exclude_seen: bool
     problems: Problems
     spec: ShopSpec
+    item_aliases: Mapping[str, str] = field(default_factory=dict)
+    """Ids of variants and stock keeping units, and the item that each belongs to."""
+    user_aliases: Mapping[str, str] = field(default_factory=dict)
+    """Visitors' ids, and the shopper that each turned out to be."""
+    n_described: int = 0
+    """Number of users of the table of shoppers, who come first; the others came with the log."""
 
     @property
     def n_items(self) -> int:
@@ -67,12 +76,17 @@ class Shop:
         return int(last) + 1 if isinstance(last, int) else 0
 
     @cached_property
+    def keeps_fractions(self) -> tuple[bool, bool]:
+        """Whether ``12.0`` and ``12`` are different ids, of items and of users."""
+        return fractions_matter(self.items["item_id"]), fractions_matter(self.users["user_id"])
+
+    @cached_property
     def _item_numbering(self) -> Numbering:
-        return Numbering(self.items["item_id"])
+        return Numbering(self.items["item_id"], self.item_aliases)
 
     @cached_property
     def _user_numbering(self) -> Numbering:
-        return Numbering(self.users["user_id"])
+        return Numbering(self.users["user_id"], self.user_aliases)
 
     def item(self, item_num: int) -> Item:
         """One item as the shop describes it."""
@@ -183,24 +197,35 @@ def load_shop(shop: str | Path, *, root: str | Path | None = None, settings: Set
     toml, folder = _locate(Path(shop), Path(root) if root is not None else None)
     spec = read_spec(toml)
     problems = Problems()
-    items = read_item_table(spec.items, folder, problems, settings) if spec.items else None
-    users = read_user_table(spec.users, folder, problems, settings) if spec.users else None
-    items, users, interactions = read_interaction_table(spec, folder, items, users, problems, settings)
-    if items.height == 0:
+    catalogue = read_item_table(spec.items, folder, problems, settings) if spec.items else None
+    known = read_user_table(spec.users, folder, problems, settings) if spec.users else None
+    log = read_interaction_table(spec, folder, catalogue, known, problems, settings)
+    if log.items.height == 0:
         raise ShopError("the shop has no items", where=toml, hint="Check [items] in shop.toml")
     return Shop(
         name=spec.name,
         root=folder,
         language=spec.language,
-        items=items,
-        users=users,
-        interactions=interactions,
-        features=read_features(spec, folder, items),
-        target_events=_target_events(spec, interactions),
+        items=log.items,
+        users=log.users,
+        interactions=log.interactions,
+        features=read_features(spec, folder, log.items),
+        target_events=_target_events(spec, log.interactions),
         exclude_seen=spec.evaluation.exclude_seen,
         problems=problems,
-        spec=spec,
+        spec=_with_currency(spec, catalogue),
+        item_aliases=catalogue.aliases if catalogue else {},
+        user_aliases=log.user_aliases,
+        n_described=known.users.height if known else 0,
     )
+
+
+def _with_currency(spec: ShopSpec, catalogue: Catalogue | None) -> ShopSpec:
+    """The currency that all prices name, where shop.toml names none."""
+    if spec.currency or catalogue is None or catalogue.currency is None:
+        return spec
+    sign = CURRENCY_SIGNS.get(catalogue.currency, f"{catalogue.currency} ")
+    return spec.model_copy(update={"currency": sign[:8]})
 
 
 def read_interactions(shop: Shop, file: str | Path, *, settings: Settings | None = None) -> pl.DataFrame:
@@ -223,10 +248,12 @@ def read_interactions(shop: Shop, file: str | Path, *, settings: Settings | None
             )
         }
     )
-    _, _, interactions = read_interaction_table(
-        spec, path.parent, shop.items, shop.users, shop.problems, settings or load_settings(), grow=False
-    )
-    return interactions
+    own_ids = Catalogue(shop.items, dict(shop.item_aliases), shop.keeps_fractions[0])
+    own_users = UserTable(shop.users, shop.keeps_fractions[1], dict(shop.user_aliases))
+    settings = settings or load_settings()
+    return read_interaction_table(
+        spec, path.parent, own_ids, own_users, shop.problems, settings, grow=False
+    ).interactions
 
 
 def _format_of(shop: Shop, path: Path) -> str | None:

@@ -11,7 +11,7 @@ import polars as pl
 import scipy.sparse as sp
 
 from modaloom.numerics import leading_axes
-from modaloom.types import ATTRIBUTE_PREFIX, SIZE_ATTRIBUTES, BoolArray, FloatArray
+from modaloom.types import ATTRIBUTE_PREFIX, NOT_STYLE, BoolArray, FloatArray
 
 FREQUENT_SHARE = 0.98
 """A value that nearly every item has says nothing and is left out."""
@@ -143,7 +143,7 @@ def _column(name: str, values: list[Any]) -> pl.Series:
 
 def _attribute_columns(items: pl.DataFrame) -> list[str]:
     style = {name for name in items.columns if name.startswith(ATTRIBUTE_PREFIX)}
-    style -= {ATTRIBUTE_PREFIX + name for name in SIZE_ATTRIBUTES}
+    style -= {ATTRIBUTE_PREFIX + name for name in NOT_STYLE}
     return [name for name in items.columns if name in style or name == "group_id"]
 
 

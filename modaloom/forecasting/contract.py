@@ -125,4 +125,6 @@ class Forecast:
     backtest: Backtest | None
     """None where no series is long enough to look back."""
     abstained: BoolArray
-    """(s,): less than two seasons of history, so no forecast is claimed."""
+    """(s,): no forecast is claimed: less than two seasons of history, or :attr:`absurd`."""
+    absurd: BoolArray | None = None
+    """(s,): with values so large or small that nothing can be reckoned with them; None where nobody looked."""

@@ -10,7 +10,7 @@ from modaloom.errors import ForecastError
 from modaloom.forecasting.backtest import Rolled, answer, roll
 from modaloom.forecasting.contract import Backtest, Forecast, Forecaster, SeriesSet, Values
 from modaloom.forecasting.ensemble import chosen_weights, combined, equal_weights
-from modaloom.forecasting.gaps import filled, long_enough
+from modaloom.forecasting.gaps import beyond_reckoning, filled, long_enough
 from modaloom.forecasting.intervals import calibrated, uncalibrated
 from modaloom.forecasting.metrics import coverage, naive_scale, pooled_mase
 from modaloom.forecasting.pool import make_pool
@@ -41,7 +41,8 @@ def forecast(
     """
     _check(series, season, horizon, level)
     pool = make_pool(models)
-    enough = long_enough(series.values, season)
+    absurd = beyond_reckoning(series)
+    enough = long_enough(series.values, season) & ~absurd
     mean, lower, upper = (np.full((len(series.names), horizon), np.nan) for _ in range(3))
     weights, backtest = equal_weights(len(pool)), None
     if enough.any():
@@ -64,7 +65,7 @@ def forecast(
         mean[enough] = expected
         lower[enough], upper[enough] = width.interval(expected, scale, positive)
     names = tuple(model.name for model in pool)
-    return Forecast(series.names, mean, lower, upper, level, names, weights, backtest, ~enough)
+    return Forecast(series.names, mean, lower, upper, level, names, weights, backtest, ~enough, absurd)
 
 
 def _check(series: SeriesSet, season: int, horizon: int, level: float) -> None:

@@ -9,6 +9,8 @@ import numpy as np
 from modaloom.forecasting.contract import SeriesSet, Values
 from modaloom.types import BoolArray
 
+LARGEST = 1e60
+"""Beyond this, and below one by this, a series is a mistake in a file: nothing that is counted is so large."""
 USUAL_SHARE, WILD = 0.98, 5.0
 """A value is wild from so many times the largest of nearly all on."""
 
@@ -18,6 +20,16 @@ def long_enough(values: Values, season: int) -> BoolArray:
     known = ~np.isnan(values)
     started = np.where(known.any(axis=1), values.shape[1] - known.argmax(axis=1), 0)
     result: BoolArray = (started >= 2 * season) & (known.sum(axis=1) >= season)
+    return result
+
+
+def beyond_reckoning(series: SeriesSet) -> BoolArray:
+    """Which series have values so large, or are so small throughout, that their squares are no numbers: (s,)."""
+    result: BoolArray = np.zeros(len(series.names), dtype=bool)
+    for values in (series.values, series.aux):
+        if values is not None and values.shape[1]:
+            size = np.nanmax(np.nan_to_num(np.abs(values)), axis=1)
+            result |= (size > LARGEST) | ((size > 0) & (size < 1 / LARGEST))
     return result
 
 

@@ -126,7 +126,7 @@ def _log_ratio(above: Values, below: Values, floor: Values) -> Values:
 
 def _level_history(values: Values, shape: Values) -> Values:
     """The level of each quarter cycle of the past, in logs around its mean: (s, blocks)."""
-    block = max(cycle(shape.shape[1]) // 4, 1)
+    block = min(max(cycle(shape.shape[1]) // 4, 1), values.shape[1])
     steps = values.shape[1] // block * block
     level = values[:, -steps:] / np.maximum(past_shape(shape, steps), LEAST_SHAPE)
     blocks = level.reshape(len(values), -1, block).mean(axis=2)

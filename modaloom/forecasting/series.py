@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import lru_cache
@@ -18,7 +19,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from modaloom.errors import SeriesFileError
+from modaloom.data.numbers import Decimal, NumberColumn
+from modaloom.errors import ColumnError, SeriesFileError
 from modaloom.forecasting.contract import SeriesSet, Values
 
 NAME_COLUMNS = ("name", "series", "unique_id", "series_id", "item_id", "id", "trend", "term")
@@ -48,8 +50,8 @@ class _Table:
     header: tuple[str, ...]
     columns: tuple[tuple[str, ...], ...]
     lines: tuple[int, ...]
-    comma: str
-    """What a decimal comma looks like here; empty where there is none."""
+    decimal: Decimal | None
+    """The decimal sign where the caller names it; it is decided from all cells of the table otherwise."""
 
     def column(self, name: str) -> tuple[str, ...]:
         return self.columns[self.header.index(name)]
@@ -59,21 +61,28 @@ class _Table:
         return SeriesFileError(what, where=f"{self.file}, line {self.lines[row]}, column {column!r}", hint=hint)
 
 
-def read_series(file: Path, *, aux: Path | None = None, columns: LongColumns | None = None) -> SeriesSet:
+def read_series(
+    file: Path,
+    *,
+    aux: Path | None = None,
+    columns: LongColumns | None = None,
+    decimal: Decimal | None = None,
+) -> SeriesSet:
     """The series of a file, with a second signal from another file of the same layout.
 
     Args:
         file: CSV (comma, semicolon or tab) or Parquet, wide or long.
         aux: a file with a second signal; series are matched by name, steps by date where both have dates.
         columns: names of the columns of a long table; without, they are recognised.
+        decimal: the decimal sign of the values; decided from the file when absent.
 
     Raises:
         SeriesFileError: says file, line and column, and what to do.
     """
-    series = _read(file, columns)
+    series = _read(file, columns, decimal)
     if aux is None:
         return series
-    return replace(series, aux=_matched(series, _read(aux, columns), aux))
+    return replace(series, aux=_matched(series, _read(aux, columns, decimal), aux))
 
 
 def _matched(series: SeriesSet, other: SeriesSet, file: Path) -> Values:
@@ -103,8 +112,8 @@ def _matched(series: SeriesSet, other: SeriesSet, file: Path) -> Values:
     return result
 
 
-def _read(file: Path, columns: LongColumns | None) -> SeriesSet:
-    table = _read_table(file)
+def _read(file: Path, columns: LongColumns | None, decimal: Decimal | None) -> SeriesSet:
+    table = _read_table(file, decimal)
     if not table.lines:
         raise SeriesFileError("the file has no rows", where=file)
     if columns is not None:
@@ -134,7 +143,7 @@ def _wide(table: _Table) -> SeriesSet:
     if not names:
         raise SeriesFileError("there is a column of dates, but no series", where=table.file)
     body = table.columns[1:] if times is not None else table.columns
-    values = np.stack([_numbers(table, name, cells) for name, cells in zip(names, body, strict=True)])
+    values = _numbers(table, names, body)
     if times is None:
         return SeriesSet(tuple(names), values)
     steps, start, step_days = _grid(table, first, times)
@@ -162,7 +171,7 @@ def _long(table: _Table, columns: LongColumns) -> SeriesSet:
     if len(twice):
         row = int(order[twice[0] + 1])
         raise table.fail(f"{labels[row]!r} has two values for one step", row, columns.time, "Add them up first")
-    values[rows, steps] = _numbers(table, columns.value, table.column(columns.value))
+    values[rows, steps] = _numbers(table, (columns.value,), (table.column(columns.value),))[0]
     return SeriesSet(names, values, start=start, step_days=step_days)
 
 
@@ -173,23 +182,27 @@ def _is_time(header: str, cells: tuple[str, ...]) -> bool:
     return _date(cells[0]) is not None and not cells[0].strip().isdecimal()
 
 
-def _numbers(table: _Table, name: str, cells: tuple[str, ...]) -> Values:
-    result = np.empty(len(cells))
-    for row, cell in enumerate(cells):
-        try:
-            result[row] = float(cell)
-        except ValueError:
-            text = cell.strip()
-            if text.lower() in UNKNOWN:
-                result[row] = np.nan
-                continue
-            try:
-                result[row] = float(text.replace(".", "").replace(",", ".") if table.comma else text.replace(",", ""))
-            except ValueError:
-                raise table.fail(f"{text!r} is no number", row, name, "Leave unknown cells empty") from None
-        if np.isinf(result[row]):
-            raise table.fail("the value is infinite", row, name, "Leave unknown cells empty")
-    return result
+def _numbers(table: _Table, names: Sequence[str], columns: Sequence[tuple[str, ...]]) -> Values:
+    """Values (columns, rows) of columns that are all written in one notation; NaN where a cell is unknown."""
+    cells = pl.Series([cell.strip() for column in columns for cell in column], dtype=pl.String)
+    lower = cells.str.to_lowercase()
+    unknown = lower.is_in(list(UNKNOWN))
+    where = str(table.file)
+    reader = NumberColumn("value" if len(names) > 1 else names[0], table.decimal, where=where)
+    try:
+        numbers = reader.read(pl.select(pl.when(~unknown).then(cells)).to_series())
+    except ColumnError as error:
+        hint = "Say --decimal , or --decimal . on the command line"
+        raise SeriesFileError(error.what, where=where, hint=hint) from error
+    if numbers.bad.any():
+        place = int(numbers.bad.argmax())
+        column, row = divmod(place, len(columns[0]))
+        infinite = lower[place].lstrip("+-") in ("inf", "infinity") or (
+            "e" in lower[place] and lower[place][:1].isdigit()
+        )
+        what = "the value is infinite" if infinite else f"{cells[place]!r} is no number"
+        raise table.fail(what, row, names[column], "Leave unknown cells empty")
+    return numbers.values.fill_null(np.nan).to_numpy().reshape(len(columns), -1)
 
 
 def _grid(table: _Table, column: str, cells: tuple[str, ...]) -> tuple[list[int], date | None, int]:
@@ -250,12 +263,12 @@ def _date(cell: str) -> date | None:
     return None
 
 
-def _read_table(file: Path) -> _Table:
+def _read_table(file: Path, decimal: Decimal | None) -> _Table:
     """All cells of a file as text."""
     if not file.is_file():
         raise SeriesFileError("no such file", where=file, hint="Give a CSV or Parquet file of series")
     if file.suffix.lower() == ".parquet":
-        return _parquet(file)
+        return _parquet(file, decimal)
     try:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -272,7 +285,7 @@ def _read_table(file: Path) -> _Table:
             where=f"{file}, line {reader.line_num}",
             hint="Close all quotes",
         ) from error
-    return _Table(file, header, tuple(zip(*rows, strict=True)), tuple(lines), "," if separator == ";" else "")
+    return _Table(file, header, tuple(zip(*rows, strict=True)), tuple(lines), decimal)
 
 
 def _rows(file: Path, reader: Any, header: tuple[str, ...]) -> tuple[list[list[str]], list[int]]:
@@ -298,7 +311,7 @@ def _rows(file: Path, reader: Any, header: tuple[str, ...]) -> tuple[list[list[s
     return rows, lines
 
 
-def _parquet(file: Path) -> _Table:
+def _parquet(file: Path, decimal: Decimal | None) -> _Table:
     try:
         frame = pl.read_parquet(file)
     except (pl.exceptions.PolarsError, OSError) as error:
@@ -306,4 +319,4 @@ def _parquet(file: Path) -> _Table:
     columns = tuple(
         tuple("" if cell is None else str(cell) for cell in frame[name].to_list()) for name in frame.columns
     )
-    return _Table(file, tuple(frame.columns), columns, tuple(range(1, frame.height + 1)), "")
+    return _Table(file, tuple(frame.columns), columns, tuple(range(1, frame.height + 1)), decimal or ".")

@@ -8,7 +8,7 @@ import polars as pl
 
 from modaloom.data.shop import Shop
 from modaloom.quality.findings import Example, Finding, Severity, first_examples, percent, plain_number, share_text
-from modaloom.types import ATTRIBUTE_PREFIX, IntArray
+from modaloom.types import ATTRIBUTE_PREFIX, NOT_STYLE, IntArray
 
 MISSING_NOTE, MISSING_WARNING = 0.0, 0.05
 """More than this share of items without a modality is worth a note, or a warning."""
@@ -127,7 +127,7 @@ def _attribute_gaps(shop: Shop) -> Finding:
 def _attribute_disguises(shop: Shop) -> list[Finding]:
     """Attributes that are an id in disguise (a model would learn items by heart) or always the same."""
     findings = []
-    for name in shop.attribute_names:
+    for name in [name for name in shop.attribute_names if name not in NOT_STYLE]:
         cells = shop.items[ATTRIBUTE_PREFIX + name].drop_nulls()
         values = cells.n_unique()
         if len(cells) < ENOUGH_ITEMS:

@@ -9,10 +9,11 @@ from enum import IntEnum
 
 import polars as pl
 
-from modaloom.data.cells import to_text, to_time
+from modaloom.data.cells import to_id
 from modaloom.data.problems import EXAMPLES_PER_KIND, Problems
 from modaloom.data.shop import Shop
 from modaloom.data.tables import Reading
+from modaloom.data.times import TimeColumn
 
 
 class Severity(IntEnum):
@@ -174,7 +175,7 @@ def _item_lines(shop: Shop, wanted: pl.Series) -> Iterator[tuple[str, str, int]]
     assert spec is not None
     column = spec.columns.item_id
     for batch in Reading(shop.root, spec, (column,), Problems()).batches():
-        ids = to_text(batch.frame[column])
+        ids = to_id(batch.frame[column], keep_fraction=shop.keeps_fractions[0])
         for row in ids.is_in(wanted.implode()).fill_null(False).arg_true().to_list():
             yield ids[row], batch.file, int(batch.lines[row])
 
@@ -186,12 +187,15 @@ def _log_lines(shop: Shop, users: set[str]) -> Iterator[tuple[tuple[str, str | N
     columns = (spec.columns.user_id, spec.columns.item_id, spec.columns.timestamp)
     reading = Reading(shop.root, spec, tuple(dict.fromkeys(name for name in columns if name)), Problems())
     wanted = pl.Series(sorted(users), dtype=pl.String)
+    reader = TimeColumn(columns[2] or "", spec.date_format, spec.time_zone)
+    keep_items, keep_users = shop.keeps_fractions
     for batch in reading.batches():
-        user_ids, item_ids = to_text(batch.frame[columns[0]]), to_text(batch.frame[columns[1]])
+        user_ids = to_id(batch.frame[columns[0]], keep_fraction=keep_users)
+        item_ids = to_id(batch.frame[columns[1]], keep_fraction=keep_items)
         rows = user_ids.is_in(wanted.implode()).fill_null(False).arg_true()
         times: list[int | None] = [0] * len(rows)
         if columns[2]:
-            times = to_time(batch.frame[columns[2]].gather(rows), spec.date_format)[0].to_list()
+            times = reader.read(batch.frame[columns[2]]).seconds.gather(rows).to_list()
         for row, time in zip(rows.to_list(), times, strict=True):
             place = (batch.file, int(batch.lines[row]))
             yield (user_ids[row], item_ids[row], time), *place

@@ -13,7 +13,7 @@ from modaloom.data.shop import Shop
 from modaloom.data.tables import columns_of
 from modaloom.quality.behaviour import day
 from modaloom.quality.findings import Example, Finding, Severity, first_examples, plain_number, share_text
-from modaloom.types import ATTRIBUTE_PREFIX, Event
+from modaloom.types import ATTRIBUTE_PREFIX, NOT_STYLE, Event
 
 EARLY_NOTE = 0.01
 """More than this share of interactions before the item's release is more than a wrong clock here and there."""
@@ -80,7 +80,9 @@ def _outcome_attributes(shop: Shop) -> list[Finding]:
     nums = shop.interactions["item_num"].drop_nulls().to_numpy()
     np.add.at(sold, nums, 1.0)
     for name in shop.attribute_names:
-        column = shop.spec.items.attributes[name] if shop.spec.items else name
+        if name in NOT_STYLE:
+            continue
+        column = shop.spec.items.attributes.get(name, name) if shop.spec.items else name
         numbers = shop.items[ATTRIBUTE_PREFIX + name].cast(pl.Float64, strict=False).to_numpy().astype(np.float64)
         there = np.isfinite(numbers)
         alike = 0.0

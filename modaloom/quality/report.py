@@ -21,6 +21,7 @@ from modaloom.quality.findings import (
 )
 from modaloom.quality.leaks import leak_findings
 from modaloom.quality.looks import look_alikes, look_at_pictures, picture_findings
+from modaloom.quality.overlap import overlap_findings
 from modaloom.types import Event, Tell, silent
 
 ALARMING_SHARE = 0.01
@@ -34,10 +35,18 @@ _STYLES = {
 }
 _ADVICE = {
     "duplicate item id": "Later rows were skipped; say keep_first = true if they are variants",
-    "missing item id": "Fill in the id, or remove the rows",
+    "missing item id": "Fill in the id, or remove the rows; an order that lists its products has them in"
+    ' item_id = "products[].product_id"',
     "missing user id": "Rows without a shopper teach nothing; export them with a visitor id",
-    "bad price": "The price was emptied; use plain numbers",
-    "bad stock": "The stock was emptied; use plain numbers",
+    "bad price": "The price was emptied; correct the cells, or say decimal in shop.toml",
+    "bad stock": "The stock was emptied; use plain numbers, or say what words mean under values in shop.toml",
+    "bad item id": "Ids have at most 500 characters and no control characters; no store could keep these",
+    "bad user id": "Ids have at most 500 characters and no control characters; no store could keep these",
+    "missing date": "The row was skipped: tools write such a cell where no time is known",
+    "word for nothing": "Such cells count as empty; say null_words in shop.toml where the word means something",
+    "picture is a web address": "Modaloom fetches nothing by itself: save the pictures below the shop's folder and map "
+    "them in [items.images], with a template or a column of paths",
+    "unusable picture path": "No file can have such a name; correct the cells",
     "bad release_rank": "The rank was emptied; use a column of numbers",
     "bad value": "The value was emptied; use plain numbers",
     "bad date": "Say date_format in shop.toml, or correct the cells",
@@ -51,6 +60,9 @@ _ADVICE = {
     "letters not readable": "Say encoding in shop.toml (gb18030 for a Chinese Excel)",
     "picture outside the shop": "Write picture paths below the shop's folder",
 }
+
+_HARMLESS = {"word for nothing"}
+"""Kinds that are worth knowing, however many there are."""
 
 
 def check_shop(shop: Shop, *, settings: Settings, progress: Tell | None = None) -> QualityReport:
@@ -66,6 +78,7 @@ def check_shop(shop: Shop, *, settings: Settings, progress: Tell | None = None) 
     groups = look_alikes(shop, looks)
     findings = [
         *_reading_findings(shop),
+        *overlap_findings(shop),
         *catalogue_findings(shop),
         *picture_findings(shop, looks, groups, settings),
         *behaviour_findings(shop),
@@ -77,17 +90,21 @@ def check_shop(shop: Shop, *, settings: Settings, progress: Tell | None = None) 
 
 
 def _reading_findings(shop: Shop) -> list[Finding]:
-    """What was skipped or emptied while the files were read."""
-    if not shop.problems.counts:
-        return [Finding("reading", Severity.OK, "Every row of every file could be used")]
+    """What was skipped or emptied while the files were read, and what was decided about them."""
+    facts = shop.problems.facts
     findings = []
+    if facts:
+        sentence = f"{len(facts)} thing{'s were' if len(facts) > 1 else ' was'} decided while the files were read"
+        findings.append(Finding("how it was read", Severity.OK, sentence, examples=tuple(map(Example, facts))))
+    if not shop.problems.counts:
+        return [*findings, Finding("reading", Severity.OK, "Every row of every file could be used")]
     whole = shop.n_items + shop.n_users + shop.interactions.height
     for kind, number in shop.problems.counts.most_common():
         cases = [Example(problem.detail, file=problem.file, line=problem.line) for problem in shop.problems.of(kind)]
         findings.append(
             Finding(
                 kind,
-                Severity.WARNING if number > ALARMING_SHARE * whole else Severity.NOTE,
+                Severity.WARNING if number > ALARMING_SHARE * whole and kind not in _HARMLESS else Severity.NOTE,
                 f"{number:,} {'row' if number == 1 else 'rows'}: {kind}",
                 _ADVICE.get(kind, "Correct the rows in the examples"),
                 {"rows": number},

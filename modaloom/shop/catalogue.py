@@ -17,7 +17,7 @@ from modaloom.data.doubles import CATEGORY, COLOURS, GROUP_PREFIX, model_keys
 from modaloom.messages.stated import BETWEEN, words_in
 from modaloom.numerics import GrowingRows
 from modaloom.shop.requests import Rules
-from modaloom.types import LANGUAGES, SIZE_ATTRIBUTES, BoolArray, FloatArray, IntArray, Item
+from modaloom.types import LANGUAGES, NOT_STYLE, SIZE_ATTRIBUTES, BoolArray, FloatArray, IntArray, Item
 
 __all__ = ["CATEGORY", "COLOURS", "UNKNOWN", "Catalogue", "Codes", "sizes_of"]
 
@@ -271,7 +271,7 @@ class Catalogue:
             self.members.pop(group, None)
 
     def _put_attributes(self, num: int, attributes: Mapping[str, str]) -> None:
-        for name in {*attributes, *self.attributes} - set(SIZE_ATTRIBUTES):
+        for name in {*attributes, *self.attributes} - set(NOT_STYLE):
             codes = self.attributes.get(name)
             if codes is None:
                 codes = self.attributes[name] = Codes(len(self))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from modaloom.errors import QueryError
+from modaloom.ids import id_fault
 from modaloom.privacy import PURPOSES
 from modaloom.storage.contract import (
     FEEDBACK,
@@ -22,8 +23,6 @@ from modaloom.storage.contract import (
 )
 from modaloom.types import LANGUAGES, Event, Interaction, Item
 
-MAX_ID_LENGTH = 500
-"""Characters of an id: an entry of an index of PostgreSQL holds no more than 2,704 bytes."""
 _LARGEST = 2**63 - 1
 PATCHED: dict[str, Any] = {
     name: getattr(Item(""), name) for name in (one.name for one in fields(Item)) if name != "item_id"
@@ -37,13 +36,11 @@ def checked_id(text: str, what: str) -> str:
     """An id that every backend can keep.
 
     Raises:
-        QueryError: it is empty, too long, or no text.
+        QueryError: it is no id (:mod:`modaloom.ids`).
     """
-    if not isinstance(text, str) or not text:
-        raise QueryError(f"{what} must be text and not empty")
-    if len(text) > MAX_ID_LENGTH:
-        raise QueryError(f"{what} has {len(text)} characters; at most {MAX_ID_LENGTH} are allowed")
-    return checked_text(text, what)
+    if fault := id_fault(text):
+        raise QueryError(f"{what} {fault}")
+    return text
 
 
 def checked_text(text: str, what: str) -> str:

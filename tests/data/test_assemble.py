@@ -163,7 +163,7 @@ def test_reading_is_the_same_in_small_batches(
     table = "id,p\na,1.png\nb,2.png\na,2.png\n,1.png\nc,\nb,1.png\n"
     tail = '[items.images]\ncolumn="p"\n'
     whole = _items(write_shop, settings, table, extra="keep_first=true", tail=tail)
-    monkeypatch.setattr("modaloom.data.tables.BATCH_ROWS", 2)
+    monkeypatch.setattr("modaloom.data.documents.BATCH_ROWS", 2)
     pieces = _items(write_shop, settings, table, extra="keep_first=true", tail=tail)
     assert pieces.items.equals(whole.items)
     assert pieces.problems.to_dict() == whole.problems.to_dict()

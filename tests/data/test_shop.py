@@ -123,7 +123,8 @@ def test_bad_rows_are_listed_once_each(log_shop: Load) -> None:
     assert dict(shop.problems.counts) == {
         "missing user id": 1,
         "missing item id": 1,
-        "bad date": 2,
+        "bad date": 1,
+        "missing date": 1,
         "date in the future": 1,
     }
     assert str(shop.problems.of("bad date")[0]) == "log.csv:7: bad date: time = 'soon'"

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from modaloom.data import tables
+from modaloom.data import documents, formats
 from modaloom.data.problems import Problems
 from modaloom.data.schema import ExtractSpec, FileSpec
 from modaloom.data.tables import Reading, columns_of
@@ -61,15 +61,15 @@ def test_an_unclosed_quotation_mark_is_not_one_bad_row(tmp_path: Path) -> None:
     reading = _reading(tmp_path, FileSpec(file="a.csv"), "x")
     assert _all(reading) == [("a",)]
     assert (reading.rows, reading.bad) == (33, 32)  # the last line break counts as one
-    rows = [f"{number},x" for number in range(tables.MAX_LINES_PER_ROW)]
+    rows = [f"{number},x" for number in range(formats.MAX_LINES_PER_ROW)]
     (tmp_path / "b.csv").write_text("\n".join(["x,y", "a,b", 'b,"oops', *rows]) + "\n")
     reading = _reading(tmp_path, FileSpec(file="b.csv"), "x")
     assert _all(reading) == [("a",)]
-    assert reading.bad == tables.MAX_LINES_PER_ROW + 1
+    assert reading.bad == formats.MAX_LINES_PER_ROW + 1
     assert reading.problems.of("unclosed quotation mark")[0].line == 3
     plain = _reading(tmp_path, FileSpec(file="b.csv", quoted=False), "y")
     assert _all(plain)[1] == ('"oops',)
-    assert (plain.rows, plain.bad) == (tables.MAX_LINES_PER_ROW + 2, 0)
+    assert (plain.rows, plain.bad) == (formats.MAX_LINES_PER_ROW + 2, 0)
 
 
 def test_no_header_gives_numbered_columns(tmp_path: Path) -> None:
@@ -204,6 +204,57 @@ def test_several_files_are_one_table(tmp_path: Path) -> None:
     assert [(batch.file, batch.frame["x"][0]) for batch in reading.batches()] == [("1.csv", "a"), ("2.csv", "b")]
 
 
+def test_names_with_brackets_and_absolute_patterns(tmp_path: Path) -> None:
+    (tmp_path / "items [2025].csv").write_text("x\na\n")
+    assert _all(_reading(tmp_path, FileSpec(file="items [2025].csv"), "x")) == [("a",)]
+    assert _all(_reading(tmp_path, FileSpec(file=f"{tmp_path}/*.csv"), "x")) == [("a",)]
+    with pytest.raises(ShopError, match=r"no usable name or pattern of files: '\*\*items\*\.csv'"):
+        _all(_reading(tmp_path, FileSpec(file="**items*.csv"), "x"))
+    with pytest.raises(ShopError, match=r"no usable name or pattern|no such file"):
+        _all(_reading(tmp_path, FileSpec(file="a\0b"), "x"))
+
+
+def test_the_first_filled_column_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("known,visitor\nu,v\n,w\nNA,x\n")
+    assert _all(_reading(tmp_path, FileSpec(file="a.csv"), "known | visitor")) == [("u",), ("w",), ("x",)]
+    assert _all(_reading(tmp_path, FileSpec(file="a.csv"), "user | known")) == [("u",), ("",), (None,)]
+    with pytest.raises(ColumnError, match=r"no column 'a \| b'"):
+        _all(_reading(tmp_path, FileSpec(file="a.csv"), "a | b"))
+
+
+def test_columns_that_an_export_may_lack(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x\n1\n")
+    assert _all(_reading(tmp_path, FileSpec(file="a.csv", optional=("y",)), "x", "y")) == [("1", None)]
+    with pytest.raises(ColumnError, match=r'optional = \["y"\] for this file'):
+        _all(_reading(tmp_path, FileSpec(file="a.csv"), "x", "y"))
+
+
+def test_rows_that_are_wanted(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x,kind,shown\n1,Variant,yes\n2,parent,yes\n3,variant,no\n4,,yes\n")
+
+    def read(**conditions: dict[str, tuple[str, ...]]) -> list[object]:
+        reading = _reading(tmp_path, FileSpec(file="a.csv", **conditions), "x")  # type: ignore[arg-type]
+        rows = [row[0] for row in _all(reading)]
+        assert reading.left_out == 4 - len(rows)
+        return rows
+
+    assert read(where={"kind": ("variant",)}) == ["1", "3"]
+    assert read(where={"kind": ("variant", ""), "shown": ("yes",)}) == ["1", "4"]
+    assert read(where_not={"kind": ("parent",)}) == ["1", "3", "4"]
+
+
+def test_words_with_a_meaning_and_words_for_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x\nIn Shop\nsold\n-\n n/a\n7\n")
+    spec = FileSpec(file="a.csv", values={"x": {"in shop": "1", "sold": "0"}}, null_words=("-", "n/a"))
+    reading = _reading(tmp_path, spec, "x")
+    assert _all(reading) == [("1",), ("0",), (None,), (None,), ("7",)]
+    assert [str(problem) for problem in reading.problems.of("word for nothing")] == [
+        "a.csv:4: word for nothing: x = '-'",
+        "a.csv:5: word for nothing: x = 'n/a'",
+    ]
+    assert _all(_reading(tmp_path, FileSpec(file="a.csv", null_words=()), "x"))[2] == ("-",)
+
+
 _CELLS = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\x00\ufffd"), max_size=6)
 
 
@@ -212,12 +263,12 @@ _CELLS = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\x00\
 def test_what_was_written_is_read_in_batches_of_any_size(
     tmp_path: Path, rows: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tables, "BATCH_ROWS", 3)
+    monkeypatch.setattr(documents, "BATCH_ROWS", 3)
     frame = pl.DataFrame(rows, schema={"x": pl.String, "y": pl.String}, orient="row")
     frame.write_csv(tmp_path / "a.csv", quote_style="always")
     frame.write_parquet(tmp_path / "a.parquet")
     frame.write_ndjson(tmp_path / "a.jsonl")
     for name in ("a.csv", "a.parquet", "a.jsonl"):
-        reading = _reading(tmp_path, FileSpec(file=name), "y", "x")
+        reading = _reading(tmp_path, FileSpec(file=name, null_words=()), "y", "x")
         assert _all(reading) == [(y, x) for x, y in rows]
         assert (reading.rows, reading.bad) == (len(rows), 0)

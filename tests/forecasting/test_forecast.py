@@ -193,3 +193,24 @@ def test_hermes_within_the_training_part() -> None:
     actual = whole.values[:, 157:]
     assert pooled_mase(mase(actual, made.mean, whole.values[:, :157], 52)) < 0.66
     assert 0.76 < coverage(actual, made.lower, made.upper) < 0.84
+
+
+@pytest.mark.parametrize("season", [1, 2, 3, 4, 12])
+@pytest.mark.parametrize("length", [1, 2, 3, 5, 9, 24, 30])
+def test_short_seasons_and_lengths_are_answered_or_abstained_from(season: int, length: int) -> None:
+    values = np.random.default_rng(0).poisson(5, (3, length)).astype(float)
+    for horizon in (1, 52):
+        made = forecast(SeriesSet(("a", "b", "c"), values), season=season, horizon=horizon)
+        assert np.isfinite(made.mean[~made.abstained]).all()
+        assert made.abstained.all() == (length < 2 * season)
+
+
+@pytest.mark.parametrize("size", [1e200, -1e200, 1e-200])
+def test_an_absurd_series_is_named_and_the_others_are_answered(size: float) -> None:
+    good = np.tile([10.0, 11, 12, 13], 6)
+    made = forecast(SeriesSet(("good", "bad"), np.stack([good, good * size])), season=4, horizon=4)
+    assert made.absurd is not None
+    assert made.absurd.tolist() == [False, True]
+    assert made.abstained.tolist() == [False, True]
+    alone = forecast(SeriesSet(("good",), good[None]), season=4, horizon=4)
+    assert np.allclose(made.mean[0], alone.mean[0])

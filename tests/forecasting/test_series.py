@@ -90,7 +90,7 @@ def test_days(tmp_path: Path) -> None:
 
 def test_decimal_commas_and_thousands(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_series(write(tmp_path, "a;b\n0,5;1.000,25\n")).values, [[0.5], [1000.25]])
-    np.testing.assert_array_equal(read_series(write(tmp_path, 'a,b\n"1,000",2\n')).values, [[1000], [2]])
+    np.testing.assert_array_equal(read_series(write(tmp_path, 'a,b\n"1,000",2.5\n')).values, [[1000], [2.5]])
 
 
 def test_one_date_is_one_step(tmp_path: Path) -> None:
@@ -155,3 +155,16 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(b"nothing")
     with pytest.raises(SeriesFileError, match="damaged"):
         read_series(tmp_path / "a.parquet")
+
+
+def test_one_notation_for_the_whole_file(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("step;a;b\n0;1,5;1.299\n1;2,25;7\n")
+    assert read_series(file).values.tolist() == [[1.5, 2.25], [1299, 7]]
+    file.write_text("step;a;b\n0;1.5;1.299\n1;2.25;7\n")
+    assert read_series(file).values.tolist() == [[1.5, 2.25], [1.299, 7]]
+    file.write_text("step,a\n0,1.299\n1,2.499\n")
+    with pytest.raises(SeriesFileError, match=r"'1\.299' can be read both ways.*--decimal"):
+        read_series(file)
+    assert read_series(file, decimal=",").values.tolist() == [[1299, 2499]]
+    assert read_series(file, decimal=".").values.tolist() == [[1.299, 2.499]]

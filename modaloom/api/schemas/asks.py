@@ -7,12 +7,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from modaloom.api.middleware.paths import with_slashes
+from modaloom.ids import ID_PATTERN, MAX_ID_LENGTH
 from modaloom.privacy import PURPOSES
 from modaloom.shop.requests import MAX_N
 from modaloom.storage.contract import FEEDBACK
 
-PLAIN = r"^[^\x00-\x1f\x7f]*$"
-"""No control characters: a NUL cannot be kept by every store."""
 MAX_FIELDS, MAX_ENTRIES = 50, 200
 """Fields of one object of a body, and entries of a field that is a table."""
 MAX_SECONDS = 4_102_444_800
@@ -23,11 +22,11 @@ def _decoded(value: object) -> object:
     return with_slashes(value) if isinstance(value, str) else value
 
 
-Id = Annotated[str, BeforeValidator(_decoded), Field(min_length=1, max_length=200, pattern=PLAIN)]
-Label = Annotated[str, Field(max_length=200, pattern=PLAIN)]
+Id = Annotated[str, BeforeValidator(_decoded), Field(min_length=1, max_length=MAX_ID_LENGTH, pattern=ID_PATTERN)]
+Label = Annotated[str, Field(max_length=200, pattern=ID_PATTERN)]
 NO_NUL = r"^[^\x00]*$"
 Text = Annotated[str, Field(max_length=20_000, pattern=NO_NUL)]
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=PLAIN)]
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=ID_PATTERN)]
 Price = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 Seconds = Annotated[int, Field(ge=0, le=MAX_SECONDS)]
 Weight = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
@@ -312,4 +311,6 @@ class TrafficIn(Body):
 class BundleIn(Body):
     """A bundle on the service's machine."""
 
-    folder: Annotated[str, Field(min_length=1, max_length=1_000, pattern=PLAIN)] = Field(examples=["bundles/summer"])
+    folder: Annotated[str, Field(min_length=1, max_length=1_000, pattern=ID_PATTERN)] = Field(
+        examples=["bundles/summer"]
+    )
