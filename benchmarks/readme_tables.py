@@ -1,6 +1,10 @@
-"""Writes the README's tables from results/*.json; `--check` says whether they agree.
+"""Writes the tables and pictures of README.md and docs/results.md from results/*.json; `--check` compares them.
 
-python benchmarks/readme_tables.py [--check]
+    python benchmarks/readme_tables.py [--check]
+
+A table stands between `<!-- table: NAME -->` and `<!-- end -->`, a picture between `<!-- picture: NAME -->` and
+`<!-- end -->`. Where there is no result file, a sentence says so; once the file is there, the next run puts the table
+in its place.
 """
 
 from __future__ import annotations
@@ -12,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-README = HERE.parent / "README.md"
+DOCUMENTS = (HERE.parent / "README.md", HERE.parent / "docs" / "results.md")
+NOT_MEASURED = "Not measured yet on the corrected data set: see the entry of 2026-12-01 in `benchmarks/LOG.md`."
 
 
 def result(name: str) -> dict[str, Any]:
@@ -56,8 +61,9 @@ def fusion_kinds(shop: str) -> str:
 
 
 def ablations(data: str) -> dict[str, Any]:
-    """Rows by kind and name of one study of what pays."""
-    rows: dict[str, Any] = json.loads((HERE / "results" / f"ablations_{data}.json").read_text(encoding="utf-8"))["rows"]
+    """Rows by kind and name of one ablation study; empty where it has no result file."""
+    file = HERE / "results" / f"ablations_{data}.json"
+    rows: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))["rows"] if file.exists() else {}
     return rows
 
 
@@ -72,36 +78,45 @@ def added(row: dict[str, Any], metric: str = "recall") -> str:
 
 
 def ablated_parts() -> str:
+    """What each part of the blend adds: three columns for H&M, two for Amazon, of those that were measured."""
     hm, amazon = ablations("hm"), ablations("amazon")
-    lines = [
-        "| part | alone | adds to Recall@20 | adds, never-sold | Amazon: alone | adds to Recall@20 |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    whole = [f"{rows['parts']['everything']['recall']:.4f}" for rows in (hm, amazon)]
-    names = sorted(
-        (name for name in hm["parts"] if name != "everything"), key=lambda name: -hm["parts"][name]["recall_gain"]
-    )
-    for name in names:
-        own, other = hm["parts"][name], amazon["parts"].get(name, {})
-        alone = [f"{rows['alone'][name]['recall']:.4f}" if name in rows["alone"] else "" for rows in (hm, amazon)]
-        cells = [name, alone[0], added(own), added(own, "never_sold"), alone[1], added(other)]
+    heads = ["H&M: alone", "adds to Recall@20", "adds, never-sold"] if hm else []
+    heads += ["Amazon: alone", "adds to Recall@20"] if amazon else []
+    lines = [f"| part | {' | '.join(heads)} |", f"|{' --- |' * (len(heads) + 1)}"]
+    first = (hm or amazon)["parts"]
+    names = [name for name in first if name != "everything"]
+    for name in sorted(names, key=lambda name: -first[name]["recall_gain"]):
+        cells = [name]
+        for rows, metrics in ((hm, ("recall", "never_sold")), (amazon, ("recall",))):
+            if rows:
+                cells.append(f"{rows['alone'][name]['recall']:.4f}" if name in rows["alone"] else "")
+                cells += [added(rows["parts"].get(name, {}), metric) for metric in metrics]
         lines.append(f"| {' | '.join(cells)} |")
-    lines.append(f"| **everything** | {whole[0]} |  |  | {whole[1]} |  |")
+    whole = [f"{rows['parts']['everything']['recall']:.4f}" if rows else "" for rows in (hm, amazon)]
+    cells = ([whole[0], "", ""] if hm else []) + ([whole[1], ""] if amazon else [])
+    lines.append(f"| **everything** | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def ablated_learning() -> str:
-    hm = ablations("hm")
-    alone, whole = hm["learning, fusion"], hm["learning, whole"]
-    drawn, forward = (ablations(shop)["learning, whole"] for shop in ("shop", "shop_forward"))
-    heads = ("built-in shop, whole blend", "its last 28 days", "H&M, whole blend", "H&M, fusion alone")
-    lines = [f"| what is undone | {' | '.join(f'{head}: it adds' for head in heads)} |", f"|{' --- |' * 5}"]
-    names = (drawn | forward | whole).keys() - {"everything"}
-    for name in sorted(names, key=lambda name: (-(drawn.get(name) or forward[name])["recall_gain"], name)):
-        shown = "learning itself" if name == "untrained" else name
-        cells = [added(rows[name]) if name in rows else "" for rows in (drawn, forward, whole, alone)]
-        lines.append(f"| {shown} | {' | '.join(cells)} |")
-    base = [f"Recall@20 {rows['everything']['recall']:.4f}" for rows in (drawn, forward, whole, alone)]
+    """What each ingredient of learning adds, a column for each study that was made."""
+    studies = {
+        "built-in shop, whole blend": ablations("shop").get("learning, whole"),
+        "its last 28 days": ablations("shop_forward").get("learning, whole"),
+        "H&M, whole blend": ablations("hm").get("learning, whole"),
+        "H&M, fusion alone": ablations("hm").get("learning, fusion"),
+    }
+    columns: dict[str, dict[str, Any]] = {head: rows for head, rows in studies.items() if rows}
+    lines = [f"| what is undone | {' | '.join(f'{head}: it adds' for head in columns)} |"]
+    lines.append(f"|{' --- |' * (len(columns) + 1)}")
+    gains: dict[str, float] = {}
+    for rows in reversed(columns.values()):  # the first study that has a name orders it
+        gains |= {name: row["recall_gain"] for name, row in rows.items() if name != "everything"}
+    for name in sorted(gains, key=lambda name: (-gains[name], name)):
+        cells = [added(rows[name]) if name in rows else "" for rows in columns.values()]
+        if any(cells):
+            lines.append(f"| {'learning itself' if name == 'untrained' else name} | {' | '.join(cells)} |")
+    base = [f"Recall@20 {rows['everything']['recall']:.4f}" for rows in columns.values()]
     lines.append(f"| **nothing** | {' | '.join(base)} |")
     return "\n".join(lines)
 
@@ -172,24 +187,44 @@ TABLES = {
 }
 
 
+PICTURES = {
+    "never_sold": ("hm_rolling", "Recall on items never sold before, by model and by known events of a new shopper"),
+    "new_users": ("new_users", "Recall by the number of events that are known of a new shopper, by model"),
+}
+"""Pictures of `curves.py` that need a study which may be missing: its result file, and the text for who cannot see."""
+
+
+def table(name: str) -> str:
+    """One table, or the sentence that says that there is none yet."""
+    try:
+        return TABLES[name]()
+    except FileNotFoundError:
+        return NOT_MEASURED
+
+
+def picture(name: str) -> str:
+    """A link to one picture, relative to docs/, or the sentence that says that there is none yet."""
+    study, alt = PICTURES[name]
+    return f"![{alt}](images/{name}.png)" if (HERE / "results" / f"{study}.json").exists() else NOT_MEASURED
+
+
 def rendered(text: str) -> str:
-    """The README's text with every table made anew."""
-    for name, make in TABLES.items():
-        if f"<!-- table: {name} -->" not in text:
-            continue
-        pattern = re.compile(rf"(<!-- table: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        table = make()
-        text = pattern.sub(rf"\g<1>\n{table}\n\n\g<2>", text)
-    return text
+    """A document's text with every table and picture made anew."""
+    blocks = {"table": table, "picture": picture}
+    pattern = re.compile(r"(<!-- (table|picture): (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+    return pattern.sub(lambda match: f"{match[1]}\n{blocks[match[2]](match[3])}\n\n{match[4]}", text)
 
 
 def main() -> int:
-    text = README.read_text(encoding="utf-8")
-    made = rendered(text)
-    if "--check" in sys.argv:
-        return int(made != text)
-    README.write_text(made, encoding="utf-8")
-    return 0
+    """Writes the documents anew, or with `--check` says whether that would change them."""
+    stale = False
+    for file in DOCUMENTS:
+        text = file.read_text(encoding="utf-8")
+        fresh = rendered(text)
+        stale |= fresh != text
+        if "--check" not in sys.argv:
+            file.write_text(fresh, encoding="utf-8")
+    return int(stale and "--check" in sys.argv)
 
 
 if __name__ == "__main__":

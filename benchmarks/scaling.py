@@ -33,7 +33,7 @@ from drawing import COLOURS, INK, LINE, PAPER
 from linear import synthetic
 
 from modaloom.files import write_json
-from modaloom.models.sparse_linear import SparseEase
+from modaloom.models.sparse_linear import SparseLinear
 from modaloom.numerics import unit_rows
 from modaloom.ranking.demand import Demand
 from modaloom.ranking.linear import Linear
@@ -78,7 +78,7 @@ def dated(n_items: int) -> Snapshot:
 
 def linear(n_items: int) -> Callable[[], object]:
     snapshot = synthetic(n_items)
-    return lambda: SparseEase().fit(snapshot)
+    return lambda: SparseLinear().fit(snapshot)
 
 
 def lent(n_items: int) -> Callable[[], object]:
@@ -90,7 +90,7 @@ def neighbours(n_items: int) -> Callable[[], object]:
     from answering import made_up  # brings torch, which would be in the memory of every other step
 
     ranker, _ = made_up(n_items, 1, linear=1)
-    index, items = ranker.neighbours()["fusion"], np.random.default_rng(2).permutation(n_items)[:ASKED]
+    index, items = ranker.neighbour_indices()["fusion"], np.random.default_rng(2).permutation(n_items)[:ASKED]
     return lambda: index.prepare(items)
 
 

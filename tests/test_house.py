@@ -1,4 +1,4 @@
-"""The house rules that can be counted: sizes, names, the front door, and the tree in the README."""
+"""The house rules that can be counted: sizes, names, the front door, and the tree in docs/architecture.md."""
 
 from __future__ import annotations
 
@@ -197,9 +197,9 @@ def test_a_wrong_public_name_is_an_attribute_error() -> None:
 
 
 def tree_of(text: str) -> list[str]:
-    """Paths that the README's tree lists: two blanks further in is one folder down, a comment follows two blanks."""
-    found = re.search(r"^## The tree\n.*?^```text\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    assert found, "README.md needs a heading '## The tree' and below it a block ```text"
+    """Paths that a tree lists: two blanks further in is one folder down, a comment follows two blanks."""
+    found = re.search(r"^## Package tree\n.*?^```text\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert found, "docs/architecture.md needs a heading '## Package tree' and below it a block ```text"
     above: list[tuple[int, str]] = []
     paths = []
     for line in found[1].splitlines():
@@ -214,13 +214,13 @@ def tree_of(text: str) -> list[str]:
 
 
 def test_the_reading_of_a_tree() -> None:
-    text = "## The tree\n\n```text\nmodaloom/\n  data/  reads\n    a.py b.py  two\n  build.py  joins\ndocs/\n```\n"
+    text = "## Package tree\n\n```text\nmodaloom/\n  data/  reads\n    a.py b.py  two\n  build.py  joins\ndocs/\n```\n"
     wanted = ["modaloom/", "modaloom/data/", "modaloom/data/a.py", "modaloom/data/b.py", "modaloom/build.py", "docs/"]
     assert tree_of(text) == wanted
 
 
-def test_the_tree_in_the_readme_is_the_tree() -> None:
-    listed = tree_of((ROOT / "README.md").read_text(encoding="utf-8"))
+def test_the_documented_tree_is_the_tree() -> None:
+    listed = tree_of((ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"))
     assert not [path for path in listed if not (ROOT / path).exists()], "listed, but not there"
     assert not [path for path in listed if path.endswith("/") != (ROOT / path).is_dir()], "folders end with /"
     parts = [file.relative_to(ROOT).parts for file in our_files()]

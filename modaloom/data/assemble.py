@@ -92,9 +92,7 @@ def read_interaction_table(
         log = _Log(spec.interactions, root, problems, catalogue, known, grow=grow)
         frames = [log.batch(batch) for batch in log.reading.batches()]
         log.refuse_if_foreign()
-        if (
-            log.reading.rows or items is None or not grow
-        ):  # beside a catalogue, a header alone is an empty log
+        if log.reading.rows or items is None or not grow:  # beside a catalogue, a header alone is an empty log
             log.reading.refuse_if_too_bad(settings, sum(frame.height for frame in frames), hint=log.hint())
         if log.reading.left_out:
             problems.facts.append(f"{spec.interactions.file}: where left out {log.reading.left_out:,} rows")
