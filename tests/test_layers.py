@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "modaloom"
 LEVELS = (
-    {"errors", "types"},
+    {"errors", "records", "types"},
     {"config", "messages", "numerics", "files", "heap", "threads"},
     {"metrics", "privacy"},
     {"data", "samples"},
@@ -22,8 +22,8 @@ LEVELS = (
     {"counting", "export", "guide", "live"},
     {"trends"},
     {"build", "bulletin", "doctor", "terminal"},
-    {"api", "client", "testing", "web"},
-    {"serving"},
+    {"api", "testing", "web"},
+    {"client", "serving"},
     {"demo", "trend_commands"},
     {"cli"},
 )

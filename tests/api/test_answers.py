@@ -135,3 +135,31 @@ def test_the_wire_format(start: Any) -> None:
     assert set(found) == set(settled)
     for name, answer in found.items():
         assert answer == settled[name], name
+
+
+def rows_of(document: dict[str, Any]) -> list[str]:
+    """The table of ``docs/api.md``: every record that is answered, what is in it, and which requests answer it."""
+    answered: dict[str, list[str]] = {}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            schema = operation["responses"]["200"].get("content", {}).get("application/json", {}).get("schema", {})
+            if "$ref" in schema:
+                request = f"`{method.upper()} {path.removeprefix('/v1')}`"
+                answered.setdefault(schema["$ref"].rpartition("/")[2], []).append(request)
+    rows, told, waiting = [], set[str](), [*answered, "ErrorAnswer"]
+    while waiting:
+        name = waiting.pop(0)
+        if name not in told:
+            told.add(name)
+            fields = document["components"]["schemas"][name].get("properties", {})
+            rows.append(
+                f"| {name} | {', '.join(f'`{field}`' for field in fields)} | {', '.join(answered.get(name, []))} |"
+            )
+            waiting = [*re.findall(r"#/components/schemas/(\w+)", json.dumps(fields)), *waiting]
+    return rows
+
+
+def test_the_documents_tell_every_record(api: Api) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+    told = text.partition("| record | fields | answers |\n| --- | --- | --- |\n")[2].partition("\n\n")[0]
+    assert told.splitlines() == rows_of(api.get("/openapi.json").json())
