@@ -19,10 +19,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from modaloom import LearnOptions, load_settings, load_shop
-from modaloom.client import Client, ListAnswer
+from modaloom.client import Client
 from modaloom.errors import NotFoundError
 from modaloom.learning import train_bundle
 from modaloom.samples.write import write_sample
+from modaloom.shop.requests import Answer
 
 START_TIMEOUT_S = 120
 
@@ -43,17 +44,17 @@ def newcomer(client: Client) -> None:
     """From nothing to a list of their own in two clicks, and back to nothing."""
     first = client.recommend("visitor", n=8, language="en")
     show("for somebody of whom nothing is known", first)
-    clicked = [card["item_id"] for card in first["items"][-2:]]
+    clicked = [card.item_id for card in first.items[-2:]]
     client.send([{"user_id": "visitor", "item_id": item_id, "event": "view"} for item_id in clicked])
     second = client.recommend("visitor", n=8, language="en")
     show("after two clicks", second)
 
-    disliked, liked = (card["item_id"] for card in second["items"][:2])
+    disliked, liked = (card.item_id for card in second.items[:2])
     client.say("visitor", liked, "like")
     client.say("visitor", disliked, "dislike")
     third = client.recommend("visitor", n=8, language="en")
     show(f"after a like of {liked} and a dislike of {disliked}", third)
-    print("why", third["items"][0]["item_id"], "->", said(client, "visitor", third["items"][0]["item_id"]))
+    print("why", third.items[0].item_id, "->", said(client, "visitor", third.items[0].item_id))
 
     kept = client.export("visitor")
     print(f"kept: {len(kept['interactions'])} events, {len(kept['feedback'])} words; erased:", client.erase("visitor"))
@@ -92,29 +93,29 @@ def known_shopper(client: Client, user_id: str) -> None:
     print(
         user_id,
         "likes",
-        ", ".join(chip["label"] for chip in profile["chips"][:4]),
+        ", ".join(chip.label for chip in profile.chips[:4]),
         "| decides by",
-        json.dumps(profile["modalities"]),
+        json.dumps(dict(profile.modalities)),
     )
     show("for them", client.recommend(user_id, n=4, language="zh"))
     client.change_profile(user_id, personalise=False)
     answer = client.recommend(user_id, n=4, language="zh")
     show("with personalisation switched off", answer)
-    print("personal:", answer["personal"])
+    print("personal:", answer.personal)
 
 
 def said(client: Client, user_id: str, item_id: str) -> str:
-    return "; ".join(why["text"] for why in client.explain(user_id, item_id, language="en"))
+    return "; ".join(why.text for why in client.explain(user_id, item_id, language="en"))
 
 
-def ids(answer: ListAnswer) -> list[str]:
-    return [card["item_id"] for card in answer["items"]]
+def ids(answer: Answer) -> list[str]:
+    return [card.item_id for card in answer.items]
 
 
-def show(heading: str, answer: ListAnswer) -> None:
+def show(heading: str, answer: Answer) -> None:
     print(f"\n{heading}:")
-    for card in answer["items"]:
-        print("  ", card["item_id"], card["title"], "|", "; ".join(why["text"] for why in card["why"]))
+    for card in answer.items:
+        print("  ", card.item_id, card.title, "|", "; ".join(why.text for why in card.why))
 
 
 @contextmanager

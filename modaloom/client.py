@@ -1,110 +1,63 @@
-"""Asks a running service from Python.
+"""Asks a running service from Python; what it answers comes as the records that the service itself answers with.
 
 ::
 
     with Client("http://localhost:8000", key) as shop:
         shop.put_items([{"item_id": "dress-12", "title": "Linen dress", "price": 39.9}])
         shop.send([{"user_id": "u7", "item_id": "dress-12", "event": "view"}])
-        for card in shop.recommend("u7", n=8)["items"]:
-            print(card["title"])
+        for card in shop.recommend("u7", n=8).items:
+            print(card.title)
 """
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, NotRequired, Self, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, Self, TypedDict, TypeVar, cast
 from urllib.parse import quote
 
 import httpx
+from pydantic import TypeAdapter, ValidationError
 
+from modaloom.api.schemas.answers import (
+    CatalogueChange,
+    Consents,
+    Erased,
+    Explanation,
+    IngestedEvents,
+    NewPicture,
+    PatchedItems,
+    ShopperToken,
+    UsersChange,
+)
 from modaloom.errors import ModaloomError, NotFoundError, QueryError, ServeError
+from modaloom.records import Record
+from modaloom.shop.requests import Answer, ItemView, Profile, Why
+
+if TYPE_CHECKING:  # they load NumPy, which nobody needs for lists
+    from modaloom.api.schemas.trends import (
+        AlertList,
+        ArrivalList,
+        BoardState,
+        GapList,
+        TermList,
+        TrendAnswer,
+        TrendList,
+    )
 
 Place = Literal["home", "trending", "new"]
 Kind = Literal["like", "dislike", "wrong_size", "too_dear", "hide"]
-BoardPart = Literal["terms", "gaps", "alerts", "arrivals"]
 Json = dict[str, Any]
+R = TypeVar("R", bound=Record)
 BATCH = 1_000
 """Items, users or events that the service takes at once."""
 RETRIED = (429, 503)
 LONGEST_WAIT_S = 30.0
-
-
-class Why(TypedDict):
-    """One true reason."""
-
-    text: str
-    kind: str
-    subject: str
-    item_id: str | None
-    picture: str | None
-    contribution: float
-
-
-class Swatch(TypedDict):
-    """The same model in another colour."""
-
-    item_id: str
-    title: str
-    colour: str | None
-    picture: str | None
-
-
-class Card(TypedDict):
-    """One item as it is shown."""
-
-    item_id: str
-    title: str
-    price: float | None
-    category: str | None
-    picture: str | None
-    in_stock: bool
-    is_new: bool
-    score: float
-    explored: bool
-    why: list[Why]
-    swatches: list[Swatch]
-
-
-class ListAnswer(TypedDict):
-    """A list, and who made it."""
-
-    request_id: str
-    bundle: str
-    personal: bool
-    note: str | None
-    items: list[Card]
-
-
-class ItemAnswer(TypedDict):
-    """Everything about one item."""
-
-    item: Card
-    description: str
-    attributes: dict[str, str]
-    sizes: list[str]
-    stock: int | None
-    pictures: list[str]
-    attention: dict[str, float]
-
-
-class PatchedItems(TypedDict):
-    """What became of partial changes: how many items there are, how many differ now, and ids of which there is none."""
-
-    items: int
-    changed: int
-    unknown: list[str]
-
-
-class Ingested(TypedDict):
-    """What became of events."""
-
-    added: int
-    repeated: int
 
 
 class Event(TypedDict):
@@ -165,7 +118,7 @@ class Client:
         """Gives the connections back."""
         self._http.close()
 
-    def recommend(self, user_id: str = "me", *, place: Place = "home", **filters: Any) -> ListAnswer:
+    def recommend(self, user_id: str = "me", *, place: Place = "home", **filters: Any) -> Answer:
         """A list for a shopper.
 
         Args:
@@ -177,46 +130,47 @@ class Client:
             QueryError: a filter is wrong.
             RequestError: refused for another reason.
         """
-        return cast(ListAnswer, self._get("/v1/recommendations", user_id=user_id, place=place, **filters))
+        return self._get(Answer, "/v1/recommendations", user_id=user_id, place=place, **filters)
 
-    def similar(self, item_id: str, **filters: Any) -> ListAnswer:
+    def similar(self, item_id: str, **filters: Any) -> Answer:
         """What is like an item."""
-        return cast(ListAnswer, self._get(f"/v1/items/{_in_path(item_id)}/similar", **filters))
+        return self._get(Answer, f"/v1/items/{_in_path(item_id)}/similar", **filters)
 
-    def goes_with(self, item_id: str, **filters: Any) -> ListAnswer:
+    def goes_with(self, item_id: str, **filters: Any) -> Answer:
         """What goes with an item."""
-        return cast(ListAnswer, self._get(f"/v1/items/{_in_path(item_id)}/goes-with", **filters))
+        return self._get(Answer, f"/v1/items/{_in_path(item_id)}/goes-with", **filters)
 
-    def search(self, text: str | None = None, *, photo: Path | bytes | None = None, **filters: Any) -> ListAnswer:
+    def search(self, text: str | None = None, *, photo: Path | bytes | None = None, **filters: Any) -> Answer:
         """What words describe, a photo shows, or both; with the filters of :meth:`recommend`."""
         if photo is None:
-            return cast(ListAnswer, self._get("/v1/search", text=text or "", **filters))
+            return self._get(Answer, "/v1/search", text=text or "", **filters)
         data = photo if isinstance(photo, bytes) else photo.read_bytes()
         fields = {name: value for name, value in filters.items() if value is not None}
-        answer = self._ask(
+        return self._record(
+            Answer,
             "POST",
             "/v1/search/photo",
             files={"file": ("photo", data)},
             data={**fields, **({"text": text} if text else {})},
         )
-        return cast(ListAnswer, answer)
 
-    def explain(self, user_id: str, item_id: str, *, language: str | None = None) -> list[Why]:
+    def explain(self, user_id: str, item_id: str, *, language: str | None = None) -> tuple[Why, ...]:
         """Why an item is, or would be, shown to a shopper."""
-        answer = self._get("/v1/explanations", user_id=user_id, item_id=item_id, language=language)
-        return cast("list[Why]", answer["why"])
+        return self._get(Explanation, "/v1/explanations", user_id=user_id, item_id=item_id, language=language).why
 
-    def item(self, item_id: str, *, language: str | None = None) -> ItemAnswer:
+    def item(self, item_id: str, *, language: str | None = None) -> ItemView:
         """Everything about an item.
 
         Raises:
             NotFoundError: there is none.
         """
-        return cast(ItemAnswer, self._get(f"/v1/items/{_in_path(item_id)}", language=language))
+        return self._get(ItemView, f"/v1/items/{_in_path(item_id)}", language=language)
 
     def put_items(self, items: Iterable[Mapping[str, Any]]) -> int:
         """Adds or replaces items, a thousand at a time; how many. What a record leaves out is emptied."""
-        return self._in_batches("/v1/items", "items", items, lambda answer: int(answer["items"]))
+        return sum(
+            self._record(CatalogueChange, "PUT", "/v1/items", json={"items": batch}).items for batch in _batches(items)
+        )
 
     def patch_items(self, changes: Iterable[Mapping[str, Any]]) -> PatchedItems:
         """Changes only the fields that are given, a thousand items at a time: feeds of stock and prices.
@@ -224,12 +178,11 @@ class Client:
         Args:
             changes: an ``item_id`` each and what changes of it; None empties a field.
         """
-        total = PatchedItems(items=0, changed=0, unknown=[])
+        total = PatchedItems(version=0, items=0, changed=0, unknown=())
         for batch in _batches(changes):
-            answer = self._ask("PATCH", "/v1/items", json={"items": batch})
-            total["items"] += int(answer["items"])
-            total["changed"] += int(answer["changed"])
-            total["unknown"] += answer["unknown"]
+            one = self._record(PatchedItems, "PATCH", "/v1/items", json={"items": batch})
+            unknown = (*total.unknown, *one.unknown)
+            total = PatchedItems(one.version, total.items + one.items, total.changed + one.changed, unknown)
         return total
 
     def patch_item(self, item_id: str, **changes: Any) -> None:
@@ -238,84 +191,110 @@ class Client:
         Raises:
             NotFoundError: there is no such item.
         """
-        self._ask("PATCH", f"/v1/items/{_in_path(item_id)}", json=changes)
+        self._answer("PATCH", f"/v1/items/{_in_path(item_id)}", json=changes)
 
     def put_picture(self, item_id: str, picture: Path | bytes, *, number: int = 0) -> str:
         """Gives an item a picture; where it can be seen."""
         data = picture if isinstance(picture, bytes) else picture.read_bytes()
         path = f"/v1/items/{_in_path(item_id)}/picture"
-        answer = self._ask("PUT", path, params={"number": number}, files={"file": ("picture", data)})
-        return str(answer["picture"])
+        files = {"file": ("picture", data)}
+        return self._record(NewPicture, "PUT", path, params={"number": number}, files=files).picture
 
     def delete_items(self, item_ids: Sequence[str]) -> int:
         """Deletes items; how many there were."""
-        deleted = 0
-        for batch in _batches(item_ids):
-            deleted += int(self._ask("POST", "/v1/items/delete", json={"item_ids": batch})["items"])
-        return deleted
+        return sum(
+            self._record(CatalogueChange, "POST", "/v1/items/delete", json={"item_ids": batch}).items
+            for batch in _batches(item_ids)
+        )
 
     def put_users(self, users: Iterable[Mapping[str, Any]]) -> int:
         """Adds or changes shoppers, a thousand at a time; how many."""
-        return self._in_batches("/v1/users", "users", users, lambda answer: int(answer["users"]))
+        return sum(
+            self._record(UsersChange, "PUT", "/v1/users", json={"users": batch}).users for batch in _batches(users)
+        )
 
-    def send(self, events: Iterable[Event]) -> Ingested:
+    def send(self, events: Iterable[Event]) -> IngestedEvents:
         """Sends events, a thousand at a time; each counts once however often it must be sent."""
-        total = Ingested(added=0, repeated=0)
+        total = IngestedEvents(added=0, repeated=0)
         for batch in _batches({"event_id": uuid.uuid4().hex, **event} for event in events):
-            answer = self._ask("POST", "/v1/interactions", json={"events": batch})
-            total["added"] += int(answer["added"])
-            total["repeated"] += int(answer["repeated"])
+            one = self._record(IngestedEvents, "POST", "/v1/interactions", json={"events": batch})
+            repeated, unknown = total.repeated + one.repeated, total.unknown + one.unknown
+            total = IngestedEvents(total.added + one.added, repeated, unknown)
         return total
 
     def say(self, user_id: str, item_id: str, kind: Kind, *, undo: bool = False) -> None:
         """Likes, dislikes, hides ... an item for a shopper, or takes it back."""
         path = f"/v1/users/{_in_path(user_id)}/feedback/{_in_path(item_id)}/{kind}"
-        self._ask("DELETE" if undo else "PUT", path)
+        self._answer("DELETE" if undo else "PUT", path)
 
-    def profile(self, user_id: str, *, language: str | None = None) -> Json:
+    def profile(self, user_id: str, *, language: str | None = None) -> Profile:
         """What is known about a shopper."""
-        return self._get(f"/v1/users/{_in_path(user_id)}/profile", language=language)
+        return self._get(Profile, f"/v1/users/{_in_path(user_id)}/profile", language=language)
 
-    def change_profile(self, user_id: str, **changes: Any) -> Json:
+    def change_profile(self, user_id: str, **changes: Any) -> Profile:
         """Changes ``personalise``, ``language``, ``taste`` or ``attributes``."""
-        return self._ask("PATCH", f"/v1/users/{_in_path(user_id)}/profile", json=changes)
+        return self._record(Profile, "PATCH", f"/v1/users/{_in_path(user_id)}/profile", json=changes)
 
-    def set_consent(self, user_id: str, purpose: str, granted: bool) -> Json:
+    def set_consent(self, user_id: str, purpose: str, granted: bool) -> Consents:
         """Keeps a shopper's word on a purpose."""
         body = {"purpose": purpose, "granted": granted}
-        return self._ask("PUT", f"/v1/users/{_in_path(user_id)}/consents", json=body)
+        return self._record(Consents, "PUT", f"/v1/users/{_in_path(user_id)}/consents", json=body)
 
     def token(self, user_id: str) -> str:
         """A token that a signed-in customer's page may ask with."""
-        return str(self._ask("POST", f"/v1/users/{_in_path(user_id)}/token", retry=True)["token"])
+        return self._record(ShopperToken, "POST", f"/v1/users/{_in_path(user_id)}/token").token
 
     def export(self, user_id: str) -> Json:
         """Everything that is kept of a shopper."""
-        return self._get(f"/v1/users/{_in_path(user_id)}/export")
+        return cast(Json, self._answer("GET", f"/v1/users/{_in_path(user_id)}/export").json())
 
-    def erase(self, user_id: str) -> dict[str, int]:
+    def erase(self, user_id: str) -> Mapping[str, int]:
         """Deletes everything that is kept of a shopper; number of rows by table."""
-        return cast("dict[str, int]", self._ask("DELETE", f"/v1/users/{_in_path(user_id)}")["erased"])
+        return self._record(Erased, "DELETE", f"/v1/users/{_in_path(user_id)}").erased
 
-    def trends(self, **filters: Any) -> Json:
+    def trends(self, **filters: Any) -> TrendList:
         """What moves: ``dimension``, ``verdict``, ``segment``, ``text``, ``order``, ``n`` ... as in ``docs/api.md``.
 
         Raises:
             NotFoundError: there is no board yet.
         """
-        return self._get("/v1/trends", **filters)
+        from modaloom.api.schemas.trends import TrendList
 
-    def trend(self, trend_id: str, *, language: str | None = None) -> Json:
+        return self._get(TrendList, "/v1/trends", **filters)
+
+    def trend(self, trend_id: str, *, language: str | None = None) -> TrendAnswer:
         """Everything about one trend, such as ``colour=sage``.
 
         Raises:
             NotFoundError: the board does not have it, or there is none yet.
         """
-        return self._get(f"/v1/trends/{_in_path(trend_id)}", language=language)
+        from modaloom.api.schemas.trends import TrendAnswer
 
-    def trend_list(self, part: BoardPart, **filters: Any) -> Json:
-        """Search terms, gaps between demand and assortment, alerts, or new pieces with what to expect of them."""
-        return self._get(f"/v1/trends/{part}", **filters)
+        return self._get(TrendAnswer, f"/v1/trends/{_in_path(trend_id)}", language=language)
+
+    def terms(self, **filters: Any) -> TermList:
+        """Search terms: ``state``, ``language``, ``answered``, ``text``, ``n`` ..."""
+        from modaloom.api.schemas.trends import TermList
+
+        return self._get(TermList, "/v1/trends/terms", **filters)
+
+    def gaps(self, **filters: Any) -> GapList:
+        """Gaps between demand and assortment: ``state``, ``dimension``, ``text``, ``n`` ..."""
+        from modaloom.api.schemas.trends import GapList
+
+        return self._get(GapList, "/v1/trends/gaps", **filters)
+
+    def alerts(self, *, n: int | None = None) -> AlertList:
+        """What wants attention now."""
+        from modaloom.api.schemas.trends import AlertList
+
+        return self._get(AlertList, "/v1/trends/alerts", n=n)
+
+    def arrivals(self, *, n: int | None = None, language: str | None = None) -> ArrivalList:
+        """New pieces, and what to expect of them."""
+        from modaloom.api.schemas.trends import ArrivalList
+
+        return self._get(ArrivalList, "/v1/trends/arrivals", n=n, language=language)
 
     def trend_file(self, path: str, **params: Any) -> bytes:
         """A file of the board, by its path below ``/v1/trends/``.
@@ -325,13 +304,17 @@ class Client:
         """
         return self._answer("GET", f"/v1/trends/{path}", params=params).content
 
-    def trend_state(self) -> Json:
+    def trend_state(self) -> BoardState:
         """Whether there is a board, and whether one is being made."""
-        return self._get("/v1/trends/state")
+        from modaloom.api.schemas.trends import BoardState
 
-    def make_trends(self) -> Json:
+        return self._get(BoardState, "/v1/trends/state")
+
+    def make_trends(self) -> BoardState:
         """Begins to make a new board, with an admin key; how it stands."""
-        return self._ask("POST", "/v1/admin/trends")
+        from modaloom.api.schemas.trends import BoardState
+
+        return self._record(BoardState, "POST", "/v1/admin/trends")
 
     def ready(self) -> bool:
         """Whether the service can answer."""
@@ -340,16 +323,20 @@ class Client:
         except httpx.TransportError:
             return False
 
-    def _in_batches(
-        self, path: str, name: str, things: Iterable[Mapping[str, Any]], counted: Callable[[Json], int]
-    ) -> int:
-        return sum(counted(self._ask("PUT", path, json={name: batch})) for batch in _batches(things))
+    def _get(self, kind: type[R], path: str, **params: Any) -> R:
+        given = {name: value for name, value in params.items() if value is not None}
+        return self._record(kind, "GET", path, params=given)
 
-    def _get(self, path: str, **params: Any) -> Json:
-        return self._ask("GET", path, params={name: value for name, value in params.items() if value is not None})
-
-    def _ask(self, method: str, path: str, *, retry: bool = True, **values: Any) -> Json:
-        return cast(Json, self._answer(method, path, retry=retry, **values).json())
+    def _record(self, kind: type[R], method: str, path: str, **values: Any) -> R:
+        """The record that the answer is; fields that a newer service adds are passed over."""
+        content = self._answer(method, path, **values).json()
+        try:
+            record: R = _adapter(cast(Any, kind)).validate_python(content)
+        except ValidationError as error:
+            place = ".".join(map(str, error.errors()[0]["loc"]))
+            what = f"the service answers with another {kind.__name__}: {place}"
+            raise ServeError(what, hint="Use a client of the service's version") from error
+        return record
 
     def _answer(self, method: str, path: str, *, retry: bool = True, **values: Any) -> httpx.Response:
         for tries_left in range(self._tries - 1, -1, -1):
@@ -370,6 +357,11 @@ class Client:
                 break
             time.sleep(_wait_s(answer))
         raise _error_of(answer)
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 def _wait_s(answer: httpx.Response) -> float:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -192,9 +193,7 @@ def print_recommendations(recommender: Recommender, cards: Sequence[Card], langu
 def _plain_card(recommender: Recommender, card: Card) -> dict[str, object]:
     """A card as JSON holds it, with the file of its picture."""
     picture = recommender.picture(card.item_id)
-    why = [reason._asdict() for reason in card.why]
-    swatches = [swatch._asdict() for swatch in card.swatches]
-    return {**card._asdict(), "image": str(picture) if picture else None, "why": why, "swatches": swatches}
+    return asdict(card) | {"picture": str(picture) if picture else None}
 
 
 def print_verdict(verdict: str, winner: str | None, screen: Console = console) -> None:

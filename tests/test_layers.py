@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "modaloom"
 LEVELS = (
-    {"errors", "ids", "types"},
+    {"errors", "ids", "records", "types"},
     {"config", "messages", "numerics", "files", "heap", "threads"},
     {"metrics", "privacy"},
     {"data", "samples"},
@@ -23,8 +23,8 @@ LEVELS = (
     {"counting", "guide"},
     {"trends"},
     {"bulletin", "learning", "doctor", "terminal"},
-    {"api", "client", "testing", "web"},
-    {"serving"},
+    {"api", "testing", "web"},
+    {"client", "serving"},
     {"demo", "shop_commands", "trend_commands"},
     {"cli"},
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import asdict, replace
 import os
 import subprocess
 import sys
@@ -83,16 +84,16 @@ def test_titles_may_have_brackets(sample_bundle: Path, capsys: pytest.CaptureFix
     recommender = Recommender(load_bundle(sample_bundle), read_settings())
     shown = recommender.show(recommender.snapshot.items["item_id"][0], "en")
     reason = Why("looks like [it]", "photo", "", None, 0.5)
-    card = shown._replace(title="[new] Coat [/sale]", price=9.5, why=(reason,))
-    print_recommendations(recommender, [card, card._replace(item_id="M[/b]1", price=None, why=())], "en", as_json=False)
+    card = replace(shown, title="[new] Coat [/sale]", price=9.5, why=(reason,))
+    print_recommendations(recommender, [card, replace(card, item_id="M[/b]1", price=None, why=())], "en", as_json=False)
     out = capsys.readouterr().out
     for text in ("M[/b]1", "[new] Coat", "[/sale]", "looks like [it]", "9.50", "recommended for you"):
         assert text in out
     print_recommendations(recommender, [card], "en", as_json=True)
     (row,) = json.loads(capsys.readouterr().out)
     assert row["title"] == "[new] Coat [/sale]"
-    assert row["why"] == [reason._asdict()]
-    assert row["image"] is None or Path(row["image"]).is_file()
+    assert row["why"] == [asdict(reason)]
+    assert row["picture"] is None or Path(row["picture"]).is_file()
 
 
 def test_what_training_found() -> None:

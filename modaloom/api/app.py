@@ -25,7 +25,7 @@ from modaloom.api.middleware.logs import JsonLog, Watch
 from modaloom.api.middleware.metrics import SAMPLE_EVERY_S
 from modaloom.api.middleware.paths import PathIds
 from modaloom.api.routes import admin, events, items, lists, trends, users, wardrobe
-from modaloom.api.schemas.answers import ErrorOut
+from modaloom.api.schemas.answers import ErrorAnswer
 from modaloom.api.service import Service
 from modaloom.api.settings import ServeSettings
 
@@ -57,9 +57,9 @@ def create_app(
         redirect_slashes=False,
         lifespan=_lifespan,
         responses={
-            422: {"model": ErrorOut, "description": "A field is wrong"},
-            "4XX": {"model": ErrorOut, "description": "Refused"},
-            "5XX": {"model": ErrorOut, "description": "Not possible at this moment"},
+            422: {"model": ErrorAnswer, "description": "A field is wrong"},
+            "4XX": {"model": ErrorAnswer, "description": "Refused"},
+            "5XX": {"model": ErrorAnswer, "description": "Not possible at this moment"},
         },
     )
     app.state.service = service

@@ -16,9 +16,9 @@ import threading
 import time
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from modaloom.api.middleware.errors import Refused
+from modaloom.api.schemas.trends import BoardState
 from modaloom.config import Settings, load_settings
 from modaloom.errors import ModaloomError, StoreError
 from modaloom.privacy import RESEARCH
@@ -104,18 +104,19 @@ class Boards:
             raise Refused(404, "no_board", "there is no trend board yet", hint=hint)
         return kept[1]
 
-    def state(self) -> dict[str, Any]:
+    def state(self, *, may_make: bool = False) -> BoardState:
         """Whether there is a board, and what became of the last try to make one."""
         job, now = self._job(), time.time()
         stamp = board_stamp(self._store)
-        return {
-            "made_at": stamp.rsplit(" ", 1)[0] if stamp else None,
-            "running": bool(job and job.running(now)),
-            "started_at": job.started_at if job else None,
-            "finished_at": job.finished_at if job else None,
-            "error": job.fault(now) if job else None,
-            "every_h": self.every_h,
-        }
+        return BoardState(
+            made_at=stamp.rsplit(" ", 1)[0] if stamp else None,
+            running=bool(job and job.running(now)),
+            started_at=job.started_at if job else None,
+            finished_at=job.finished_at if job else None,
+            error=job.fault(now) if job else None,
+            may_make=may_make,
+            every_h=self.every_h,
+        )
 
     def _job(self) -> Job | None:
         kept = self._store.state(JOB_STATE)

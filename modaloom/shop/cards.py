@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 
@@ -12,24 +11,12 @@ from modaloom.messages import messages
 from modaloom.messages.stated import StatedWords
 from modaloom.shop.catalogue import CATEGORY, COLOURS, Catalogue
 from modaloom.shop.explain import in_words, is_new
-from modaloom.shop.requests import Card, Swatch, Why
+from modaloom.shop.requests import Card, Swatch, Why, picture_url
 from modaloom.types import LANGUAGES, BoolArray, IntArray, Reason
 
 SHOWN_SWATCHES = 8
 FACES_KEPT = 30_000
-"""Ready faces by language: some ten megabytes."""
-
-
-class Face(NamedTuple):
-    """The part of a card that is the same for everybody."""
-
-    item_id: str
-    title: str
-    price: float | None
-    category: str | None
-    has_picture: bool
-    in_stock: bool
-    swatches: tuple[Swatch, ...]
+"""Cards without what is of one list, by language: some ten megabytes."""
 
 
 class CardMaker:
@@ -42,19 +29,30 @@ class CardMaker:
         self.catalogue = catalogue
         self.labels = labels
         self._stated = StatedWords(labels)
-        self._faces: dict[str, dict[int, Face]] = {language: {} for language in LANGUAGES}
+        self._faces: dict[str, dict[int, Card]] = {language: {} for language in LANGUAGES}
 
     def card(
         self, num: int, score: float, language: str, now: int, *, explored: bool = False, why: tuple[Why, ...] = ()
     ) -> Card:
         """One item as it is at this moment."""
-        item_id, title, price, category, has_picture, in_stock, swatches = self._face(num, language)
+        face = self._face(num, language)
         # one number instead of an array of one, which would take much longer
         new = is_new(int(self.catalogue.released_at[num]), num >= self.catalogue.n_known, now)
-        score = round(score, 4)
-        return Card(item_id, title, price, category, has_picture, in_stock, new, score, explored, why, swatches)
+        return Card(
+            face.item_id,
+            face.title,
+            face.price,
+            face.category,
+            face.picture,
+            face.in_stock,
+            is_new=new,
+            score=round(score, 4),
+            explored=explored,
+            why=why,
+            swatches=face.swatches,
+        )
 
-    def _face(self, num: int, language: str) -> Face:
+    def _face(self, num: int, language: str) -> Card:
         """What a card shows whoever looks at it; kept until the item, or another one of its model, changes."""
         if changed := self.catalogue.changed:
             for faces in self._faces.values():
@@ -69,23 +67,25 @@ class CardMaker:
             face = faces[num] = self._made(num, language)
         return face
 
-    def _made(self, num: int, language: str) -> Face:
+    def _made(self, num: int, language: str) -> Card:
         catalogue = self.catalogue
         price = float(catalogue.price[num])
         category = catalogue.value(CATEGORY, num)
-        return Face(
+        return Card(
             item_id=catalogue.ids[num],
             title=self.title(num, language),
             price=None if np.isnan(price) else round(price, 2),
             category=None if category is None else self.label(CATEGORY, category, language),
-            has_picture=bool(catalogue.pictures[num]),
+            picture=self._picture(num),
             in_stock=bool(catalogue.stock[num] != 0),
+            is_new=False,
+            score=0.0,
             swatches=tuple(
                 Swatch(
                     catalogue.ids[other],
                     self.title(other, language),
                     self._colour(other, language),
-                    bool(catalogue.pictures[other]),
+                    self._picture(other),
                 )
                 for other in catalogue.variants(num)[:SHOWN_SWATCHES]
             ),
@@ -102,8 +102,8 @@ class CardMaker:
                 told.append(Why(say["taste"].format(words=words), "taste", subject, None, contribution))
         if others or not told:
             for text, (kind, subject, contribution), item_id in in_words(others, self._name_in(language), language):
-                shown = item_id is not None and self._has_picture(item_id)
-                told.append(Why(text, kind, subject, item_id, round(contribution, 4), shown))
+                picture = None if item_id is None else self._picture(self.catalogue.nums.get(item_id))
+                told.append(Why(text, kind, subject, item_id, round(contribution, 4), picture))
         return told
 
     def _name_in(self, language: str) -> Callable[[str], str]:
@@ -121,9 +121,11 @@ class CardMaker:
         category = self.catalogue.value(CATEGORY, num)
         return self.catalogue.ids[num] if category is None else self.label(CATEGORY, category, language)
 
-    def _has_picture(self, item_id: str) -> bool:
-        num = self.catalogue.nums.get(item_id)
-        return num is not None and bool(self.catalogue.alive[num]) and bool(self.catalogue.pictures[num])
+    def _picture(self, num: int | None) -> str | None:
+        """Where the first picture of an item is; None where there is none, or the item is gone."""
+        if num is None or not self.catalogue.alive[num] or not self.catalogue.pictures[num]:
+            return None
+        return picture_url(self.catalogue.ids[num])
 
     def label(self, name: str, value: str, language: str) -> str:
         """What the shop calls a value of an attribute in one language."""

@@ -18,7 +18,7 @@ from modaloom.shop.catalogue import UNKNOWN, sizes_of
 from modaloom.shop.compare import compare
 from modaloom.shop.recommender import Guide
 from modaloom.shop.registry import Fleet
-from modaloom.shop.requests import MAX_N, Answer, Ask, Card, Comparison, Health, ItemView, Profile, Why
+from modaloom.shop.requests import MAX_N, Answer, Ask, Card, Comparison, Health, ItemView, Profile, Why, picture_url
 from modaloom.shop.shopper import Shopper, chips_of
 from modaloom.storage.contract import ShopUser, Store
 from modaloom.types import DAY_S, BoolArray, Event, FloatArray, Reason
@@ -147,12 +147,12 @@ class LiveShop:
         with guide.lock:  # or the item may be placed in one array and not yet in the next
             num = _num(guide, item_id)
             return ItemView(
-                card=guide.cards.card(num, 0.0, _language(language), self.clock()),
+                item=guide.cards.card(num, 0.0, _language(language), self.clock()),
                 description=description,
                 attributes={name: guide.cards.label(name, value, language) for name, value in item.attributes.items()},
                 sizes=sizes_of(item.attributes),
                 stock=item.stock,
-                pictures=len(item.images),
+                pictures=tuple(picture_url(item_id, number) for number in range(len(item.images))),
                 attention=guide.attention(num),
             )
 

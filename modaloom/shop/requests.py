@@ -4,9 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from pydantic import Field
+
+from modaloom.records import Record
 
 MAX_N = 200
+ItemId = Annotated[str, Field(examples=["dress-12"])]
+Title = Annotated[str, Field(examples=["Linen dress"])]
+Picture = Annotated[str | None, Field(examples=["/v1/items/dress-12/picture/0"])]
+
+
+@lru_cache(maxsize=65_536)
+def picture_url(item_id: str, number: int = 0) -> str:
+    """Where the service has a picture of an item; ``?width=`` may follow."""
+    return f"/v1/items/{quote(item_id, safe='')}/picture/{number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +66,11 @@ class Ask:
     """Name of the bundle that must answer; by default the traffic split decides."""
 
 
-class Why(NamedTuple):
+@dataclass  # not frozen, no slots: many are made for each list; orjson is slow with slots
+class Why(Record):
     """One true reason: a sentence, and what it is about."""
 
-    text: str
+    text: Annotated[str, Field(examples=["Because of the print of the skirt you saved"])]
     kind: str
     """``modality``, ``item`` (a past item), ``words``, ``photo``, ``popular``, ``viewed``, ``range``, ``new``,
     ``repurchase``, ``taste`` or ``explore``."""
@@ -64,27 +80,30 @@ class Why(NamedTuple):
     """The past item that it is about, whose picture may be shown."""
     contribution: float
     """What the score loses without it, in standard deviations of the scores."""
-    has_picture: bool = False
-    """Whether the past item has a picture."""
+    picture: Picture = None
+    """Where the past item's picture is."""
 
 
-class Swatch(NamedTuple):
+@dataclass(frozen=True)
+class Swatch(Record):
     """The same model in another colour or print."""
 
-    item_id: str
-    title: str
+    item_id: ItemId
+    title: Title
     colour: str | None
-    has_picture: bool
+    picture: Picture
 
 
-class Card(NamedTuple):
+@dataclass  # not frozen, no slots: many are made for each list; orjson is slow with slots
+class Card(Record):
     """One item as it is shown."""
 
-    item_id: str
-    title: str
+    item_id: ItemId
+    title: Title
     price: float | None
     category: str | None
-    has_picture: bool
+    picture: Picture
+    """Where its first picture is, below the service's address; null where it has none."""
     in_stock: bool
     is_new: bool
     score: float
@@ -93,38 +112,46 @@ class Card(NamedTuple):
     swatches: tuple[Swatch, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+@dataclass(frozen=True)
+class Answer(Record):
     """A list, and who made it."""
 
-    cards: tuple[Card, ...]
+    items: tuple[Card, ...]
     bundle: str
+    """Name of the bundle that answered."""
     personal: bool
     """Whether the shopper's past had a part in it."""
     note: str | None = None
     """Where the list is shorter or other than asked for: ``few``, ``none``, or ``cold`` if nothing is known yet."""
+    request_id: str = ""
+    """What was shown is kept under it; empty where no service answered."""
+
+    @property
+    def cards(self) -> tuple[Card, ...]:
+        """The same as ``items``."""
+        return self.items
 
 
 @dataclass(frozen=True, slots=True)
-class ItemView:
+class ItemView(Record):
     """Everything about one item that a shopper may see."""
 
-    card: Card
+    item: Card
     description: str
     attributes: Mapping[str, str]
     sizes: tuple[str, ...]
     stock: int | None
-    pictures: int
-    """How many pictures there are."""
+    pictures: tuple[str, ...]
+    """Where its pictures are."""
     attention: Mapping[str, float]
     """What the model looks at in this item: share by modality, summing to one; empty without fusion."""
 
 
 @dataclass(frozen=True, slots=True)
-class Chip:
+class Chip(Record):
     """One taste of a shopper."""
 
-    key: str
+    key: Annotated[str, Field(examples=["colour=red"])]
     """``attribute=value``."""
     label: str
     weight: float
@@ -134,7 +161,7 @@ class Chip:
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(Record):
     """What is known about a shopper, in their own words."""
 
     user_id: str
@@ -143,15 +170,15 @@ class Profile:
     chips: tuple[Chip, ...]
     modalities: Mapping[str, float]
     """How much pictures, words, facts and behaviour decide for this shopper, summing to one; empty if unknown."""
-    attributes: Mapping[str, str]
+    attributes: Annotated[Mapping[str, str], Field(examples=[{"colours": "navy, green"}])]
     counts: Mapping[str, int]
     """How many events, wardrobe entries ... are kept."""
-    shown: Mapping[str, str] = field(default_factory=dict)
+    shown: Annotated[Mapping[str, str], Field(examples=[{"colours": "藏青色、绿色"}])] = field(default_factory=dict)
     """Attributes that read otherwise in the language asked for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Record):
     """Two bundles on live traffic."""
 
     bundle: str
@@ -166,7 +193,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class Health(Record):
     """The catalogue as it is served, for the shop's people."""
 
     items: int

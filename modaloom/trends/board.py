@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from modaloom.errors import QueryError
 from modaloom.messages import Names
+from modaloom.records import Record
 
 VERDICTS = ("rising", "falling", "seasonal", "stable", "unknown")
 """What a series does. ``unknown`` says nothing, because there are too few events or steps to say it honestly."""
@@ -33,7 +34,7 @@ Series = tuple[float | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Period:
+class Period(Record):
     """The part of the calendar that was read, in equal steps."""
 
     steps: tuple[str, ...]
@@ -46,7 +47,7 @@ class Period:
 
 
 @dataclass(frozen=True, slots=True)
-class Overview:
+class Overview(Record):
     """What stands above everything else."""
 
     shop: str
@@ -76,7 +77,7 @@ class Overview:
 
 
 @dataclass(frozen=True, slots=True)
-class BackTest:
+class BackTest(Record):
     """How forecasts made in the past did against what then happened."""
 
     mase: float
@@ -95,7 +96,7 @@ class BackTest:
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class Outlook(Record):
     """The forecast of one series, or why there is none."""
 
     steps: tuple[str, ...] = ()
@@ -113,7 +114,7 @@ class Outlook:
 
 
 @dataclass(frozen=True, slots=True)
-class ChangePoint:
+class ChangePoint(Record):
     """A step from which the share has another level."""
 
     step: str
@@ -123,7 +124,7 @@ class ChangePoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Driver:
+class Driver(Record):
     """A value of another dimension that carries the change."""
 
     trend_id: str
@@ -133,7 +134,7 @@ class Driver:
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(Record):
     """A group of at least ``k`` shoppers, and how much they go for this trend."""
 
     kind: str
@@ -150,7 +151,7 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
+class Crowd(Record):
     """Trendsetters (who, before this, were early to what later rose) beside everybody else."""
 
     shoppers: int
@@ -165,7 +166,7 @@ class Crowd:
 
 
 @dataclass(frozen=True, slots=True)
-class Trend:
+class Trend(Record):
     """One value of one dimension: what it did, what it will do, and who and what is behind it."""
 
     id: str
@@ -211,7 +212,7 @@ class Trend:
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
+class Term(Record):
     """Something that shoppers type, all its spellings together."""
 
     term: str
@@ -238,7 +239,7 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(Record):
     """Demand for a value beside its place in the assortment."""
 
     trend_id: str
@@ -266,7 +267,7 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
-class Alert:
+class Alert(Record):
     """Something that wants attention now."""
 
     kind: str
@@ -284,7 +285,7 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(Record):
     """A new item's expected demand, from what happened to the pieces most like it when they were new."""
 
     item_id: str
@@ -300,7 +301,7 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
+class Board(Record):
     """Everything at once."""
 
     overview: Overview

@@ -13,6 +13,7 @@ import pytest
 
 from modaloom.api.boards import DEAD_S, JOB_STATE, LEAST_DAYS, Boards
 from modaloom.api.middleware.errors import Refused
+from modaloom.api.schemas.trends import BoardState
 from modaloom.config import Settings, load_settings
 from modaloom.errors import QueryError
 from modaloom.storage.contract import ShopUser, Store
@@ -57,9 +58,9 @@ def begin(store: Store, tmp_path: Path) -> Iterator[Callable[..., Boards]]:
         boards.close()
 
 
-def wait(boards: Boards, timeout_s: float = 60.0) -> dict[str, object]:
+def wait(boards: Boards, timeout_s: float = 60.0) -> BoardState:
     end_s = time.monotonic() + timeout_s
-    while boards.state()["running"] and time.monotonic() < end_s:
+    while boards.state().running and time.monotonic() < end_s:
         time.sleep(0.05)
     return boards.state()
 
@@ -70,9 +71,9 @@ def test_none_yet_says_how_to_get_one(begin: Callable[..., Boards]) -> None:
         boards.board()
     assert refused.value.status_code == 404
     assert "modaloom trends" in (refused.value.hint or "")
-    assert boards.state() == {
-        "made_at": None, "running": False, "started_at": None, "finished_at": None, "error": None, "every_h": 24.0,
-    }  # fmt: skip
+    assert boards.state() == BoardState(
+        made_at=None, running=False, started_at=None, finished_at=None, error=None, may_make=False, every_h=24.0
+    )
 
 
 def test_a_board_is_read_once_until_another_is_kept(begin: Callable[..., Boards], store: Store) -> None:
@@ -90,8 +91,8 @@ def test_a_process_makes_it(begin: Callable[..., Boards], store: Store) -> None:
     assert boards.make()
     assert not boards.make(), "one at a time"
     told = wait(boards)
-    assert told["error"] is None
-    assert told["finished_at"]
+    assert told.error is None
+    assert told.finished_at
     assert boards.board() == load_board(store)
 
 
@@ -101,19 +102,19 @@ def test_a_process_makes_it(begin: Callable[..., Boards], store: Store) -> None:
 def test_a_failure_is_told(begin: Callable[..., Boards], maker: str, why: str) -> None:
     boards = begin(maker)
     boards.make()
-    assert wait(boards)["error"] == why
+    assert wait(boards).error == why
     assert boards.make(), "and does not stand in the way of the next try"
 
 
 def test_another_worker_waits_for_the_one_who_is_at_it(begin: Callable[..., Boards]) -> None:
     slow, other = begin("make_slowly"), begin()
     assert slow.make()
-    assert other.state()["running"]
+    assert other.state().running
     assert not other.make()
     slow.close()
     told = other.state()
-    assert not told["running"]
-    assert told["error"] == "the service was stopped"
+    assert not told.running
+    assert told.error == "the service was stopped"
     assert not slow.make(), "closed"
 
 
@@ -121,10 +122,10 @@ def test_a_killed_one_does_not_stand_in_the_way(begin: Callable[..., Boards], st
     long_ago = int(time.time() - DEAD_S - 5)
     store.set_state(JOB_STATE, json.dumps({"token": "x", "started_at": long_ago, "beat_at": long_ago}))
     boards = begin()
-    assert boards.state()["error"] == "it was interrupted"
+    assert boards.state().error == "it was interrupted"
     assert boards.make()
     store.set_state(JOB_STATE, '{"of": "another version"}')
-    assert boards.state()["started_at"] is None
+    assert boards.state().started_at is None
 
 
 def test_when_the_service_makes_one_by_itself(begin: Callable[..., Boards], store: Store) -> None:

@@ -171,7 +171,7 @@ def test_events_are_counted(start: Callable[..., Api]) -> None:
     api = start()
     event = {"user_id": "u1", "event": "view", "item_id": "dress-red", "event_id": "e"}
     send(api, event, event)
-    assert api.service.metrics.snapshot()["events"] == {"added": 1, "repeated": 1}
+    assert api.service.metrics.snapshot().events == {"added": 1, "repeated": 1}
 
 
 def test_what_a_page_makes_up_leaves_no_row(api: Api) -> None:

@@ -19,7 +19,7 @@ from tests.api.conftest import Api
 
 
 def answer(n: int = 3) -> Answer:
-    cards = tuple(Card(f"i{k}", "t", 1.0, "c", False, True, False, 0.5, explored=k == 1) for k in range(n))
+    cards = tuple(Card(f"i{k}", "t", 1.0, "c", None, True, False, 0.5, explored=k == 1) for k in range(n))
     return Answer(cards, "tiny", True)
 
 

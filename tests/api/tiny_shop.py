@@ -12,7 +12,19 @@ from PIL import Image
 
 from modaloom.config import Settings, load_settings
 from modaloom.errors import BundleError, NotFoundError, QueryError
-from modaloom.shop.requests import Answer, Ask, Card, Chip, Comparison, Health, ItemView, Profile, Swatch, Why
+from modaloom.shop.requests import (
+    Answer,
+    Ask,
+    Card,
+    Chip,
+    Comparison,
+    Health,
+    ItemView,
+    Profile,
+    Swatch,
+    Why,
+    picture_url,
+)
 from modaloom.storage.contract import Store
 from modaloom.storage.open import open_store
 from modaloom.types import Event, Item
@@ -126,13 +138,13 @@ class TinyShop:
             title=item.title,
             price=item.price,
             category=item.attributes.get("category"),
-            has_picture=bool(item.images),
+            picture=picture_url(item.item_id) if item.images else None,
             in_stock=item.stock != 0,
             is_new=False,
             score=score,
             why=(Why("Many like it", reason, "", None, score),) if reason else (),
             swatches=tuple(
-                Swatch(f"{item.group_id}-{colour}", colour, colour, True)
+                Swatch(other := f"{item.group_id}-{colour}", colour, colour, picture_url(other))
                 for colour in COLOURS
                 if item.group_id in CATEGORIES[:1] and f"{item.group_id}-{colour}" != item.item_id
             ),
@@ -164,13 +176,14 @@ class TinyShop:
 
     def explain(self, item_id: str, ask: Ask) -> tuple[Why, ...]:
         self._item(item_id)
-        return (Why("Because you looked at it", "item", item_id, item_id, 1.0, True),)
+        return (Why("Because you looked at it", "item", item_id, item_id, 1.0, picture_url(item_id)),)
 
     def item(self, item_id: str, language: str) -> ItemView:
         item = self._item(item_id)
         sizes = tuple(item.attributes.get("sizes", "").split("|"))
+        pictures = tuple(picture_url(item_id, number) for number in range(len(item.images)))
         return ItemView(
-            self._card(item), item.description, item.attributes, sizes, item.stock, len(item.images), {"image": 1.0}
+            self._card(item), item.description, item.attributes, sizes, item.stock, pictures, {"image": 1.0}
         )
 
     def items(self, item_ids: Sequence[str], language: str) -> list[Card]:

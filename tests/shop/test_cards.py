@@ -33,9 +33,10 @@ def cards() -> CardMaker:
 def test_a_card_says_what_the_item_is(cards: CardMaker) -> None:
     card = cards.card(0, 1.23456, "zh", NOW)
     assert (card.item_id, card.title, card.price, card.category) == ("known", "一条裙子", 10.0, "连衣裙")
-    assert (card.has_picture, card.in_stock, card.score) == (False, False, 1.2346)
+    assert (card.picture, card.in_stock, card.score) == (None, False, 1.2346)
     (swatch,) = card.swatches
-    assert (swatch.item_id, swatch.title, swatch.colour, swatch.has_picture) == ("plain", "A dress", None, True)
+    picture = "/v1/items/plain/picture/0"
+    assert (swatch.item_id, swatch.title, swatch.colour, swatch.picture) == ("plain", "A dress", None, picture)
     (other,) = cards.card(1, 0.0, "zh", NOW).swatches
     assert other.colour == "红色"
     assert cards.card(1, 0.0, "en", NOW).swatches[0].colour == "red", "the shop's own word where it has no other"

@@ -249,7 +249,7 @@ def test_search_by_words_and_photo(live: LiveShop, tmp_path: Path) -> None:
     answer = live.search(Ask(n=5), text="连衣裙")
     assert answer.cards
     assert answer.cards[0].why[0].kind == "words"
-    item = next(card.item_id for card in live.home(Ask(n=56)).cards if card.has_picture)
+    item = next(card.item_id for card in live.home(Ask(n=56)).cards if card.picture)
     photo = live.picture(item)
     assert ids(live.search(Ask(n=3), photo=photo))[0] in {
         item,
@@ -316,7 +316,7 @@ def test_trending_follows_what_is_going_on(live: LiveShop) -> None:
 
 
 def test_what_is_shown_of_an_item_a_shopper_and_the_catalogue(live: LiveShop) -> None:
-    user, item = a_shopper(live), next(card.item_id for card in live.home(Ask(n=56)).cards if card.has_picture)
+    user, item = a_shopper(live), next(card.item_id for card in live.home(Ask(n=56)).cards if card.picture)
     view = live.item(item, "zh")
     assert view.pictures == 1
     assert view.description
@@ -353,7 +353,7 @@ def test_what_is_shown_of_an_item_a_shopper_and_the_catalogue(live: LiveShop) ->
 
 def test_a_reason_changes_with_what_the_past_item_is_like(live: LiveShop) -> None:
     """Planted: a past item that is just like the candidate, and one that is not. Then the first becomes another."""
-    shown = [card.item_id for card in live.home(Ask(n=56, diversity=0.0)).cards if card.has_picture]
+    shown = [card.item_id for card in live.home(Ask(n=56, diversity=0.0)).cards if card.picture]
     catalogue = live.store.items(shown)
     full = [item for item in shown if catalogue[item].titles and catalogue[item].attributes]
     cases = list(zip(full[:20], full[20:40], strict=False))

@@ -37,7 +37,7 @@ def shown(page: Any) -> list[str]:
 
 def picture_of(service: Running, page: Any) -> bytes:
     """The picture of the first card that has one, as a photo in a file."""
-    item_id = next(card.item_id for card in service.live.items(shown(page), "en") if card.has_picture)
+    item_id = next(card.item_id for card in service.live.items(shown(page), "en") if card.picture)
     made = BytesIO()
     Image.open(service.live.picture(item_id)).convert("RGB").save(made, "JPEG")
     return made.getvalue()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict
 
 import orjson
 from fastapi import FastAPI
@@ -15,6 +15,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from modaloom.api.middleware.logs import record_of
+from modaloom.api.schemas.answers import Error, ErrorAnswer, Fault
 from modaloom.errors import (
     BundleError,
     EncoderError,
@@ -50,20 +51,16 @@ class Refused(HTTPException):
         self.hint = hint
 
 
-def error_response(scope: Scope, refused: Refused, fields: Sequence[Mapping[str, str]] = ()) -> Response:
+def error_response(scope: Scope, refused: Refused, fields: Sequence[Fault] = ()) -> Response:
     """The error as JSON; the log line gets its code."""
     record = record_of(scope)
     record.code = refused.code
-    error: dict[str, Any] = {
-        "code": refused.code,
-        "message": refused.detail,
-        "hint": refused.hint,
-        "request_id": record.request_id,
-    }
-    if fields:
-        error["fields"] = fields
+    error = Error(refused.code, refused.detail, refused.hint, record.request_id, tuple(fields) or None)
     headers = {**(refused.headers or {}), "Cache-Control": "no-store"}
-    return Response(orjson.dumps({"error": error}), refused.status_code, headers, "application/json")
+    content = asdict(ErrorAnswer(error))
+    if not fields:
+        del content["error"]["fields"]
+    return Response(orjson.dumps(content), refused.status_code, headers, "application/json")
 
 
 def refusal_of(error: Exception) -> Refused:
@@ -91,13 +88,13 @@ def _printable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def faults_of(error: RequestValidationError) -> list[dict[str, str]]:
+def faults_of(error: RequestValidationError) -> list[Fault]:
     """Every faulty field and what is wrong with it; never the value, which may be personal."""
     faults = []
     for fault in error.errors()[:MAX_FAULTS]:
         place = [str(part) for part in fault["loc"]]
         field = ".".join(place[1:] if len(place) > 1 else place)
-        faults.append({"field": _printable(field)[:200], "message": str(fault["msg"])})
+        faults.append(Fault(_printable(field)[:200], str(fault["msg"])))
     return faults
 
 
@@ -132,7 +129,7 @@ def install(app: FastAPI) -> None:
         if any(fault["type"] == "json_invalid" for fault in error.errors()):
             return error_response(request.scope, Refused(400, "bad_json", "the body is not valid JSON"))
         fields = faults_of(error)
-        message = "; ".join(f"{fault['field']}: {fault['message']}" for fault in fields)
+        message = "; ".join(f"{fault.field}: {fault.message}" for fault in fields)
         refused = Refused(422, "invalid", message, hint="See /openapi.json for every field")
         return error_response(request.scope, refused, fields)
 

@@ -11,12 +11,12 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 from prometheus_client.metrics_core import Metric
 
 from modaloom.api.middleware.logs import Record
+from modaloom.api.schemas.answers import Latency, RouteFigures, ServiceFigures
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -84,7 +84,7 @@ class Metrics:
         self._memory.labels(self._pid).set(resident_bytes())
         self._past.append(self._totals())
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self, *, exposures_waiting: int = 0) -> ServiceFigures:
         """Rates and latencies of about the last minute, of all workers together."""
         now = self._totals()
         then = self._past[0]
@@ -96,24 +96,26 @@ class Metrics:
             recent = _difference(bounds, then.buckets.get(route, {}))
             n = sum(count for (name, _), count in requests.items() if name == route)
             if n:
-                routes.append({"route": route, "requests_per_s": round(n / span_s, 3), **_latency(recent)})
+                p50, p99 = (quantile_ms(recent, share) for share in (0.5, 0.99))
+                routes.append(RouteFigures(p50, p99, route=route, requests_per_s=round(n / span_s, 3)))
         everything: dict[float, float] = defaultdict(float)
         for route, bounds in now.buckets.items():
             for bound, count in _difference(bounds, then.buckets.get(route, {})).items():
                 everything[bound] += count
-        return {
-            "window_s": round(span_s, 1),
-            "requests_per_s": round(sum(requests.values()) / span_s, 3),
-            "errors_per_s": round(faults / span_s, 3),
-            "latency_ms": _latency(everything),
-            "memory_mb": round(sum(now.memory.values()) / 2**20, 1),
-            "workers": max(1, len(now.memory)),
-            "requests": int(sum(now.requests.values())),
-            "events": {key: int(n) for key, n in now.events.items()},
-            "events_per_s": round((now.events["added"] - then.events.get("added", 0.0)) / span_s, 3),
-            "exposures": {key: int(n) for key, n in now.exposures.items()},
-            "routes": sorted(routes, key=lambda one: -float(str(one["requests_per_s"]))),
-        }
+        return ServiceFigures(
+            window_s=round(span_s, 1),
+            requests_per_s=round(sum(requests.values()) / span_s, 3),
+            errors_per_s=round(faults / span_s, 3),
+            latency_ms=Latency(quantile_ms(everything, 0.5), quantile_ms(everything, 0.99)),
+            memory_mb=round(sum(now.memory.values()) / 2**20, 1),
+            workers=max(1, len(now.memory)),
+            requests=int(sum(now.requests.values())),
+            events={key: int(n) for key, n in now.events.items()},
+            events_per_s=round((now.events["added"] - then.events.get("added", 0.0)) / span_s, 3),
+            exposures={key: int(n) for key, n in now.exposures.items()},
+            exposures_waiting=exposures_waiting,
+            routes=tuple(sorted(routes, key=lambda one: -one.requests_per_s)),
+        )
 
     def _totals(self) -> _Totals:
         totals = _Totals(at_s=time.monotonic())
@@ -139,10 +141,6 @@ def _add(totals: _Totals, metric: Metric) -> None:
 
 def _difference(now: Mapping[float, float], then: Mapping[float, float]) -> dict[float, float]:
     return {bound: count - then.get(bound, 0.0) for bound, count in now.items()}
-
-
-def _latency(cumulated: Mapping[float, float]) -> dict[str, float | None]:
-    return {"p50": quantile_ms(cumulated, 0.5), "p99": quantile_ms(cumulated, 0.99)}
 
 
 def quantile_ms(cumulated: Mapping[float, float], share: float) -> float | None:

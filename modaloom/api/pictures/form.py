@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 
+from fastapi import Depends
 from PIL import Image
 from pydantic import BaseModel
 from starlette.datastructures import Headers, UploadFile
@@ -74,6 +75,9 @@ async def read_form(request: Request) -> Form:
     service, caller = service_of(request), caller_of(request)
     pool = service.page_body_pool if caller.scope == "page" else service.body_pool
     return await pool.run(_parsed, request.headers, body)
+
+
+PictureForm = Annotated[Form, Depends(read_form)]
 
 
 def _parsed(headers: Headers, body: bytes) -> Form:

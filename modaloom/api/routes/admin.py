@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -14,23 +13,22 @@ from starlette.responses import Response
 
 from modaloom import __version__
 from modaloom.api.middleware.errors import Refused
-from modaloom.api.schemas.answers import BundlesOut, CatalogueHealthOut, ComparisonsOut, MetricsOut, StateOut
+from modaloom.api.schemas.answers import Bundles, Comparisons, ServiceFigures, ServiceState
 from modaloom.api.schemas.asks import BundleIn, Id, TrafficIn
-from modaloom.api.schemas.shapes import Json
-from modaloom.api.service import AdminCaller, Service, StrictRoute, TheService, caller_of, dumps
+from modaloom.api.service import AdminCaller, StrictRoute, TheService, caller_of, dumps, in_pool
 from modaloom.errors import StoreError
+from modaloom.shop.requests import Health
 
 router = APIRouter(tags=["admin"], route_class=StrictRoute)
-BUNDLES: dict[int | str, dict[str, Any]] = {200: {"model": BundlesOut}}
 
 
-@router.get("/health", responses={200: {"model": StateOut}})
+@router.get("/health", response_model=ServiceState)
 async def health() -> Response:
     """Whether the process lives."""
     return _state("ok", 200)
 
 
-@router.get("/ready", responses={200: {"model": StateOut}, 503: {"model": StateOut}})
+@router.get("/ready", response_model=ServiceState, responses={503: {"model": ServiceState}})
 async def ready(service: TheService) -> Response:
     """Whether it can answer: a bundle is loaded and the store can be read."""
 
@@ -46,7 +44,7 @@ async def ready(service: TheService) -> Response:
 
 
 def _state(status: str, code: int) -> Response:
-    content = dumps({"status": status, "version": __version__})
+    content = dumps(ServiceState(status, __version__))
     return Response(content, code, {"Cache-Control": "no-store"}, "application/json")
 
 
@@ -72,69 +70,52 @@ def _from_here(request: Request) -> bool:
         return False
 
 
-@router.get("/v1/admin/metrics", responses={200: {"model": MetricsOut}})
-async def snapshot(service: TheService, caller: AdminCaller) -> Response:
+@router.get("/v1/admin/metrics")
+def snapshot(service: TheService, caller: AdminCaller) -> ServiceFigures:
     """Rates, latencies and memory of about the last minute, all workers together."""
-    return await service.json(lambda: {**service.metrics.snapshot(), "exposures_waiting": service.exposures.waiting})
+    return service.metrics.snapshot(exposures_waiting=service.exposures.waiting)
 
 
-@router.get("/v1/admin/health", responses={200: {"model": CatalogueHealthOut}})
-async def catalogue_health(service: TheService, caller: AdminCaller) -> Response:
+@router.get("/v1/admin/health")
+def catalogue_health(service: TheService, caller: AdminCaller) -> Health:
     """The catalogue as it is served."""
-    return await service.json(lambda: asdict(service.live.health()))
+    return service.live.health()
 
 
-@router.get("/v1/admin/bundles", responses=BUNDLES)
-async def bundles(service: TheService, caller: AdminCaller) -> Response:
+@router.get("/v1/admin/bundles")
+def bundles(service: TheService, caller: AdminCaller) -> Bundles:
     """The bundles that are loaded, and their share of the shoppers."""
-    return await service.json(_bundles, service)
+    return Bundles(tuple(service.live.bundles()), service.live.traffic)
 
 
-@router.post("/v1/admin/bundles", responses=BUNDLES)
-async def add_bundle(service: TheService, caller: AdminCaller, body: BundleIn) -> Response:
+@router.post("/v1/admin/bundles")
+@in_pool("ingest_pool")
+def add_bundle(service: TheService, caller: AdminCaller, body: BundleIn) -> Bundles:
     """Loads a bundle beside those that answer; it gets no shoppers before the traffic says so."""
-
-    def work() -> Json:
-        service.live.add_bundle(Path(body.folder))
-        return _bundles(service)
-
-    return await service.json_in(service.ingest_pool, work)
+    service.live.add_bundle(Path(body.folder))
+    return bundles(service, caller)
 
 
-@router.delete("/v1/admin/bundles/{name:path}", responses=BUNDLES)
-async def remove_bundle(service: TheService, caller: AdminCaller, name: Id) -> Response:
+@router.delete("/v1/admin/bundles/{name:path}")
+@in_pool("ingest_pool")
+def remove_bundle(service: TheService, caller: AdminCaller, name: Id) -> Bundles:
     """Takes a bundle out that has no share of the shoppers, in every process; its folder stays on disk."""
-
-    def work() -> Json:
-        service.live.remove_bundle(name)
-        return _bundles(service)
-
-    return await service.json_in(service.ingest_pool, work)
+    service.live.remove_bundle(name)
+    return bundles(service, caller)
 
 
-@router.put("/v1/admin/traffic", responses=BUNDLES)
-async def put_traffic(service: TheService, caller: AdminCaller, body: TrafficIn) -> Response:
+@router.put("/v1/admin/traffic")
+def put_traffic(service: TheService, caller: AdminCaller, body: TrafficIn) -> Bundles:
     """Splits the shoppers between bundles."""
-
-    def work() -> Json:
-        service.live.set_traffic(body.shares)
-        return _bundles(service)
-
-    return await service.json(work)
+    service.live.set_traffic(body.shares)
+    return bundles(service, caller)
 
 
-def _bundles(service: Service) -> Json:
-    return {"bundles": service.live.bundles(), "traffic": service.live.traffic}
-
-
-@router.get("/v1/admin/comparison", responses={200: {"model": ComparisonsOut}})
-async def comparison(
+@router.get("/v1/admin/comparison")
+@in_pool("ingest_pool")
+def comparison(
     service: TheService, caller: AdminCaller, against: Id, days: Annotated[int, Query(ge=1, le=366)] = 28
-) -> Response:
+) -> Comparisons:
     """Every bundle against one: share of shown items that were acted on, with the 95 % interval of the difference."""
-
-    def work() -> Json:
-        service.exposures.flush()
-        return {"comparison": [asdict(one) for one in service.live.compare(against, days=days)]}
-
-    return await service.json_in(service.ingest_pool, work)
+    service.exposures.flush()
+    return Comparisons(tuple(service.live.compare(against, days=days)))

@@ -6,13 +6,11 @@ import hashlib
 import time
 
 from fastapi import APIRouter
-from starlette.responses import Response
 
 from modaloom.api.middleware.errors import Refused
-from modaloom.api.schemas.answers import FeedbackListOut, FeedbackOut, IngestedOut, RemovedOut
+from modaloom.api.schemas.answers import FeedbackList, IngestedEvents, ItemFeedback, Removed
 from modaloom.api.schemas.asks import EventIn, EventsIn, Id, Kind
-from modaloom.api.schemas.shapes import Json
-from modaloom.api.service import Caller, PageCaller, Service, StrictRoute, TheService
+from modaloom.api.service import Caller, PageCaller, Service, StrictRoute, TheService, in_pool
 from modaloom.errors import NotFoundError
 from modaloom.storage.contract import Feedback
 from modaloom.types import DAY_S, Event, Interaction
@@ -26,19 +24,15 @@ AHEAD_S = DAY_S
 """How far a shop's clock may be ahead."""
 
 
-@router.post("/v1/interactions", responses={200: {"model": IngestedOut}})
-async def interactions(service: TheService, caller: PageCaller, body: EventsIn) -> Response:
+@router.post("/v1/interactions")
+@in_pool("ingest_pool", page="page_ingest_pool")
+def interactions(service: TheService, caller: PageCaller, body: EventsIn) -> IngestedEvents:
     """Keeps up to 1,000 events; what was answered for is kept for good, and an `event_id` counts once."""
-
-    def work() -> Json:
-        events = events_of(service, caller, body.events, int(time.time()))
-        known = _of_known_items(service, events) if caller.scope == "page" else events
-        done = service.store.add_interactions(known)
-        service.metrics.count_events(done.added, done.repeated)
-        return {"added": done.added, "repeated": done.repeated, "unknown": len(events) - len(known)}
-
-    pool = service.page_ingest_pool if caller.scope == "page" else service.ingest_pool
-    return await service.json_in(pool, work)
+    events = events_of(service, caller, body.events, int(time.time()))
+    known = _of_known_items(service, events) if caller.scope == "page" else events
+    done = service.store.add_interactions(known)
+    service.metrics.count_events(done.added, done.repeated)
+    return IngestedEvents(done.added, done.repeated, unknown=len(events) - len(known))
 
 
 def events_of(service: Service, caller: Caller, events: list[EventIn], now: int) -> list[Interaction]:
@@ -93,39 +87,25 @@ def _interaction(caller: Caller, event: EventIn, user_id: str, now: int) -> Inte
     )
 
 
-@router.get("/v1/users/{user_id}/feedback", responses={200: {"model": FeedbackListOut}})
-async def feedback(service: TheService, caller: PageCaller, user_id: Id) -> Response:
+@router.get("/v1/users/{user_id}/feedback")
+def feedback(service: TheService, caller: PageCaller, user_id: Id) -> FeedbackList:
     """Everything that a shopper said of items, oldest first."""
-
-    def work() -> Json:
-        found = service.store.feedback(service.acting(caller, user_id))
-        return {"feedback": [_feedback_shape(one) for one in found]}
-
-    return await service.json(work)
+    found = service.store.feedback(service.acting(caller, user_id))
+    return FeedbackList(tuple(ItemFeedback(one.item_id, one.kind, one.timestamp) for one in found))
 
 
-@router.put("/v1/users/{user_id}/feedback/{item_id}/{kind}", responses={200: {"model": FeedbackOut}})
-async def put_feedback(service: TheService, caller: PageCaller, user_id: Id, item_id: Id, kind: Kind) -> Response:
+@router.put("/v1/users/{user_id}/feedback/{item_id}/{kind}")
+def put_feedback(service: TheService, caller: PageCaller, user_id: Id, item_id: Id, kind: Kind) -> ItemFeedback:
     """Likes, dislikes, hides ... an item; the next list is another one."""
-
-    def work() -> Json:
-        user = service.acting(caller, user_id)
-        if not service.store.items([item_id]):
-            raise NotFoundError("no such item")
-        said = Feedback(user, item_id, kind, int(time.time()))
-        service.store.set_feedback(said)
-        return _feedback_shape(said)
-
-    return await service.json(work)
+    user = service.acting(caller, user_id)
+    if not service.store.items([item_id]):
+        raise NotFoundError("no such item")
+    now = int(time.time())
+    service.store.set_feedback(Feedback(user, item_id, kind, now))
+    return ItemFeedback(item_id, kind, now)
 
 
-@router.delete("/v1/users/{user_id}/feedback/{item_id}/{kind}", responses={200: {"model": RemovedOut}})
-async def remove_feedback(service: TheService, caller: PageCaller, user_id: Id, item_id: Id, kind: Kind) -> Response:
+@router.delete("/v1/users/{user_id}/feedback/{item_id}/{kind}")
+def remove_feedback(service: TheService, caller: PageCaller, user_id: Id, item_id: Id, kind: Kind) -> Removed:
     """Takes it back, and with it all its effect."""
-    return await service.json(
-        lambda: {"removed": service.store.remove_feedback(service.acting(caller, user_id), item_id, kind)}
-    )
-
-
-def _feedback_shape(one: Feedback) -> Json:
-    return {"item_id": one.item_id, "kind": one.kind, "timestamp": one.timestamp}
+    return Removed(service.store.remove_feedback(service.acting(caller, user_id), item_id, kind))

@@ -13,12 +13,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from modaloom.api.middleware.errors import Refused
-from modaloom.api.pictures.form import decoded, picture_form, read_form
-from modaloom.api.schemas.answers import FacetsOut, ItemOut, PatchedOut, PictureOut, ShopOut, VersionOut
+from modaloom.api.pictures.form import PictureForm, decoded, picture_form
+from modaloom.api.schemas.answers import CatalogueChange, Facets, FacetValue, NewPicture, PatchedItems, ShopFacts
 from modaloom.api.schemas.asks import Id, ItemIdsIn, ItemIn, ItemPatch, ItemPatchesIn, ItemsIn, Language
-from modaloom.api.schemas.shapes import Json, item_shape, picture_url
-from modaloom.api.service import PageCaller, Service, ShopCaller, StrictRoute, TheService, limited_by_address
+from modaloom.api.service import PageCaller, Service, ShopCaller, StrictRoute, TheService, in_pool, limited_by_address
 from modaloom.errors import NotFoundError
+from modaloom.shop.requests import ItemView, picture_url
 from modaloom.types import LANGUAGES, Item
 
 router = APIRouter(tags=["items"], route_class=StrictRoute)
@@ -28,36 +28,25 @@ Number = Annotated[int, InPath(ge=0, lt=1_000)]
 JPEG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}}, "description": "The picture"}}
 
 
-@router.get("/v1/shop", responses={200: {"model": ShopOut}})
-async def shop(service: TheService, caller: PageCaller) -> Response:
+@router.get("/v1/shop")
+def shop(service: TheService, caller: PageCaller) -> ShopFacts:
     """What the page must know of the shop."""
     settings = service.settings
-    return await service.json(
-        lambda: {
-            "name": settings.shop_name,
-            "language": settings.language,
-            "currency": settings.currency,
-            "languages": list(LANGUAGES),
-            "page_size": settings.page_size,
-            "demo": bool(settings.demo_shoppers),
-        }
+    return ShopFacts(
+        name=settings.shop_name,
+        language=settings.language,
+        currency=settings.currency,
+        languages=tuple(LANGUAGES),
+        page_size=settings.page_size,
+        demo=bool(settings.demo_shoppers),
     )
 
 
-@router.get("/v1/facets", responses={200: {"model": FacetsOut}})
-async def facets(service: TheService, caller: PageCaller, language: Language | None = None) -> Response:
+@router.get("/v1/facets")
+def facets(service: TheService, caller: PageCaller, language: Language | None = None) -> Facets:
     """Everything that can be filtered by, with the number of items."""
-
-    def work() -> Json:
-        found = service.live.facets(language or service.settings.language)
-        return {
-            "facets": {
-                name: [{"value": value, "label": label, "count": count} for value, label, count in values]
-                for name, values in found.items()
-            }
-        }
-
-    return await service.json(work)
+    found = service.live.facets(language or service.settings.language)
+    return Facets({name: tuple(FacetValue(*value) for value in values) for name, values in found.items()})
 
 
 @router.get("/v1/items/{item_id:path}/picture/{number}", response_class=Response, responses=JPEG)
@@ -85,52 +74,42 @@ async def picture(
     return Response(data, 200, headers, "image/jpeg")
 
 
-@router.get("/v1/items/{item_id:path}", responses={200: {"model": ItemOut}})
-async def item(service: TheService, caller: PageCaller, item_id: Id, language: Language | None = None) -> Response:
+@router.get("/v1/items/{item_id:path}")
+def item(service: TheService, caller: PageCaller, item_id: Id, language: Language | None = None) -> ItemView:
     """Everything about one item that a shopper may see."""
-    return await service.json(lambda: item_shape(service.live.item(item_id, language or service.settings.language)))
+    return service.live.item(item_id, language or service.settings.language)
 
 
-@router.put("/v1/items", responses={200: {"model": VersionOut}})
-async def put_items(service: TheService, caller: ShopCaller, body: ItemsIn) -> Response:
+@router.put("/v1/items")
+@in_pool("ingest_pool")
+def put_items(service: TheService, caller: ShopCaller, body: ItemsIn) -> CatalogueChange:
     """Adds items, or replaces everything that is known of them but their pictures; they can be recommended at once.
 
     A field that is left out is emptied. `PATCH /v1/items` changes only what is given.
     """
     ids = _each_once([one.item_id for one in body.items])
-
-    def work() -> Json:
-        known = service.store.items(ids)
-        version = service.store.upsert_items([_item_of(one, known.get(one.item_id)) for one in body.items])
-        return {"version": version, "items": len(ids)}
-
-    return await service.json_in(service.ingest_pool, work)
+    known = service.store.items(ids)
+    version = service.store.upsert_items([_item_of(one, known.get(one.item_id)) for one in body.items])
+    return CatalogueChange(version, items=len(ids))
 
 
-@router.patch("/v1/items", responses={200: {"model": PatchedOut}})
-async def patch_items(service: TheService, caller: ShopCaller, body: ItemPatchesIn) -> Response:
+@router.patch("/v1/items")
+@in_pool("ingest_pool")
+def patch_items(service: TheService, caller: ShopCaller, body: ItemPatchesIn) -> PatchedItems:
     """Changes only the fields that are given, such as stock and price; null empties one. Unknown ids are named."""
     ids = _each_once([one.item_id for one in body.items])
-
-    def work() -> Json:
-        done = service.store.patch_items({one.item_id: one.changes() for one in body.items})
-        known = len(ids) - len(done.unknown)
-        return {"version": done.version, "items": known, "changed": done.changed, "unknown": list(done.unknown)}
-
-    return await service.json_in(service.ingest_pool, work)
+    done = service.store.patch_items({one.item_id: one.changes() for one in body.items})
+    return PatchedItems(done.version, items=len(ids) - len(done.unknown), changed=done.changed, unknown=done.unknown)
 
 
-@router.patch("/v1/items/{item_id:path}", responses={200: {"model": VersionOut}})
-async def patch_item(service: TheService, caller: ShopCaller, item_id: Id, body: ItemPatch) -> Response:
+@router.patch("/v1/items/{item_id:path}")
+@in_pool("ingest_pool")
+def patch_item(service: TheService, caller: ShopCaller, item_id: Id, body: ItemPatch) -> CatalogueChange:
     """Changes only the fields that are given of one item; null empties one."""
-
-    def work() -> Json:
-        done = service.store.patch_items({item_id: body.changes()})
-        if done.unknown:
-            raise NotFoundError("no such item", hint="PUT /v1/items adds one")
-        return {"version": done.version, "items": 1}
-
-    return await service.json_in(service.ingest_pool, work)
+    done = service.store.patch_items({item_id: body.changes()})
+    if done.unknown:
+        raise NotFoundError("no such item", hint="PUT /v1/items adds one")
+    return CatalogueChange(done.version, items=1)
 
 
 def _each_once(ids: list[str]) -> list[str]:
@@ -157,30 +136,28 @@ def _item_of(given: ItemIn, known: Item | None) -> Item:
     )
 
 
-@router.post("/v1/items/delete", responses={200: {"model": VersionOut}})
-async def delete_items(service: TheService, caller: ShopCaller, body: ItemIdsIn) -> Response:
+@router.post("/v1/items/delete")
+@in_pool("ingest_pool")
+def delete_items(service: TheService, caller: ShopCaller, body: ItemIdsIn) -> CatalogueChange:
     """Deletes items; they are gone from every answer at once."""
-    return await service.json_in(service.ingest_pool, _delete, service, body.item_ids)
+    return _delete(service, body.item_ids)
 
 
-@router.delete("/v1/items/{item_id:path}", responses={200: {"model": VersionOut}})
-async def delete_item(service: TheService, caller: ShopCaller, item_id: Id) -> Response:
+@router.delete("/v1/items/{item_id:path}")
+@in_pool("ingest_pool")
+def delete_item(service: TheService, caller: ShopCaller, item_id: Id) -> CatalogueChange:
     """Deletes one item."""
-
-    def work() -> Json:
-        done = _delete(service, [item_id])
-        if not done["items"]:
-            raise NotFoundError("no such item")
-        return done
-
-    return await service.json_in(service.ingest_pool, work)
+    done = _delete(service, [item_id])
+    if not done.items:
+        raise NotFoundError("no such item")
+    return done
 
 
-def _delete(service: Service, item_ids: list[str]) -> Json:
+def _delete(service: Service, item_ids: list[str]) -> CatalogueChange:
     pictures = [picture for one in service.store.items(item_ids).values() for picture in one.images]
     n = service.store.delete_items(item_ids)
     _drop_own(service, pictures)
-    return {"version": service.store.catalogue_version(), "items": n}
+    return CatalogueChange(service.store.catalogue_version(), items=n)
 
 
 def _drop_own(service: Service, pictures: Iterable[Path]) -> None:
@@ -190,30 +167,24 @@ def _drop_own(service: Service, pictures: Iterable[Path]) -> None:
             service.media.drop(one.relative_to(service.media.folder).as_posix())
 
 
-@router.put(
-    "/v1/items/{item_id:path}/picture", responses={200: {"model": PictureOut}}, openapi_extra=picture_form(raw=True)
-)
-async def put_picture(
-    request: Request,
+@router.put("/v1/items/{item_id:path}/picture", openapi_extra=picture_form(raw=True))
+@in_pool("picture_pool")
+def put_picture(
     service: TheService,
     caller: ShopCaller,
     item_id: Id,
+    form: PictureForm,
     number: Annotated[int, Query(ge=0, lt=MAX_PICTURES)] = 0,
-) -> Response:
+) -> NewPicture:
     """Gives an item a picture: the first one, or another by number."""
-    form = await read_form(request)
-
-    def work() -> Json:
-        known = service.store.items([item_id]).get(item_id)
-        if known is None:
-            raise NotFoundError("no such item")
-        if number > len(known.images):
-            raise Refused(422, "invalid", f"number: the item has {len(known.images)} pictures", hint="Send the next")
-        name = service.media.keep(decoded(service, caller, form.file), "items")
-        images = list(known.images)
-        images[number : number + 1] = [service.media.folder / name]
-        version = service.store.patch_items({item_id: {"images": tuple(images)}}).version
-        _drop_own(service, known.images[number : number + 1])
-        return {"version": version, "picture": picture_url(item_id, number)}
-
-    return await service.json_in(service.picture_pool, work)
+    known = service.store.items([item_id]).get(item_id)
+    if known is None:
+        raise NotFoundError("no such item")
+    if number > len(known.images):
+        raise Refused(422, "invalid", f"number: the item has {len(known.images)} pictures", hint="Send the next")
+    name = service.media.keep(decoded(service, caller, form.file), "items")
+    images = list(known.images)
+    images[number : number + 1] = [service.media.folder / name]
+    version = service.store.patch_items({item_id: {"images": tuple(images)}}).version
+    _drop_own(service, known.images[number : number + 1])
+    return NewPicture(version, picture_url(item_id, number))

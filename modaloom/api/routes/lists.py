@@ -6,8 +6,10 @@ import os
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -16,19 +18,17 @@ from starlette.responses import Response
 from modaloom.api.middleware.errors import Refused
 from modaloom.api.middleware.logs import record_of
 from modaloom.api.pictures.accept import crop, jpeg_bytes
-from modaloom.api.pictures.form import decoded, picture_form, read_form
-from modaloom.api.schemas.answers import ExplanationOut, ListOut
+from modaloom.api.pictures.form import PictureForm, decoded, picture_form
+from modaloom.api.schemas.answers import Explanation
 from modaloom.api.schemas.asks import FilterQuery, Id, Language, ListQuery, PhotoFields, SearchQuery
 from modaloom.api.schemas.queries import query_of, query_parameters, read_query
-from modaloom.api.schemas.shapes import Json, list_shape, why_shape
-from modaloom.api.service import Caller, PageCaller, Service, StrictRoute, TheService, caller_of, service_of
+from modaloom.api.service import Caller, PageCaller, Service, StrictRoute, TheService, caller_of, in_pool, service_of
 from modaloom.shop.requests import Answer, Ask, Rules
 
 router = APIRouter(tags=["lists"], route_class=StrictRoute)
-LIST: dict[int | str, dict[str, Any]] = {200: {"model": ListOut}}
 QUICK = ("home", "new")
 """Lists that are drawn up from candidates, in a few milliseconds."""
-Listed = Callable[[Ask], Answer]
+Filters = Annotated[FilterQuery, read_query(FilterQuery)]
 
 
 def ask_of(service: Service, caller: Caller, query: FilterQuery) -> Ask:
@@ -66,94 +66,62 @@ def ask_of(service: Service, caller: Caller, query: FilterQuery) -> Ask:
     )
 
 
-async def answered(
-    request: Request, service: Service, caller: Caller, query: FilterQuery, place: str, listed: Listed
-) -> Response:
-    """A list as JSON; what was shown is noted behind it. What takes long does not hold up what is quick."""
-    pool = service.list_pool if place in QUICK else service.pool
-    request_id = record_of(request.scope).request_id
-
-    def work() -> Json:
-        return noted(service, request_id, place, ask_of(service, caller, query), listed)
-
-    return await service.json_in(pool, work)
-
-
-def noted(service: Service, request_id: str, place: str, ask: Ask, listed: Listed) -> Json:
-    """The list's shape, once its exposure waits to be written."""
-    answer = listed(ask)
+def shown(
+    request: Request, service: Service, caller: Caller, query: FilterQuery, place: str, listed: Callable[[Ask], Answer]
+) -> Answer:
+    """The list under the request's id, once its exposure waits to be written; ``listed`` draws it up."""
+    ask = ask_of(service, caller, query)
+    answer = replace(listed(ask), request_id=record_of(request.scope).request_id)
     if ask.user_id is not None:
-        service.exposures.add(request_id, ask.user_id, place, answer)
-    return list_shape(request_id, answer)
+        service.exposures.add(answer.request_id, ask.user_id, place, answer)
+    return answer
 
 
-@router.get("/v1/recommendations", responses=LIST, openapi_extra=query_parameters(ListQuery))
+@router.get("/v1/recommendations", response_model=Answer, openapi_extra=query_parameters(ListQuery))
 async def recommendations(request: Request) -> Response:
     """For you, trending, or new."""
     service, caller, query = service_of(request), caller_of(request), query_of(ListQuery, request)
-    live = service.live
-    listed = {"home": live.home, "trending": live.trending, "new": live.new}[query.place]
-    return await answered(request, service, caller, query, query.place, listed)
+    live, place = service.live, query.place
+    listed = {"home": live.home, "trending": live.trending, "new": live.new}[place]
+    pool = service.list_pool if place in QUICK else service.pool  # what takes long does not hold up what is quick
+    return await service.json_in(pool, shown, request, service, caller, query, place, listed)
 
 
-@router.get("/v1/items/{item_id:path}/similar", responses=LIST, openapi_extra=query_parameters(FilterQuery))
-async def similar(
-    request: Request,
-    item_id: Id,
-    service: TheService,
-    caller: PageCaller,
-    query: Annotated[FilterQuery, read_query(FilterQuery)],
-) -> Response:
-    """What is like one item."""
-    return await answered(request, service, caller, query, "similar", lambda ask: service.live.similar(item_id, ask))
-
-
-@router.get("/v1/items/{item_id:path}/goes-with", responses=LIST, openapi_extra=query_parameters(FilterQuery))
-async def goes_with(
-    request: Request,
-    item_id: Id,
-    service: TheService,
-    caller: PageCaller,
-    query: Annotated[FilterQuery, read_query(FilterQuery)],
-) -> Response:
-    """What goes with one item."""
-    return await answered(
-        request, service, caller, query, "goes_with", lambda ask: service.live.goes_with(item_id, ask)
-    )
-
-
-@router.get("/v1/search", responses=LIST, openapi_extra=query_parameters(SearchQuery))
+@router.get("/v1/search", response_model=Answer, openapi_extra=query_parameters(SearchQuery))
 async def search(request: Request) -> Response:
     """What words describe, in Chinese or English."""
     service, caller, query = service_of(request), caller_of(request), query_of(SearchQuery, request)
     if not query.text.strip():
         raise Refused(422, "bad_query", "text is blank", hint="Say what to look for")
-    return await answered(
-        request, service, caller, query, "search", lambda ask: service.live.search(ask, text=query.text)
-    )
+    listed = partial(service.live.search, text=query.text)
+    return await service.json_in(service.pool, shown, request, service, caller, query, "search", listed)
 
 
-@router.post("/v1/search/photo", responses=LIST, openapi_extra=picture_form(PhotoFields))
-async def search_photo(request: Request, service: TheService, caller: PageCaller) -> Response:
+@router.get("/v1/items/{item_id:path}/similar", openapi_extra=query_parameters(FilterQuery))
+def similar(request: Request, item_id: Id, service: TheService, caller: PageCaller, query: Filters) -> Answer:
+    """What is like one item."""
+    return shown(request, service, caller, query, "similar", partial(service.live.similar, item_id))
+
+
+@router.get("/v1/items/{item_id:path}/goes-with", openapi_extra=query_parameters(FilterQuery))
+def goes_with(request: Request, item_id: Id, service: TheService, caller: PageCaller, query: Filters) -> Answer:
+    """What goes with one item."""
+    return shown(request, service, caller, query, "goes_with", partial(service.live.goes_with, item_id))
+
+
+@router.post("/v1/search/photo", openapi_extra=picture_form(PhotoFields))
+@in_pool("picture_pool", page="photo_pool")
+def search_photo(request: Request, service: TheService, caller: PageCaller, form: PictureForm) -> Answer:
     """What a photo shows, or a part of it, with words if you like. The photo is not kept."""
-    form = await read_form(request)
     fields = form.checked(PhotoFields)
-    request_id = record_of(request.scope).request_id
-    pool = service.photo_pool if caller.scope == "page" else service.picture_pool
-    return await service.json_in(pool, _search_photo, service, caller, form.file, fields, request_id=request_id)
-
-
-def _search_photo(service: Service, caller: Caller, data: bytes, fields: PhotoFields, *, request_id: str) -> Json:
-    image = decoded(service, caller, data)
+    image = decoded(service, caller, form.file)
     if box := fields.box():
         image = crop(image, box)
-    ask = ask_of(service, caller, fields)
     with tempfile.TemporaryDirectory(prefix="modaloom-", dir=_memory_folder()) as folder:
         photo = Path(folder) / "photo.jpg"
         photo.write_bytes(jpeg_bytes(image, quality=92))
-        return noted(
-            service, request_id, "search", ask, lambda ask: service.live.search(ask, text=fields.text, photo=photo)
-        )
+        listed = partial(service.live.search, text=fields.text, photo=photo)
+        return shown(request, service, caller, fields, "search", listed)
 
 
 def _memory_folder() -> str | None:
@@ -162,14 +130,10 @@ def _memory_folder() -> str | None:
     return str(memory) if memory.is_dir() and os.access(memory, os.W_OK | os.X_OK) else None
 
 
-@router.get("/v1/explanations", responses={200: {"model": ExplanationOut}})
-async def explanations(
+@router.get("/v1/explanations")
+def explanations(
     service: TheService, caller: PageCaller, item_id: Id, user_id: Id = "me", language: Language | None = None
-) -> Response:
+) -> Explanation:
     """Why an item is, or would be, shown to a shopper."""
-
-    def work() -> Json:
-        ask = Ask(user_id=service.asking(caller, user_id), language=language or service.settings.language)
-        return {"item_id": item_id, "why": [why_shape(why) for why in service.live.explain(item_id, ask)]}
-
-    return await service.json(work)
+    ask = Ask(user_id=service.asking(caller, user_id), language=language or service.settings.language)
+    return Explanation(item_id, tuple(service.live.explain(item_id, ask)))

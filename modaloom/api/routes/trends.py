@@ -8,34 +8,29 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from modaloom.api.schemas.asks import Id, Language
+from modaloom.api.schemas.asks import MAX_TRENDS, GapsQuery, Id, Language, Part, TermsQuery, TrendsQuery
 from modaloom.api.schemas.queries import query_parameters, read_query
-from modaloom.api.schemas.shapes import Json, card_shape
-from modaloom.api.schemas.trend_shapes import (
+from modaloom.api.schemas.trend_filters import (
     SHOWN_EXAMPLES,
     alerts_in_order,
     arrivals_items,
-    board_shape,
     examples,
+    gap_list,
     gap_of,
-    gaps_shape,
-    terms_shape,
+    term_list,
+    trend_list,
 )
 from modaloom.api.schemas.trends import (
-    MAX_TRENDS,
-    AlertsOut,
-    ArrivalsOut,
-    BoardOut,
-    BoardStateOut,
-    GapsOut,
-    GapsQuery,
-    Part,
-    TermsOut,
-    TermsQuery,
-    TrendOut,
-    TrendsQuery,
+    AlertList,
+    ArrivalCard,
+    ArrivalList,
+    BoardState,
+    GapList,
+    TermList,
+    TrendAnswer,
+    TrendList,
 )
-from modaloom.api.service import NOT_KEPT, AdminCaller, Caller, Service, ShopCaller, StrictRoute, TheService
+from modaloom.api.service import NOT_KEPT, AdminCaller, Service, ShopCaller, StrictRoute, TheService, in_pool
 from modaloom.bulletin import sheets
 from modaloom.bulletin.picture import chart_png, chart_svg
 from modaloom.bulletin.report import render_html, render_markdown
@@ -74,71 +69,49 @@ def _trend(board: Board, trend_id: str) -> Trend:
     return found
 
 
-@router.get("/v1/trends", responses={200: {"model": BoardOut}}, openapi_extra=query_parameters(TrendsQuery))
-async def trends(
+@router.get("/v1/trends", openapi_extra=query_parameters(TrendsQuery))
+def trends(
     service: TheService, caller: ShopCaller, query: Annotated[TrendsQuery, read_query(TrendsQuery)]
-) -> Response:
+) -> TrendList:
     """What moves: the overview, the trends that pass the filters, and what can be filtered by."""
-    return await service.json(
-        lambda: board_shape(service.boards.board(), query, lambda ids: _cards(service, ids, query.language))
-    )
+    return trend_list(service.boards.board(), query, lambda ids: _cards(service, ids, query.language))
 
 
-@router.get("/v1/trends/state", responses={200: {"model": BoardStateOut}})
-async def state(service: TheService, caller: ShopCaller) -> Response:
+@router.get("/v1/trends/state")
+def state(service: TheService, caller: ShopCaller) -> BoardState:
     """Whether there is a board, and whether one is being made."""
-    return await service.json(_state, service, caller)
+    return service.boards.state(may_make=caller.scope == "admin")
 
 
-def _state(service: Service, caller: Caller) -> Json:
-    return service.boards.state() | {"may_make": caller.scope == "admin"}
-
-
-@router.get("/v1/trends/terms", responses={200: {"model": TermsOut}}, openapi_extra=query_parameters(TermsQuery))
-async def terms(
-    service: TheService, caller: ShopCaller, query: Annotated[TermsQuery, read_query(TermsQuery)]
-) -> Response:
+@router.get("/v1/trends/terms", openapi_extra=query_parameters(TermsQuery))
+def terms(service: TheService, caller: ShopCaller, query: Annotated[TermsQuery, read_query(TermsQuery)]) -> TermList:
     """What shoppers type: new, rising, and what the shop has nothing for."""
-    return await service.json(lambda: terms_shape(service.boards.board(), query))
+    return term_list(service.boards.board(), query)
 
 
-@router.get("/v1/trends/gaps", responses={200: {"model": GapsOut}}, openapi_extra=query_parameters(GapsQuery))
-async def gaps(service: TheService, caller: ShopCaller, query: Annotated[GapsQuery, read_query(GapsQuery)]) -> Response:
+@router.get("/v1/trends/gaps", openapi_extra=query_parameters(GapsQuery))
+def gaps(service: TheService, caller: ShopCaller, query: Annotated[GapsQuery, read_query(GapsQuery)]) -> GapList:
     """Demand beside the assortment: what is short, what is long."""
-    return await service.json(lambda: gaps_shape(service.boards.board(), query))
+    return gap_list(service.boards.board(), query)
 
 
-@router.get("/v1/trends/alerts", responses={200: {"model": AlertsOut}})
-async def alerts(service: TheService, caller: ShopCaller, n: Number = 60) -> Response:
+@router.get("/v1/trends/alerts")
+def alerts(service: TheService, caller: ShopCaller, n: Number = 60) -> AlertList:
     """What wants attention now: levels that jumped, novelties, searches without an answer, failed forecasts."""
-
-    def work() -> Json:
-        board = service.boards.board()
-        return {"overview": board.overview, "alerts": alerts_in_order(board.alerts)[:n]}
-
-    return await service.json(work)
+    board = service.boards.board()
+    return AlertList(board.overview, alerts_in_order(board.alerts)[:n])
 
 
-@router.get("/v1/trends/arrivals", responses={200: {"model": ArrivalsOut}})
-async def arrivals(
-    service: TheService, caller: ShopCaller, n: Number = 24, language: Language | None = None
-) -> Response:
+@router.get("/v1/trends/arrivals")
+def arrivals(service: TheService, caller: ShopCaller, n: Number = 24, language: Language | None = None) -> ArrivalList:
     """New pieces and what is expected of them, from what happened to the pieces most like them."""
-
-    def work() -> Json:
-        board = service.boards.board()
-        cards = _cards(service, arrivals_items(board, n), language)
-        listed = [
-            {
-                "arrival": arrival,
-                "card": card_shape(cards[arrival.item_id]) if arrival.item_id in cards else None,
-                "neighbours": examples(arrival.neighbours[:SHOWN_EXAMPLES], cards),
-            }
-            for arrival in board.arrivals[:n]
-        ]
-        return {"overview": board.overview, "arrivals": listed}
-
-    return await service.json(work)
+    board = service.boards.board()
+    cards = _cards(service, arrivals_items(board, n), language)
+    listed = (
+        ArrivalCard(one, cards.get(one.item_id), examples(one.neighbours[:SHOWN_EXAMPLES], cards))
+        for one in board.arrivals[:n]
+    )
+    return ArrivalList(board.overview, tuple(listed))
 
 
 @router.get(
@@ -239,31 +212,24 @@ async def series(service: TheService, caller: ShopCaller, trend_id: Id) -> Respo
     return _file(await service.pool.run(work), "trend.csv", "text/csv")
 
 
-@router.get("/v1/trends/{trend_id:path}", responses={200: {"model": TrendOut}})
-async def trend(service: TheService, caller: ShopCaller, trend_id: Id, language: Language | None = None) -> Response:
+@router.get("/v1/trends/{trend_id:path}")
+def trend(service: TheService, caller: ShopCaller, trend_id: Id, language: Language | None = None) -> TrendAnswer:
     """Everything about one trend, with cards of the pieces that show it."""
-
-    def work() -> Json:
-        board = service.boards.board()
-        found = _trend(board, trend_id)
-        cards = _cards(service, found.examples, language)
-        return {
-            "overview": board.overview,
-            "trend": found,
-            "items": [card_shape(cards[one]) for one in found.examples if one in cards],
-            "gap": gap_of(board, trend_id),
-            "alerts": alerts_in_order(alert for alert in board.alerts if alert.subject == trend_id),
-        }
-
-    return await service.json(work)
+    board = service.boards.board()
+    found = _trend(board, trend_id)
+    cards = _cards(service, found.examples, language)
+    return TrendAnswer(
+        overview=board.overview,
+        trend=found,
+        items=tuple(cards[one] for one in found.examples if one in cards),
+        gap=gap_of(board, trend_id),
+        alerts=alerts_in_order(alert for alert in board.alerts if alert.subject == trend_id),
+    )
 
 
-@router.post("/v1/admin/trends", responses={200: {"model": BoardStateOut}})
-async def make(service: TheService, caller: AdminCaller) -> Response:
+@router.post("/v1/admin/trends")
+@in_pool("ingest_pool")
+def make(service: TheService, caller: AdminCaller) -> BoardState:
     """Begins to make a new board in a process of its own, unless one is being made; tells how it stands."""
-
-    def work() -> Json:
-        service.boards.make()
-        return _state(service, caller)
-
-    return await service.json_in(service.ingest_pool, work)
+    service.boards.make()
+    return service.boards.state(may_make=True)

@@ -14,90 +14,84 @@ from starlette.responses import Response
 
 from modaloom.api.middleware.errors import Refused
 from modaloom.api.routes.wardrobe import drop_photos
-from modaloom.api.schemas.answers import ConsentsOut, CountOut, DemoShoppersOut, ErasedOut, ProfileOut, TokenOut
+from modaloom.api.schemas.answers import (
+    Consents,
+    Decision,
+    DemoShopper,
+    DemoShoppers,
+    Erased,
+    Permission,
+    ShopperToken,
+    UsersChange,
+)
 from modaloom.api.schemas.asks import ConsentIn, Id, Language, ProfilePatch, ShopperIn, UserIn, UsersIn
-from modaloom.api.schemas.shapes import Json, profile_shape
-from modaloom.api.service import COOKIE, ME, PageCaller, Service, ShopCaller, StrictRoute, TheService, dumps
+from modaloom.api.service import COOKIE, ME, PageCaller, Service, ShopCaller, StrictRoute, TheService, dumps, in_pool
 from modaloom.errors import BundleError, StoreError
 from modaloom.privacy import ANONYMOUS, PURPOSES, RESEARCH
 from modaloom.shop.registry import BUNDLES, recalled
+from modaloom.shop.requests import Profile
 from modaloom.shop.shoppers import erase_pasts
 from modaloom.storage.contract import Consent, ShopUser
 from modaloom.types import DAY_S
 
 router = APIRouter(tags=["shoppers"], route_class=StrictRoute)
 MAX_TASTES = 500
-TOKEN: dict[int | str, dict[str, Any]] = {200: {"model": TokenOut}}
 
 
-@router.post("/v1/shoppers", responses=TOKEN)
-async def new_shopper(
-    request: Request, service: TheService, caller: PageCaller, body: ShopperIn | None = None
-) -> Response:
+@router.post("/v1/shoppers")
+def new_shopper(
+    request: Request, response: Response, service: TheService, caller: PageCaller, body: ShopperIn | None = None
+) -> ShopperToken:
     """Makes an anonymous shopper and sets the cookie; or takes the place of a demo shopper."""
     asked = body or ShopperIn.model_validate({})
     if asked.as_ is not None and asked.as_ not in service.settings.demo_shoppers:
         raise Refused(403, "forbidden", "there is no such demo shopper", hint="GET /v1/demo/shoppers lists them")
     if caller.scope == "page":
         service.newcomers.spend(caller.address, "too many new shoppers from this address")
-
-    def work() -> tuple[str, str, int]:
-        user_id = asked.as_ or ANONYMOUS + secrets.token_hex(12)
-        if asked.as_ is None and asked.language:
-            service.store.upsert_users([ShopUser(user_id, language=asked.language)])
-        return (user_id, *service.tokens.issue(user_id))
-
-    user_id, token, expires_at = await service.pool.run(work)
-    response = _token_response(user_id, token, expires_at)
+    user_id = asked.as_ or ANONYMOUS + secrets.token_hex(12)
+    if asked.as_ is None and asked.language:
+        service.store.upsert_users([ShopUser(user_id, language=asked.language)])
+    issued = ShopperToken(user_id, *service.tokens.issue(user_id))
     secure = service.settings.secure_cookies
     response.set_cookie(
         COOKIE,
-        token,
+        issued.token,
         max_age=service.settings.shopper_days * DAY_S,
         httponly=True,
         samesite="lax",
         secure=request.url.scheme == "https" if secure is None else secure,
     )
-    return response
+    return issued
 
 
-@router.get("/v1/demo/shoppers", responses={200: {"model": DemoShoppersOut}})
-async def demo_shoppers(service: TheService, caller: PageCaller) -> Response:
+@router.get("/v1/demo/shoppers")
+def demo_shoppers(service: TheService, caller: PageCaller) -> DemoShoppers:
     """Shoppers whose place a visitor may take; none on a real shop."""
-    listed = service.settings.demo_shoppers.items()
-    return await service.json(lambda: {"shoppers": [{"user_id": user_id, "label": label} for user_id, label in listed]})
+    return DemoShoppers(tuple(DemoShopper(*one) for one in service.settings.demo_shoppers.items()))
 
 
-@router.post("/v1/users/{user_id}/token", responses=TOKEN)
-async def token(service: TheService, caller: ShopCaller, user_id: Id) -> Response:
+@router.post("/v1/users/{user_id}/token")
+def token(service: TheService, caller: ShopCaller, user_id: Id) -> ShopperToken:
     """A token for a customer who is signed in at the shop; the page sends it as `X-Shopper-Token`."""
     if user_id == ME:
         raise Refused(422, "invalid", "user_id: 'me' is nobody's id", hint="Name the customer")
-    return _token_response(user_id, *service.tokens.issue(user_id))
+    return ShopperToken(user_id, *service.tokens.issue(user_id))
 
 
-def _token_response(user_id: str, token: str, expires_at: int) -> Response:
-    content = {"user_id": user_id, "token": token, "expires_at": expires_at}
-    return Response(dumps(content), 200, {"Cache-Control": "no-store"}, "application/json")
-
-
-@router.put("/v1/users", responses={200: {"model": CountOut}})
-async def put_users(service: TheService, caller: ShopCaller, body: UsersIn) -> Response:
+@router.put("/v1/users")
+@in_pool("ingest_pool")
+def put_users(service: TheService, caller: ShopCaller, body: UsersIn) -> UsersChange:
     """Adds shoppers, or changes what is given; what a shopper said themselves stays unless it is given too."""
     if any(user.user_id == ME for user in body.users):
         raise Refused(422, "invalid", "users: 'me' is nobody's id")
-
-    def work() -> Json:
-        merged: dict[str, ShopUser] = {}
-        for user in body.users:
-            known = merged.get(user.user_id) or service.store.user(user.user_id) or ShopUser(user.user_id)
-            merged[user.user_id] = _merged(known, user)
-        service.store.upsert_users(list(merged.values()))
-        if number := sum(user.declared is not None for user in body.users):
-            service.log.line("audit", action="declare", rows=number)
-        return {"users": len(merged)}
-
-    return await service.json_in(service.ingest_pool, work)
+    merged: dict[str, ShopUser] = {}
+    for user in body.users:
+        known = merged.get(user.user_id) or service.store.user(user.user_id) or ShopUser(user.user_id)
+        merged[user.user_id] = _merged(known, user)
+    service.store.upsert_users(list(merged.values()))
+    if number := sum(user.declared is not None for user in body.users):
+        service.log.line("audit", action="declare", rows=number)
+    return UsersChange(len(merged))
 
 
 def _merged(known: ShopUser, given: UserIn) -> ShopUser:
@@ -105,60 +99,48 @@ def _merged(known: ShopUser, given: UserIn) -> ShopUser:
     return replace(known, **{name: value for name, value in values.items() if value is not None or name == "language"})
 
 
-@router.get("/v1/users/{user_id}/profile", responses={200: {"model": ProfileOut}})
-async def profile(service: TheService, caller: PageCaller, user_id: Id, language: Language | None = None) -> Response:
+@router.get("/v1/users/{user_id}/profile")
+def profile(service: TheService, caller: PageCaller, user_id: Id, language: Language | None = None) -> Profile:
     """What is known about a shopper, in their own words."""
-    return await service.json(lambda: _profile(service, service.acting(caller, user_id), language))
+    return service.live.profile(service.acting(caller, user_id), language or service.settings.language)
 
 
-def _profile(service: Service, user_id: str, language: str | None) -> Json:
-    return profile_shape(service.live.profile(user_id, language or service.settings.language))
-
-
-@router.patch("/v1/users/{user_id}/profile", responses={200: {"model": ProfileOut}})
-async def patch_profile(
+@router.patch("/v1/users/{user_id}/profile")
+def patch_profile(
     service: TheService, caller: PageCaller, user_id: Id, body: ProfilePatch, language: Language | None = None
-) -> Response:
+) -> Profile:
     """Changes what a shopper sets by hand; null takes a taste or a fact back."""
-
-    def work() -> Json:
-        user = service.acting(caller, user_id)
-        with service.user_lock(user):
-            known = service.store.user(user) or ShopUser(user)
-            taste = _patched(known.taste, body.taste)
-            if len(taste) > MAX_TASTES:
-                raise Refused(409, "full", f"a shopper has at most {MAX_TASTES} tastes", hint="Take some back")
-            changed = replace(known, taste=taste, attributes=_patched(known.attributes, body.attributes))
-            if "language" in body.model_fields_set:
-                changed = replace(changed, language=body.language)
-            service.store.upsert_users([changed])
-        if body.personalise is not None and body.personalise != known.personalise:
-            _keep_word(service, user, ConsentIn(purpose="personalise", granted=body.personalise))
-        return _profile(service, user, language or body.language)
-
-    return await service.json(work)
+    user = service.acting(caller, user_id)
+    with service.user_lock(user):
+        known = service.store.user(user) or ShopUser(user)
+        taste = _patched(known.taste, body.taste)
+        if len(taste) > MAX_TASTES:
+            raise Refused(409, "full", f"a shopper has at most {MAX_TASTES} tastes", hint="Take some back")
+        changed = replace(known, taste=taste, attributes=_patched(known.attributes, body.attributes))
+        if "language" in body.model_fields_set:
+            changed = replace(changed, language=body.language)
+        service.store.upsert_users([changed])
+    if body.personalise is not None and body.personalise != known.personalise:
+        _keep_word(service, user, ConsentIn(purpose="personalise", granted=body.personalise))
+    return service.live.profile(user, language or body.language or service.settings.language)
 
 
 def _patched(known: Any, given: Any) -> dict[str, Any]:
     return {name: value for name, value in {**known, **(given or {})}.items() if value is not None}
 
 
-@router.get("/v1/users/{user_id}/consents", responses={200: {"model": ConsentsOut}})
-async def consents(service: TheService, caller: PageCaller, user_id: Id) -> Response:
+@router.get("/v1/users/{user_id}/consents")
+def consents(service: TheService, caller: PageCaller, user_id: Id) -> Consents:
     """What a shopper agreed to, and everything said before."""
-    return await service.json(lambda: _consents(service, service.acting(caller, user_id)))
+    return _consents(service, service.acting(caller, user_id))
 
 
-@router.put("/v1/users/{user_id}/consents", responses={200: {"model": ConsentsOut}})
-async def put_consent(service: TheService, caller: PageCaller, user_id: Id, body: ConsentIn) -> Response:
+@router.put("/v1/users/{user_id}/consents")
+def put_consent(service: TheService, caller: PageCaller, user_id: Id, body: ConsentIn) -> Consents:
     """Keeps a shopper's word. Without `photos`, all photos are deleted; without `personalise`, lists are impersonal."""
-
-    def work() -> Json:
-        user = service.acting(caller, user_id)
-        _keep_word(service, user, body)
-        return _consents(service, user)
-
-    return await service.json(work)
+    user = service.acting(caller, user_id)
+    _keep_word(service, user, body)
+    return _consents(service, user)
 
 
 def _keep_word(service: Service, user_id: str, word: ConsentIn) -> None:
@@ -177,23 +159,23 @@ def _keep_word(service: Service, user_id: str, word: ConsentIn) -> None:
             _erase_from_bundles(service, user_id)
 
 
-def _consents(service: Service, user_id: str) -> Json:
+def _consents(service: Service, user_id: str) -> Consents:
     said = service.store.consents(user_id)
     newest = {consent.purpose: consent for consent in said}
     known, now = service.store.user(user_id), service.store.granted(user_id)
     by_shop = known is not None and known.declared
-    return {
-        "consents": [
-            {
-                "purpose": purpose,
-                "granted": now[purpose],
-                "timestamp": newest[purpose].timestamp if purpose in newest else None,
-                "basis": "word" if purpose in newest else "shop" if purpose == RESEARCH and by_shop else "default",
-            }
+    return Consents(
+        consents=tuple(
+            Permission(
+                purpose,
+                granted=now[purpose],
+                timestamp=newest[purpose].timestamp if purpose in newest else None,
+                basis="word" if purpose in newest else "shop" if purpose == RESEARCH and by_shop else "default",
+            )
             for purpose in PURPOSES
-        ],
-        "history": [{"purpose": one.purpose, "granted": one.granted, "timestamp": one.timestamp} for one in said],
-    }
+        ),
+        history=tuple(Decision(one.purpose, one.granted, one.timestamp) for one in said),
+    )
 
 
 @router.get("/v1/users/{user_id}/export")
@@ -212,18 +194,18 @@ async def export(service: TheService, caller: PageCaller, user_id: Id) -> Respon
     return Response(await service.pool.run(work), 200, headers, "application/json")
 
 
-@router.delete("/v1/users/{user_id}", responses={200: {"model": ErasedOut}})
-async def erase(service: TheService, caller: PageCaller, user_id: Id) -> Response:
+@router.delete("/v1/users/{user_id}")
+def erase(response: Response, service: TheService, caller: PageCaller, user_id: Id) -> Erased:
     """Deletes everything that is kept of a shopper; their tokens are void from now on.
 
     From the store, the photos, and the pasts beside the bundles; a store in a file overwrites the bytes within ten
     minutes. What was learned from many shoppers together stays in
     the weights until the shop learns anew.
     """
-    response = await service.json(lambda: {"erased": erased(service, service.acting(caller, user_id))})
+    rows = erased(service, service.acting(caller, user_id))
     if caller.shopper is not None:
         response.delete_cookie(COOKIE, httponly=True, samesite="lax")
-    return response
+    return Erased(rows)
 
 
 def erased(service: Service, user_id: str) -> dict[str, int]:

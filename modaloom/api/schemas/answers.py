@@ -1,101 +1,59 @@
-"""What is answered. These models document the answers; the handlers write JSON straight from the dataclasses."""
+"""What only the service answers. Lists, items and profiles are answered as :mod:`modaloom.shop.requests` has them.
+
+The same records are the JSON, its description in ``/openapi.json``, and what :mod:`modaloom.client` gives; so nothing
+of a web framework is imported here.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
+
+from modaloom.records import Record
+from modaloom.shop.requests import Card, Comparison, ItemId, Why
 
 
-class FaultOut(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Fault(Record):
     """One faulty field."""
 
     field: str
     message: str
 
 
-class ErrorIn(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Error(Record):
     """What went wrong."""
 
-    code: str = Field(examples=["not_found"])
+    code: Annotated[str, Field(examples=["not_found"])]
     message: str
     hint: str | None
     request_id: str
-    fields: list[FaultOut] | None = Field(None, description="Every faulty field, where the body or query was invalid")
+    fields: tuple[Fault, ...] | None = None
+    """Every faulty field, where the body or query was invalid; left out otherwise."""
+    OPTIONAL = ("fields",)
 
 
-class ErrorOut(BaseModel):
+@dataclass(frozen=True, slots=True)
+class ErrorAnswer(Record):
     """The one shape of every error."""
 
-    error: ErrorIn
+    error: Error
 
 
-class WhyOut(BaseModel):
-    """One true reason."""
-
-    text: str = Field(examples=["Because of the print of the skirt you saved"])
-    kind: str
-    subject: str
-    item_id: str | None
-    picture: str | None
-    contribution: float
-
-
-class SwatchOut(BaseModel):
-    """The same model in another colour."""
-
-    item_id: str
-    title: str
-    colour: str | None
-    picture: str | None
-
-
-class CardOut(BaseModel):
-    """One item as it is shown."""
-
-    item_id: str = Field(examples=["dress-12"])
-    title: str = Field(examples=["Linen dress"])
-    price: float | None
-    category: str | None
-    picture: str | None = Field(examples=["/v1/items/dress-12/picture/0"])
-    in_stock: bool
-    is_new: bool
-    score: float
-    explored: bool
-    why: list[WhyOut]
-    swatches: list[SwatchOut]
-
-
-class ListOut(BaseModel):
-    """A list, and who made it."""
-
-    request_id: str
-    bundle: str
-    personal: bool
-    note: str | None = Field(description="`few`, `none` or `cold`: why the list is shorter or other than asked for")
-    items: list[CardOut]
-
-
-class ItemOut(BaseModel):
-    """Everything about one item."""
-
-    item: CardOut
-    description: str
-    attributes: dict[str, str]
-    sizes: list[str]
-    stock: int | None
-    pictures: list[str]
-    attention: dict[str, float]
-
-
-class ExplanationOut(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Explanation(Record):
     """Why an item suits a shopper."""
 
     item_id: str
-    why: list[WhyOut]
+    why: tuple[Why, ...]
 
 
-class FacetOut(BaseModel):
+@dataclass(frozen=True, slots=True)
+class FacetValue(Record):
     """One value to filter by."""
 
     value: str
@@ -103,24 +61,27 @@ class FacetOut(BaseModel):
     count: int
 
 
-class FacetsOut(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Facets(Record):
     """Everything that can be filtered by."""
 
-    facets: dict[str, list[FacetOut]]
+    facets: Mapping[str, tuple[FacetValue, ...]]
 
 
-class ShopOut(BaseModel):
+@dataclass(frozen=True, slots=True)
+class ShopFacts(Record):
     """The shop."""
 
     name: str
     language: str
     currency: str
-    languages: list[str]
+    languages: tuple[str, ...]
     page_size: int
     demo: bool
 
 
-class TokenOut(BaseModel):
+@dataclass(frozen=True, slots=True)
+class ShopperToken(Record):
     """A shopper's token; the same value is in the cookie."""
 
     user_id: str
@@ -128,91 +89,79 @@ class TokenOut(BaseModel):
     expires_at: int
 
 
-class DemoShopperOut(BaseModel):
+@dataclass(frozen=True, slots=True)
+class DemoShopper(Record):
     """A shopper whose place may be taken."""
 
     user_id: str
     label: str
 
 
-class DemoShoppersOut(BaseModel):
+@dataclass(frozen=True, slots=True)
+class DemoShoppers(Record):
     """Shoppers whose place may be taken."""
 
-    shoppers: list[DemoShopperOut]
+    shoppers: tuple[DemoShopper, ...]
 
 
-class IngestedOut(BaseModel):
+@dataclass(frozen=True, slots=True)
+class IngestedEvents(Record):
     """What became of a batch of events."""
 
     added: int
     repeated: int
-    unknown: int = Field(description="Events of a page on items that there are not; they are not kept")
+    """Events whose ``event_id`` was there before."""
+    unknown: int = 0
+    """Events of a page on items that there are not; they are not kept."""
 
 
-class FeedbackOut(BaseModel):
+@dataclass(frozen=True, slots=True)
+class ItemFeedback(Record):
     """What a shopper said of an item."""
 
-    item_id: str
+    item_id: ItemId
     kind: str
     timestamp: int
 
 
-class FeedbackListOut(BaseModel):
+@dataclass(frozen=True, slots=True)
+class FeedbackList(Record):
     """Everything that a shopper said."""
 
-    feedback: list[FeedbackOut]
+    feedback: tuple[ItemFeedback, ...]
 
 
-class RemovedOut(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Removed(Record):
     """Whether there was anything to remove."""
 
     removed: bool
 
 
-class WardrobeEntryOut(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Garment(Record):
     """A garment of a shopper."""
 
     entry_id: str
     item_id: str | None
     title: str
-    attributes: dict[str, str]
+    attributes: Mapping[str, str]
     photo: str | None
+    """Where its photo is, for the owner."""
     timestamp: int
-    card: CardOut | None
+    card: Card | None
+    """The item of the shop that it is."""
 
 
-class WardrobeOut(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Wardrobe(Record):
     """A shopper's garments, oldest first."""
 
-    entries: list[WardrobeEntryOut]
+    entries: tuple[Garment, ...]
 
 
-class ChipOut(BaseModel):
-    """One taste."""
-
-    key: str = Field(examples=["colour=red"])
-    label: str
-    weight: float
-    learned: float
-    by_hand: bool
-
-
-class ProfileOut(BaseModel):
-    """What is known about a shopper."""
-
-    user_id: str
-    personalise: bool
-    language: str | None
-    chips: list[ChipOut]
-    modalities: dict[str, float]
-    attributes: dict[str, str] = Field(examples=[{"colours": "navy, green"}])
-    shown: dict[str, str] = Field(
-        description="Attributes that read otherwise in the language asked for", examples=[{"colours": "藏青色、绿色"}]
-    )
-    counts: dict[str, int]
-
-
-class ConsentOut(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Decision(Record):
     """A shopper's word on one purpose."""
 
     purpose: str
@@ -220,126 +169,118 @@ class ConsentOut(BaseModel):
     timestamp: int | None
 
 
-class PermissionOut(ConsentOut):
+@dataclass(frozen=True, slots=True)
+class Permission(Decision):
     """What holds now for one purpose, and why."""
 
-    basis: Literal["word", "shop", "default"] = Field(
-        description="The shopper's own word, a legal basis that the shop declared, or what holds without either"
-    )
+    basis: Literal["word", "shop", "default"]
+    """The shopper's own word, a legal basis that the shop declared, or what holds without either."""
 
 
-class ConsentsOut(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Consents(Record):
     """What holds now for each purpose, and everything that was said before."""
 
-    consents: list[PermissionOut]
-    history: list[ConsentOut]
+    consents: tuple[Permission, ...]
+    history: tuple[Decision, ...]
 
 
-class ErasedOut(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Erased(Record):
     """Number of rows that were deleted, by table."""
 
-    erased: dict[str, int]
+    erased: Mapping[str, int]
 
 
-class VersionOut(BaseModel):
+@dataclass(frozen=True, slots=True)
+class CatalogueChange(Record):
     """The catalogue after a change."""
 
     version: int
-    items: int = Field(description="How many were kept or deleted")
+    items: int
+    """How many were kept or deleted."""
 
 
-class PatchedOut(BaseModel):
+@dataclass(frozen=True, slots=True)
+class PatchedItems(Record):
     """The catalogue after a batch of partial changes."""
 
     version: int
-    items: int = Field(description="How many there are of those that were named")
-    changed: int = Field(description="How many of them differ from what they were")
-    unknown: list[str] = Field(description="Ids of which there is no item; nothing was made of them")
+    items: int
+    """How many there are of those that were named."""
+    changed: int
+    """How many of them differ from what they were."""
+    unknown: tuple[str, ...]
+    """Ids of which there is no item; nothing was made of them."""
 
 
-class CountOut(BaseModel):
-    """How many were kept."""
+@dataclass(frozen=True, slots=True)
+class UsersChange(Record):
+    """How many shoppers were kept."""
 
     users: int
 
 
-class PictureOut(BaseModel):
+@dataclass(frozen=True, slots=True)
+class NewPicture(Record):
     """A picture that was kept."""
 
     version: int
     picture: str
 
 
-class CatalogueHealthOut(BaseModel):
-    """The catalogue as it is served."""
-
-    items: int
-    in_stock: int
-    new_since_learning: int
-    without: dict[str, int]
-    never_sold: int
-    waiting: int = Field(description="Items that came in and are still to be read by the encoders")
-    bundles: dict[str, Any]
-
-
-class BundlesOut(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Bundles(Record):
     """Bundles and their share of the shoppers."""
 
-    bundles: list[str]
-    traffic: dict[str, float]
+    bundles: tuple[str, ...]
+    traffic: Mapping[str, float]
 
 
-class ComparisonOut(BaseModel):
-    """Two bundles on live traffic; `low` and `high` are the 95 % interval of the difference."""
-
-    bundle: str
-    against: str
-    shoppers: tuple[int, int]
-    rate: tuple[float, float]
-    difference: float
-    low: float
-    high: float
-
-
-class ComparisonsOut(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Comparisons(Record):
     """Every bundle against one."""
 
-    comparison: list[ComparisonOut]
+    comparison: tuple[Comparison, ...]
 
 
-class LatencyOut(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Latency(Record):
     """Milliseconds; null where there was no request."""
 
     p50: float | None
     p99: float | None
 
 
-class RouteOut(LatencyOut):
+@dataclass(frozen=True, slots=True)
+class RouteFigures(Latency):
     """One route of late."""
 
     route: str
     requests_per_s: float
 
 
-class MetricsOut(BaseModel):
+@dataclass(frozen=True, slots=True)
+class ServiceFigures(Record):
     """The service of late, all workers together."""
 
     window_s: float
     requests_per_s: float
     errors_per_s: float
-    latency_ms: LatencyOut
+    latency_ms: Latency
     memory_mb: float
     workers: int
     requests: int
-    events: dict[str, int]
+    events: Mapping[str, int]
     events_per_s: float
-    exposures: dict[str, int]
+    exposures: Mapping[str, int]
     exposures_waiting: int
-    routes: list[RouteOut]
+    routes: tuple[RouteFigures, ...]
 
 
-class StateOut(BaseModel):
+@dataclass(frozen=True, slots=True)
+class ServiceState(Record):
     """Whether the service can answer."""
 
-    status: str = Field(examples=["ok"])
+    status: Annotated[str, Field(examples=["ok"])]
     version: str

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from modaloom.api.middleware.paths import with_slashes
+from modaloom.api.schemas.trends import VerdictName
 from modaloom.ids import ID_PATTERN, MAX_ID_LENGTH
 from modaloom.privacy import PURPOSES
 from modaloom.shop.requests import MAX_N
@@ -35,6 +36,9 @@ Language = Literal["zh", "en"]
 Facts = Annotated[dict[Name, Text], Field(max_length=100)]
 Kind = Literal["like", "dislike", "wrong_size", "too_dear", "hide"]
 Purpose = Literal["personalise", "photos", "research"]
+MAX_TRENDS = 500
+TrendOrder = Literal["telling", "rising", "falling", "share", "sure", "forecast", "index"]
+Part = Literal["trends", "series", "terms", "gaps", "alerts", "arrivals"]
 
 assert set(Kind.__args__) == set(FEEDBACK)  # type: ignore[attr-defined]
 assert set(Purpose.__args__) == set(PURPOSES)  # type: ignore[attr-defined]
@@ -311,6 +315,54 @@ class TrafficIn(Body):
 class BundleIn(Body):
     """A bundle on the service's machine."""
 
-    folder: Annotated[str, Field(min_length=1, max_length=1_000, pattern=ID_PATTERN)] = Field(
-        examples=["bundles/summer"]
+    folder: str = Field(min_length=1, max_length=1_000, pattern=ID_PATTERN, examples=["bundles/summer"])
+
+
+def _segment(value: str | None) -> str | None:
+    kind, colon, rest = (value or "").partition(":")
+    if value is not None and not (kind and colon and rest):
+        raise ValueError("write kind:value, such as age:25-34")
+    return value
+
+
+class Page(BaseModel):
+    """A part of a long list."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    text: Label = Field("", description="Only what has this in its name, in either language", examples=["green"])
+    n: int = Field(60, ge=1, le=MAX_TRENDS)
+    offset: int = Field(0, ge=0, le=1_000_000)
+
+
+class TrendsQuery(Page):
+    """Which trends, in which order."""
+
+    dimension: list[Label] = Field(
+        default_factory=list,
+        max_length=50,
+        description="`colour`, `word`, `look`, `price`, `attribute.NAME`, or `attribute` for all of the shop's own",
+        examples=[["colour"]],
     )
+    verdict: list[VerdictName] = Field(default_factory=list, max_length=5, description="Also finds what holds as well")
+    segment: Annotated[str | None, AfterValidator(_segment)] = Field(
+        None, max_length=400, description="Only what this group is known to go for: `age:25-34`", examples=["age:25-34"]
+    )
+    novel: bool | None = Field(None, description="Only what was not there before, or only what was")
+    order: TrendOrder = Field("telling", description="`telling` is the board's own order; `index` needs a segment")
+    language: Language | None = Field(None, description="Of the titles of example items")
+
+
+class TermsQuery(Page):
+    """Which search terms."""
+
+    state: list[Literal["new", "rising", "falling", "steady"]] = Field(default_factory=list, max_length=4)
+    language: list[Label] = Field(default_factory=list, max_length=10, description="In which they were typed")
+    answered: bool | None = Field(None, description="false: only what the shop has nothing for")
+
+
+class GapsQuery(Page):
+    """Which gaps between demand and assortment."""
+
+    state: list[Literal["short", "long", "balanced"]] = Field(default_factory=list, max_length=3)
+    dimension: list[Label] = Field(default_factory=list, max_length=50)

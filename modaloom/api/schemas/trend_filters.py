@@ -1,13 +1,23 @@
-"""From the kept board to JSON. Dataclasses are written as they are; only cards of lists are made smaller here."""
+"""The parts of the board that pass the filters of a query; series are thinned out, the rest is answered as it is."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, replace
 from typing import Any
 
-from modaloom.api.schemas.shapes import Json, picture_url
-from modaloom.api.schemas.trends import GapsQuery, TermsQuery, TrendsQuery
+from modaloom.api.schemas.asks import GapsQuery, TermsQuery, TrendsQuery
+from modaloom.api.schemas.trends import (
+    ExampleItem,
+    GapList,
+    ShopperGroup,
+    Sparkline,
+    TermList,
+    TrendCard,
+    TrendList,
+    ValueCount,
+)
 from modaloom.shop.requests import Card
 from modaloom.trends.board import ALERT_KINDS, Alert, Board, Gap, Segment, Series, Term, Trend
 
@@ -28,7 +38,7 @@ def _known(value: float | None, otherwise: float = -1e9) -> float:
     return otherwise if value is None else value
 
 
-def board_shape(board: Board, query: TrendsQuery, cards: Callable[[Iterable[str]], Mapping[str, Card]]) -> Json:
+def trend_list(board: Board, query: TrendsQuery, cards: Callable[[Iterable[str]], Mapping[str, Card]]) -> TrendList:
     """The movers that pass the filters, and what can be filtered by."""
     wanted = [trend for trend in board.trends if _passes(trend, query)]
     fitting = [trend for trend in wanted if not query.verdict or {trend.verdict, *trend.also} & set(query.verdict)]
@@ -38,14 +48,14 @@ def board_shape(board: Board, query: TrendsQuery, cards: Callable[[Iterable[str]
         fitting.sort(key=ORDERS[query.order])
     listed = fitting[query.offset : query.offset + query.n]
     known = cards(item_id for trend in listed for item_id in trend.examples[:SHOWN_EXAMPLES])
-    return {
-        "overview": board.overview,
-        "trends": [trend_card(trend, query.segment, known) for trend in listed],
-        "total": len(fitting),
-        "verdicts": dict(Counter(verdict for trend in wanted for verdict in (trend.verdict, *trend.also))),
-        "dimensions": counted(trend.dimension for trend in board.trends),
-        "segments": _groups(board),
-    }
+    return TrendList(
+        overview=board.overview,
+        trends=tuple(trend_card(trend, query.segment, known) for trend in listed),
+        total=len(fitting),
+        verdicts=Counter(verdict for trend in wanted for verdict in (trend.verdict, *trend.also)),
+        dimensions=counted(trend.dimension for trend in board.trends),
+        segments=_groups(board),
+    )
 
 
 _NOBODY = Segment("", "", {}, 0, 0.0, -1.0, None)
@@ -74,72 +84,64 @@ def _segment_of(trend: Trend, wanted: str) -> Segment | None:
     return next((one for one in trend.segments if one.kind == kind and one.value == value), None)
 
 
-def _groups(board: Board) -> list[Json]:
+def _groups(board: Board) -> tuple[ShopperGroup, ...]:
     """Every group that is known of any trend."""
     found = {(one.kind, one.value): one for trend in board.trends for one in trend.segments}
-    return [
-        {"kind": kind, "value": value, "names": one.names, "shoppers": one.shoppers}
-        for (kind, value), one in sorted(found.items())
-    ]
+    return tuple(ShopperGroup(kind, value, one.names, one.shoppers) for (kind, value), one in sorted(found.items()))
 
 
-def counted(values: Iterable[str]) -> list[Json]:
+def counted(values: Iterable[str]) -> tuple[ValueCount, ...]:
     """Values with their number, the most frequent first."""
-    return [{"value": value, "count": n} for value, n in Counter(values).most_common()]
+    return tuple(ValueCount(value, n) for value, n in Counter(values).most_common())
 
 
-def trend_card(trend: Trend, segment: str | None, cards: Mapping[str, Card]) -> Json:
+def trend_card(trend: Trend, segment: str | None, cards: Mapping[str, Card]) -> TrendCard:
     """One trend as a list shows it."""
     outlook = trend.outlook
-    plain = ("id", "dimension", "value", "names", "verdict", "also", "confidence", "share", "change", "interval")
-    rest = ("peak", "novel", "seen", "shoppers", "items")
-    return {
-        **{name: getattr(trend, name) for name in (*plain, *rest)},
+    own: dict[str, Any] = {
         "forecast": outlook.change if outlook else None,
         "abstained": outlook.abstained if outlook else None,
-        "spark": spark(trend),
+        "spark": sparkline(trend),
         "examples": examples(trend.examples[:SHOWN_EXAMPLES], cards),
         "segment": _segment_of(trend, segment) if segment else None,
     }
+    shared = {one.name: getattr(trend, one.name) for one in fields(TrendCard) if one.name not in own}
+    return TrendCard(**shared, **own)
 
 
-def examples(item_ids: Iterable[str], cards: Mapping[str, Card]) -> list[Json]:
+def examples(item_ids: Iterable[str], cards: Mapping[str, Card]) -> tuple[ExampleItem, ...]:
     """Pieces that are still there, with their pictures."""
     known = (cards[item_id] for item_id in item_ids if item_id in cards)
-    return [
-        {
-            "item_id": card.item_id,
-            "title": card.title,
-            "picture": picture_url(card.item_id) if card.has_picture else None,
-        }
-        for card in known
-    ]
+    return tuple(ExampleItem(card.item_id, card.title, card.picture) for card in known)
 
 
-def spark(trend: Trend) -> Json:
+def sparkline(trend: Trend) -> Sparkline:
     """The series in so few points that a small drawing can show them; the forecast on the same scale of time."""
     size = -(-len(trend.series) // SPARK_POINTS) or 1
     outlook = trend.outlook
-    return {
-        "shares": _fewer(trend.series, size),
-        "level": _fewer(trend.level, size),
-        **{
-            name: [one for one in _fewer(getattr(outlook, name) if outlook else (), size) if one is not None]
-            for name in ("mean", "lower", "upper")
-        },
-    }
+
+    def forecast(values: Sequence[float]) -> tuple[float, ...]:
+        return tuple(one for one in _fewer(values, size) if one is not None)
+
+    return Sparkline(
+        shares=_fewer(trend.series, size),
+        level=_fewer(trend.level, size),
+        mean=forecast(outlook.mean if outlook else ()),
+        lower=forecast(outlook.lower if outlook else ()),
+        upper=forecast(outlook.upper if outlook else ()),
+    )
 
 
-def _fewer(series: Series | Sequence[float], size: int) -> list[float | None]:
+def _fewer(series: Series | Sequence[float], size: int) -> Series:
     """Means of so many steps each, counted from the newest; None where nothing in them is known."""
     first = len(series) % size
     starts = [*([0] if first else []), *range(first, len(series), size)]
     blocks = [series[start : (first if first and not start else start + size)] for start in starts]
     known = [[one for one in block if one is not None] for block in blocks]
-    return [round(sum(block) / len(block), DIGITS) if block else None for block in known]
+    return tuple(round(sum(block) / len(block), DIGITS) if block else None for block in known)
 
 
-def terms_shape(board: Board, query: TermsQuery) -> Json:
+def term_list(board: Board, query: TermsQuery) -> TermList:
     """Search terms that pass the filters."""
     wanted = [
         term
@@ -153,22 +155,21 @@ def terms_shape(board: Board, query: TermsQuery) -> Json:
         if (not query.state or term.state in query.state)
         and (query.answered is None or term.answered == query.answered)
     ]
-    return {
-        "overview": board.overview,
-        "terms": [_rounded(term) for term in fitting[query.offset : query.offset + query.n]],
-        "total": len(fitting),
-        "states": dict(Counter(term.state for term in wanted)),
-        "unanswered": sum(not term.answered for term in wanted),
-        "languages": counted(term.language for term in board.terms),
-    }
+    return TermList(
+        overview=board.overview,
+        terms=tuple(_thinned(term) for term in fitting[query.offset : query.offset + query.n]),
+        total=len(fitting),
+        states=Counter(term.state for term in wanted),
+        unanswered=sum(not term.answered for term in wanted),
+        languages=counted(term.language for term in board.terms),
+    )
 
 
-def _rounded(term: Term) -> Json:
-    plain: dict[str, Any] = {name: getattr(term, name) for name in Term.__dataclass_fields__}
-    return plain | {"series": _fewer(term.series, -(-len(term.series) // SPARK_POINTS) or 1)}
+def _thinned(term: Term) -> Term:
+    return replace(term, series=_fewer(term.series, -(-len(term.series) // SPARK_POINTS) or 1))
 
 
-def gaps_shape(board: Board, query: GapsQuery) -> Json:
+def gap_list(board: Board, query: GapsQuery) -> GapList:
     """Gaps that pass the filters."""
     wanted = [
         gap
@@ -177,19 +178,19 @@ def gaps_shape(board: Board, query: GapsQuery) -> Json:
         and says(query.text, gap.value, *gap.names.values())
     ]
     fitting = [gap for gap in wanted if not query.state or gap.state in query.state]
-    return {
-        "overview": board.overview,
-        "gaps": fitting[query.offset : query.offset + query.n],
-        "total": len(fitting),
-        "states": dict(Counter(gap.state for gap in wanted)),
-        "dimensions": counted(gap.dimension for gap in board.gaps),
-    }
+    return GapList(
+        overview=board.overview,
+        gaps=tuple(fitting[query.offset : query.offset + query.n]),
+        total=len(fitting),
+        states=Counter(gap.state for gap in wanted),
+        dimensions=counted(gap.dimension for gap in board.gaps),
+    )
 
 
-def alerts_in_order(alerts: Iterable[Alert]) -> list[Alert]:
+def alerts_in_order(alerts: Iterable[Alert]) -> tuple[Alert, ...]:
     """The urgent first, then the newest, then the surest."""
     newest = sorted(alerts, key=lambda one: one.step, reverse=True)
-    return sorted(newest, key=lambda one: (not one.urgent, ALERT_KINDS.index(one.kind), -one.confidence))
+    return tuple(sorted(newest, key=lambda one: (not one.urgent, ALERT_KINDS.index(one.kind), -one.confidence)))
 
 
 def gap_of(board: Board, trend_id: str) -> Gap | None:
