@@ -24,7 +24,8 @@ LEVELS = (
     {"build", "bulletin", "doctor", "terminal"},
     {"api", "client", "testing", "web"},
     {"serving"},
-    {"demo", "trend_commands"},
+    {"demo_report", "trend_commands"},
+    {"demo"},
     {"cli"},
 )
 TORCH_ROOMS = {"encoders", "forecasting", "models", "training", "export", "testing"}
