@@ -109,9 +109,10 @@ class Report:
         self.write()
 
         def tell(what: str, done: int, total: int) -> None:
+            begins = total != step.total  # such a call may be the last one for minutes
             step.done, step.total = done, total
             self.tell(what, done, total)
-            if time.monotonic() - self._written_s > WRITE_EVERY_S:
+            if begins or time.monotonic() - self._written_s > WRITE_EVERY_S:
                 self.write()
 
         try:

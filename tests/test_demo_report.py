@@ -37,7 +37,6 @@ def test_one_step_fails_alone(tmp_path: Path) -> None:
         assert steps_of(tmp_path)["check"]["state"] == "running"
         assert steps_of(tmp_path)["lists"]["state"] == "waiting"
         tell("looking", 3, 9)
-        report.write()
         assert (steps_of(tmp_path)["check"]["done"], steps_of(tmp_path)["check"]["total"]) == (3, 9)
         report.ready("check", "data check")
     with report.step("lists"):
