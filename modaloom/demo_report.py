@@ -179,6 +179,8 @@ class BackgroundReport:
         self._process.stdin.close()
         self._process.wait()
         self._thread.join()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
 
 
 def mark_unfinished(folder: Path, why: str) -> None:
