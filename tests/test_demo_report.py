@@ -97,7 +97,7 @@ def test_a_report_that_dies_is_told_on_the_page_and_in_one_line(tmp_path: Path) 
     report.close()
     (line,) = lines
     assert "could not be finished" in line
-    assert "ShopError" in (tmp_path / "report" / demo_report.LOG_FILE).read_text(encoding="utf-8")
+    assert "ShopNotFoundError" in (tmp_path / "report" / demo_report.LOG_FILE).read_text(encoding="utf-8")
     assert {step["state"] for step in steps_of(tmp_path / "report").values()} == {"failed"}
 
 
