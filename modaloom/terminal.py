@@ -90,11 +90,14 @@ def note_pictures(shop: Shop) -> None:
 
 
 @contextmanager
-def bars() -> Iterator[Tell]:
-    """Progress as ``tell(what, done, total)``: bars with items per second on a terminal, plain lines elsewhere."""
+def bars(*, every_s: float = PLAIN_LINE_EVERY_S) -> Iterator[Tell]:
+    """Progress as ``tell(what, done, total)``: bars with items per second on a terminal, plain lines elsewhere.
+
+    ``every_s`` is how many seconds lie between two plain lines at least.
+    """
     screen = Console(stderr=True)
     if not screen.is_terminal:
-        yield _PlainLines()
+        yield _PlainLines(every_s)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
     with Progress(*columns, TimeElapsedColumn(), console=screen, transient=True) as progress:
@@ -130,14 +133,15 @@ class _Bars:
 class _PlainLines:
     """A line every few seconds, for logs."""
 
-    def __init__(self) -> None:
+    def __init__(self, every_s: float) -> None:
+        self._every_s = every_s
         self._last = time.perf_counter()
         self._started: dict[str, float] = {}
 
     def __call__(self, what: str, done: int, total: int) -> None:
         now = time.perf_counter()
         started = self._started.setdefault(what, now)
-        if now - self._last < PLAIN_LINE_EVERY_S:
+        if now - self._last < self._every_s:
             return
         self._last = now
         rate = f", {done / (now - started):,.0f}/s" if done and now - started > 1 and ":" not in what else ""

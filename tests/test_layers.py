@@ -25,7 +25,8 @@ LEVELS = (
     {"bulletin", "learning", "doctor", "terminal"},
     {"api", "testing", "web"},
     {"client", "serving"},
-    {"demo", "shop_commands", "trend_commands"},
+    {"demo_report", "shop_commands", "trend_commands"},
+    {"demo"},
     {"cli"},
 )
 TORCH_ROOMS = {"encoders", "forecasting", "models", "training", "export", "testing"}

@@ -40,6 +40,8 @@ class ServeSettings(BaseSettings):
     page_size: Annotated[int, Field(ge=1, le=MAX_N)] = 24
     demo_shoppers: dict[str, str] = Field(default_factory=dict)
     """Shoppers whose place a visitor of the page may take, with their labels, by user id. Never on a real shop."""
+    demo_report: Folder | None = None
+    """Where a demonstration's report is being made: its progress and its pages stand below ``/demo``."""
 
     page_keys: tuple[Key, ...] = ()
     shop_keys: tuple[Key, ...] = ()

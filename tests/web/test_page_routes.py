@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -136,3 +137,28 @@ def test_worker_and_manifest(client: TestClient) -> None:
     manifest = client.get("/manifest.webmanifest").json()
     assert manifest["name"] == "Loom & Co"
     assert client.get(manifest["icons"][0]["src"]).headers["content-type"].startswith("image/svg")
+
+
+def test_a_demonstration_shows_its_report(client: TestClient, tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    (report / "trends").mkdir(parents=True)
+    (report / "evaluation.html").write_text("<title>figures</title>", encoding="utf-8")
+    (report / "trends" / "report.html").write_text("<title>trends</title>", encoding="utf-8")
+    (report / "report.log").write_text("no page", encoding="utf-8")
+    (tmp_path / "secret.html").write_text("outside", encoding="utf-8")
+    assert client.get("/demo").status_code == 404, "a real shop has none"
+    assert client.get("/demo/evaluation.html").status_code == 404
+    assert 'href="/demo"' not in client.get("/").text
+    service: Any = client.app.state.service  # type: ignore[attr-defined]
+    service.settings = load_serve_settings(demo_report=report)
+    assert 'href="/demo"' in client.get("/").text
+    for language in ("en", "zh"):
+        shell = client.get("/demo", headers={"Accept-Language": language})
+        assert page_messages(language)["demo"]["report_lede"] in shell.text
+    answer = client.get("/demo/evaluation.html")
+    assert answer.text == "<title>figures</title>"
+    assert "script-src" not in answer.headers["content-security-policy"]
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+    assert client.get("/demo/trends/report.html").text == "<title>trends</title>"
+    for name in ("later.html", "report.log", "%2e%2e/secret.html", "..%2fsecret.html", "%2fetc%2fpasswd", "a%00.html"):
+        assert client.get(f"/demo/{name}").status_code == 404, name

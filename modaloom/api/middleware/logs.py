@@ -165,7 +165,8 @@ class Watch:
                 record.status = message["status"]
                 headers = message.setdefault("headers", [])
                 headers.append((b"x-request-id", record.request_id.encode()))
-                headers.extend(SECURITY_HEADERS)
+                named = {name for name, _ in headers}
+                headers.extend(header for header in SECURITY_HEADERS if header[0] not in named)
             elif message["type"] == "http.response.body":
                 record.size += len(message.get("body", b""))
                 if head:

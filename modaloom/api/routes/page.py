@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import gzip
 import hashlib
 import mimetypes
+import os
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -39,6 +42,12 @@ DESK = {
     "arrivals": "/trends/new",
 }
 """Screens of the trend board, for the shop's people."""
+REPORT_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+"""A report is one file with its styles in it, and has no scripts."""
+REPORT_SUFFIXES = (".html", ".json")
 YEAR_S = 365 * DAY_S
 WORKER = "service-worker.js"
 IMPORTED = re.compile(r"""^(?:import|export)\b[^"';]*["'](\.{1,2}/[^"']+)["']""", re.MULTILINE)
@@ -158,6 +167,7 @@ def shown(
             static=f"/static/{version()}/",
             modules=modules(f"js/{screen}.js"),
             shop=service.settings.shop_name,
+            report=service.settings.demo_report is not None,
             boot=_boot(request, service, language, desk=desk),
             **values,
         )
@@ -223,6 +233,33 @@ async def me(request: Request, service: TheService) -> Response:
 async def admin(request: Request, service: TheService) -> Response:
     """For the shop's people; what it shows needs an admin key."""
     return shown(request, service, "admin")
+
+
+@router.get("/demo")
+async def demo(request: Request, service: TheService) -> Response:
+    """How far a demonstration's report is, and where its pages are."""
+    _report_folder(service)
+    return shown(request, service, "demo")
+
+
+@router.get("/demo/{name:path}")
+async def demo_file(request: Request, name: str, service: TheService) -> Response:
+    """A page of a demonstration's report, or its ``progress.json``."""
+    folder = _report_folder(service).resolve()
+    limited_by_address(request.scope, service)
+    file = Path(os.path.normpath(folder / name.replace("\0", "")))
+    if not file.is_relative_to(folder) or file.suffix not in REPORT_SUFFIXES or not file.is_file():
+        raise Refused(404, "not_found", "there is no such page of the report yet")
+    kind = mimetypes.guess_type(file.name)[0]
+    headers = {"Cache-Control": "private, no-cache", "Content-Security-Policy": REPORT_POLICY}
+    return Response(await asyncio.to_thread(file.read_bytes), 200, headers, kind)
+
+
+def _report_folder(service: Service) -> Path:
+    folder = service.settings.demo_report
+    if folder is None:
+        raise Refused(404, "not_found", "this shop is no demonstration")
+    return folder
 
 
 @router.get("/trends")
