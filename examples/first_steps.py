@@ -28,7 +28,7 @@ def main(folder: Path, *, items: int = 1200, users: int = 800, epochs: int = 5, 
     for query in (Query(user=shopper), Query(text="a warm coat"), Query(text="红色连衣裙")):
         print(query)
         for answer in recommender.recommend(query, n=3, language="en"):
-            print("  ", answer.item_id, answer.title, "|", "; ".join(answer.why))
+            print("  ", answer.item_id, answer.title, "|", "; ".join(reason.text for reason in answer.why))
 
 
 if __name__ == "__main__":

@@ -239,11 +239,11 @@ def _board_of(demo: Path, settings: Settings, store_url: str | None) -> Iterator
         boards.make()
 
         def wait(tell: Tell) -> Board:
-            while boards.state()["running"]:
+            while boards.state().running:
                 time.sleep(POLL_S)
             board = load_board(store)
             if board is None:
-                raise QueryError(boards.state()["error"] or "no trend board was made")
+                raise QueryError(boards.state().error or "no trend board was made")
             return board
 
         try:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from modaloom.learning.live import open_live_shop
 
 from modaloom.config import load_settings
 from modaloom.data.shop import load_shop
 from modaloom.errors import NotFoundError, PictureError, QueryError
 from modaloom.learning import LearnOptions, train_bundle
 from modaloom.shop.live import Activity, LiveShop
+from modaloom.shop.open import open_live_shop
 from modaloom.shop.requests import Answer, Ask, Rules
 from modaloom.storage.contract import Feedback, ShopUser
 from modaloom.types import LANGUAGES, Event, Interaction

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.ranking.test_nearest import rows_of
 
 from modaloom.config import Settings, load_settings
 from modaloom.shop import neighbours as warming
 from modaloom.shop.bundle import Bundle, load_bundle
 from modaloom.shop.neighbours import take_warm, warm
+from tests.ranking.test_content import rows_of
 
 Told = list[tuple[str, int, int]]
 
