@@ -167,10 +167,7 @@ def retrain(
     if not verdict.better:
         return verdict, None
     train_bundle(shop, out, options, settings=settings, tell=tell, still=lambda: dict(_declared(store)))
-    name = _promote(store, out, verdict.champion, share)
-    if gone := set(shop.users["user_id"]) - dict(_declared(store)).keys():
-        erase_pasts(out, gone)  # who went while the bundle was written, when nobody else knew of it
-    return verdict, name
+    return verdict, _promote(store, out, verdict.champion, share, set(shop.users["user_id"]))
 
 
 def _check_place(store: Store, out: Path) -> None:
@@ -187,11 +184,14 @@ def _check_place(store: Store, out: Path) -> None:
         )
 
 
-def _promote(store: Store, out: Path, champion: str, share: float) -> str:
+def _promote(store: Store, out: Path, champion: str, share: float, learned_from: set[str]) -> str:
+    """Gives the new bundle its traffic, and takes out the shoppers who withdrew while it was written."""
     name = bundle_name(out)
     change(store, BUNDLES, lambda named: named | {name: str(out.resolve())})
     shares = {name: 1.0} if share == 1 else {name: share, champion: 1 - share}
     keep(store, TRAFFIC, shares)
+    if gone := learned_from - dict(_declared(store)).keys():
+        erase_pasts(out, gone)
     return name
 
 
@@ -219,7 +219,7 @@ def _first_verdict(champion: Guide, shop: Shop, split: Split) -> Verdict:
     Raises:
         TrainingError: there is nothing to decide by.
     """
-    shoppers, content_only = len(split.user_nums), not champion.bundle.snapshot.interactions.height
+    shoppers, content_only = len(split.user_nums), not champion.bundle.snapshot.ever_sold().any()
     wanted = [int(event) for event in shop.target_events]
     targets = shop.interactions.filter(pl.col("event").is_in(wanted) & pl.col("item_num").is_not_null()).height
     if content_only and not targets:
@@ -343,7 +343,7 @@ def shop_of(store: Store, champion: Guide, tell: Tell) -> tuple[Shop, int]:
 def _targets(known: Snapshot, log: pl.DataFrame) -> tuple[Event, ...]:
     """The events that count as success: the champion's, unless it had no log to choose them by and none happened."""
     there = log["event"].is_in([int(event) for event in known.target_events]).any()
-    return known.target_events if known.interactions.height or there else target_events_of(log)
+    return known.target_events if known.ever_sold().any() or there else target_events_of(log)
 
 
 class _Log:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+
+import numpy as np
 
 from modaloom.config import Settings
 from modaloom.data.numbering import Numbering
@@ -15,6 +17,7 @@ from modaloom.shop.bundle import Bundle
 from modaloom.shop.recommender import Guide
 from modaloom.shop.requests import Ask, Card
 from modaloom.shop.shopper import Shopper
+from modaloom.storage.contract import ItemChange
 from modaloom.types import LANGUAGES, Event, Interaction
 
 MAX_N = 1_000
@@ -37,13 +40,10 @@ class Recommender:
         self.bundle = bundle
         self.snapshot = bundle.snapshot
         self._lists = Guide(bundle.folder.name, bundle, settings)
-        catalogue = self._lists.catalogue
-        for item, on_offer in zip(
-            items_of(self.snapshot.items, bundle.pictures_root), self.snapshot.catalogue.tolist(), strict=True
-        ):
-            catalogue.put(item)
-            if not on_offer:  # it still has a name, as a past item
-                catalogue.remove(item.item_id)
+        items = list(items_of(self.snapshot.items, bundle.pictures_root))
+        changes = [ItemChange(version, item.item_id, item) for version, item in enumerate(items, start=1)]
+        gone = [changes[num] for num in np.flatnonzero(~self.snapshot.catalogue)]  # still named, as past items
+        self._lists.placing.apply(changes + [replace(change, item=None) for change in gone])
 
     def language(self, wanted: str | None) -> str:
         """The language to answer in: the one asked for, else the shop's own.

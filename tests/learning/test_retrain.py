@@ -195,6 +195,7 @@ DAY = 86_400
 def come_and_buy(store: Store, shoppers: int, *, each: int, event: Event = Event.PURCHASE, days: int = 30) -> None:
     """Shoppers who buy one kind of garment each, over some weeks."""
     rng = np.random.default_rng(0)
+    store.upsert_users([ShopUser(f"u{user}", declared=True) for user in range(shoppers)])
     store.add_interactions(
         [
             Interaction(f"u{user}", f"i{4 * int(rng.integers(0, 12)) + user % 4}", event, when)

@@ -306,11 +306,12 @@ class TestColdStart:
         assert made.recommend(nobody, 1).items.tolist() == [[N]]
 
 
-class TestShortlist:
-    @pytest.fixture(scope="class")
-    def bundle(self, sample_bundle: Path) -> Bundle:
-        return load_bundle(sample_bundle)
+@pytest.fixture(scope="module")
+def bundle(sample_bundle: Path) -> Bundle:
+    return load_bundle(sample_bundle)
 
+
+class TestShortlist:
     @pytest.mark.parametrize("user", [0, 7, 33, 79])
     def test_scores_are_those_of_the_batch(self, bundle: Bundle, user: int) -> None:
         batch = HistoryBatch(bundle.snapshot.histories(np.array([user])))

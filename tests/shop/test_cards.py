@@ -83,7 +83,7 @@ def test_a_taste_is_told_first_and_alone_where_there_is_nothing_else(cards: Card
     assert [why.kind for why in told] == ["taste", "photo"]
     assert told[0].text == say["taste"].format(words="连衣裙")
     assert [why.kind for why in cards.told([taste], "zh")] == ["taste"]
-    assert [why.kind for why in cards.told([], "en")] == ["popular"]
+    assert [why.kind for why in cards.told([], "en")] == ["range"]
 
 
 def test_a_past_item_is_named_in_the_shoppers_language(cards: CardMaker) -> None:

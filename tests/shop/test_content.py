@@ -68,7 +68,7 @@ def test_a_known_item_is_read_as_it_was_learned(reader: ContentReader, bundle: B
     for name in ("image", "text", "attributes"):
         kernel = bundle.ranker.part(name)
         if isinstance(kernel, ContentKernel):
-            np.testing.assert_allclose(tokens[name].vectors, kernel.rows(some), atol=5e-3)
+            np.testing.assert_allclose(tokens[name].vectors, kernel.vectors(some), atol=5e-3)
         np.testing.assert_allclose(np.linalg.norm(tokens[name].vectors, axis=1), tokens[name].mask, atol=1e-4)
     keys = reader.keys(tokens)
     if bundle.ranker.table is not None and keys is not None:

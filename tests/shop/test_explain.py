@@ -179,7 +179,7 @@ def test_one_definition_of_new(released_days_ago: int | None, came_later: bool, 
 
 def test_nothing_is_popular_that_nobody_bought(bundle: Bundle, shopper: Histories) -> None:
     picks = np.argsort(-bundle.ranker.score(shopper)[0])[:20]
-    unsold = replace(bundle.snapshot, interactions=bundle.snapshot.interactions.clear())
+    unsold = replace(bundle.snapshot, interactions=bundle.snapshot.interactions.clear(), sold=None)
     undated = replace(unsold, items=unsold.items.with_columns(released_at=None).cast({"released_at": int}))
     nobody = Histories.from_lists([[]], now=bundle.snapshot.now)
     for past in (shopper, nobody):

@@ -114,7 +114,7 @@ def test_one_that_cannot_be_read_is_alone_without(guide: Guide, caplog: pytest.L
     assert guide.placing.settle(30)
     assert set(listed(guide)) == {"one", "bad", "two"}
     assert kernel is not None
-    has = {name: bool(kernel.has(np.array([guide.catalogue.nums[name]]))[0]) for name in ("one", "bad", "two")}  # type: ignore[attr-defined]
+    has = {name: bool(kernel.vectors(np.array([guide.catalogue.nums[name]])).any()) for name in ("one", "bad", "two")}  # type: ignore[attr-defined]
     assert has == {"one": True, "bad": False, "two": True}
     assert [record.getMessage() for record in caplog.records] == [
         "item 'bad' cannot be read and is placed by its facts alone: cannot be read"
@@ -187,14 +187,14 @@ def test_price_and_stock_are_no_content() -> None:
 def test_nobody_sees_an_item_that_is_half_placed(live: LiveShop) -> None:
     """In the catalogue already and in the scores not yet: whoever asks then must wait."""
     ranker, inside = live.fleet.main.ranker, threading.Event()
-    place = ranker.place
+    add_items = ranker.add_items
 
     def slowly(*arguments: Any) -> None:
         inside.set()
         time.sleep(0.3)
-        place(*arguments)
+        add_items(*arguments)
 
-    ranker.place = slowly  # type: ignore[method-assign]
+    ranker.add_items = slowly  # type: ignore[method-assign]
     live.store.upsert_items([dress("new")])
     live.refresh()
     assert inside.wait(30)

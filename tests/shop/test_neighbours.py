@@ -31,17 +31,19 @@ def test_what_was_found_is_there_at_the_next_start(bundle: Bundle, sample_bundle
     told: Told = []
     assert not take_warm(bundle, "b", settings)
     warm(bundle, "b", settings, lambda *said: told.append(said))
-    assert told[-1][1] == told[-1][2] == len(bundle.ranker.neighbours()) > 0
+    assert told[-1][1] == told[-1][2] == len(bundle.ranker.neighbour_indices()) > 0
     again = load_bundle(sample_bundle)
     assert take_warm(again, "b", settings)
     past = bundle.snapshot.interactions["item_num"].drop_nulls().unique().to_numpy()
-    for name, index in again.ranker.neighbours().items():
+    for name, index in again.ranker.neighbour_indices().items():
 
         def find(items: object, name: str = name) -> None:
             raise AssertionError(f"{name} looks for neighbours that were kept")
 
         index._find = find  # type: ignore[assignment]
-        for one, other in zip(rows_of(index, past), rows_of(bundle.ranker.neighbours()[name], past), strict=True):
+        for one, other in zip(
+            rows_of(index, past), rows_of(bundle.ranker.neighbour_indices()[name], past), strict=True
+        ):
             np.testing.assert_array_equal(one, other)
     told.clear()
     warm(again, "b", settings, lambda *said: told.append(said))
@@ -74,7 +76,7 @@ def test_neighbours_of_another_catalogue_are_not_taken(bundle: Bundle, settings:
     part = first.partition(".")[0]
     fresh = load_bundle(bundle.folder)
     take_warm(fresh, "b", settings)
-    assert len(fresh.ranker.neighbours()[part].state()["slot"]) == bundle.ranker.n_items
+    assert len(fresh.ranker.neighbour_indices()[part].state()["slot"]) == bundle.ranker.n_items
 
 
 def test_a_cache_that_cannot_be_written_stops_nothing(
