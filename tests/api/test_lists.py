@@ -72,7 +72,7 @@ def test_boosts_and_bundles_are_for_the_shop(api: Api) -> None:
         ("place=attic", "place"),
         ("attr=colour", "attr"),
         ("categroy=dress", "categroy"),
-        ("exclude=" + "x" * 201, "exclude.0"),
+        ("exclude=" + "x" * 501, "exclude.0"),
         ("&".join(["exclude=a"] * 501), "exclude"),
     ],
 )
