@@ -93,7 +93,7 @@ class MissingExtraError(EncoderError):
 
 EXTRA_OF = {
     "torch": "train", "onnx": "train", "onnxscript": "train",
-    "implicit": "evaluate", "statsforecast": "trends", "optuna": "tune", "numba": "fast", "threadpoolctl": "fast",
+    "implicit": "evaluate", "statsforecast": "trends", "optuna": "tune", "openpyxl": "xlsx",
     "fastapi": "serve", "starlette": "serve", "httptools": "serve", "httpx": "serve", "orjson": "serve",
     "prometheus_client": "serve", "multipart": "serve", "python_multipart": "serve", "uvicorn": "serve",
     "uvloop": "serve", "faiss": "serve", "psycopg": "postgres", "psycopg_pool": "postgres",

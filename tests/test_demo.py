@@ -91,6 +91,7 @@ def test_the_page_comes_first_and_the_report_follows(folder: Path) -> None:
         process.send_signal(signal.SIGINT)
         code = process.wait(60)
         reader.join(10)
+        output.close()
     assert code == 0
     assert not is_running(report)
     assert "Traceback" not in "".join(lines)
