@@ -144,7 +144,7 @@ def test_popularity_and_comparisons_count_the_same(world: World, sample_bundle: 
     assert counts == {world.item: len(known)}
     everybody = world.store.shopper_counts(now - 3_600, [Event.PURCHASE], purpose=None)
     assert everybody[world.item] > len(known)
-    assert live._counts(now)[world.item] >= 5 * len(known)
+    assert live._activity(now).counts[world.item] >= 5 * len(known)
     shown = {one.user_id for one in world.store.outcomes(0, purpose="research")}
     assert shown == world.may
 
