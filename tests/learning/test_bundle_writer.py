@@ -17,7 +17,7 @@ from modaloom.config import load_settings
 from modaloom.data.shop import load_shop
 from modaloom.encoders.image import ONNX_FILE, EfficientNetLite0, exported_network, with_encoders_of
 from modaloom.errors import BundleError, TrainingError
-from modaloom.learning import LearnOptions, Tuned, TuningPlan, bundle, load_options, train_bundle
+from modaloom.learning import LearnOptions, Tuned, TuningPlan, bundle_writer, load_options, train_bundle
 from modaloom.learning.learner import TO_ALL
 from modaloom.shop.bundle import load_bundle
 from modaloom.types import Snapshot
@@ -89,7 +89,7 @@ def test_another_modaloom_cannot_go_on_with_a_model_of_another_shape(
 ) -> None:
     settings = load_settings()
     shop = load_shop(sample_shop, settings=settings)
-    monkeypatch.setattr(bundle, "FORMAT", bundle.FORMAT + 1)
+    monkeypatch.setattr(bundle_writer, "FORMAT", bundle_writer.FORMAT + 1)
     with pytest.raises(TrainingError, match="or another Modaloom, so it cannot be gone on with"):
         train_bundle(shop, killed / "killed", OPTIONS, settings=settings, resume=True)
 
@@ -180,8 +180,8 @@ def test_tuned_options_are_learned_with_and_told(
         journal.write_text("{}")
         return Tuned(options.with_values(report["options"]), report)
 
-    monkeypatch.setattr(bundle, "tune", found)
-    monkeypatch.setattr(bundle, "export_towers", lambda model, folder: None)
+    monkeypatch.setattr(bundle_writer, "tune", found)
+    monkeypatch.setattr(bundle_writer, "export_towers", lambda model, folder: None)
     settings = load_settings()
     options = LearnOptions(size="small", epochs=1, modalities=("attributes", "behaviour"))
     shop = load_shop(sample_shop, settings=settings)
