@@ -246,7 +246,7 @@ class Ranker:
         some = None if allowed is None or allowed.ndim == 2 else np.flatnonzero(allowed)
         dense = DENSE_ITEMS if len(histories) < MANY_USERS else SMALL_CATALOGUE
         narrow = some is not None and len(some) < NARROW * self.n_items
-        if self.n_items <= dense or narrow or not self._has_candidates():
+        if self.n_items <= dense or narrow or not self._has_candidates:
             items = some if narrow else None
             size = block_size(self.n_items if items is None else len(items))
             work = lambda rows: self._best_of(select_histories(histories, rows), items, mask.of_users(rows), n)  # noqa: E731
@@ -261,8 +261,9 @@ class Ranker:
             lists.items[rows, : found.shape[1]], lists.scores[rows, : found.shape[1]] = found, scores
         return lists
 
+    @cached_property
     def _has_candidates(self) -> bool:
-        """Whether every personalised part can narrow down the catalogue."""
+        """Whether every personalised part can narrow down the catalogue; once, because it runs the user tower."""
         nobody = HistoryBatch(NOBODY)
         return all(part.candidates(nobody) is not None for part in self._personalised())
 
@@ -338,7 +339,8 @@ class Ranker:
         for part in self._personalised():
             votes = part.candidates(batch)
             if votes is None or votes.eps:
-                own = part.score(batch, np.maximum(items, 0))
+                nums = np.maximum(items, 0)
+                own = part.score(batch, nums if len(batch) > 1 else nums[0])  # one product for a single user
                 add_normalised(own, part.moments(batch), self.weights[part.name], scores)
 
     # --- one user ---
@@ -358,7 +360,7 @@ class Ranker:
         if (blend := self.for_history(batch.histories)) is not self:
             return blend.shortlist(batch, k, allowed, extra)
         n, some = self.n_items, int(np.count_nonzero(allowed))
-        if n > SMALL_CATALOGUE and some >= min(NARROW * n, SMALL_CATALOGUE) and self._has_candidates():
+        if n > SMALL_CATALOGUE and some >= min(NARROW * n, SMALL_CATALOGUE) and self._has_candidates:
             each = max(SHORTLIST_PER_PART, k)
             seeds = np.unique(np.concatenate([extra, self._global_best(each, allowed)]))
             items, scores, counts = self._candidates(batch, seeds, ItemMask(allowed), (0, each))
